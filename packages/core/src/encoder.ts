@@ -1,0 +1,31 @@
+import type { Result } from "./result.ts";
+
+/** Why a value can't become a segment. */
+export type EncodeFailure =
+  /** The same every time: the record becomes a dead letter. `mend` says what to change. */
+  | { code: "encoder_failed"; message: string; mend?: string }
+  /** Passing: tried again. */
+  | { code: "encoder_unavailable"; message: string };
+
+export type EncodeResult = Result<Float32Array, EncodeFailure>;
+
+/**
+ * Turns values of one space into segments. A segment has `dimensions` entries and is of unit length, or all zero
+ * where the value says nothing (an unknown category, an empty list). Missing fields (`null`) never reach an encoder.
+ *
+ * `Value` is what a record holds, `Query` what a search may say about the space.
+ */
+export interface Encoder<Value = unknown, Query = unknown> {
+  readonly dimensions: number;
+  /**
+   * Hex sha256 of all that decides the vectors of records (model bytes, pooling, ranges, vocabulary, algorithm
+   * version), and of nothing else: it changes exactly when stored vectors would.
+   */
+  readonly identity: string;
+  /** True where encoding runs a model: such calls are counted, and worth avoiding. */
+  readonly usesModel: boolean;
+  /** One result per value, in order; one bad value does not fail its neighbours. */
+  encode(values: readonly Value[], signal?: AbortSignal): Promise<readonly EncodeResult[]>;
+  /** The query's segment: unit length, or all zero. Throws `MedleyError` `query_invalid` for a query it can't read. */
+  encodeQuery(query: Query, signal?: AbortSignal): Promise<Float32Array>;
+}

@@ -1,0 +1,44 @@
+import type { RecordFields } from "./fields.ts";
+import type { Version } from "./version.ts";
+
+/** Longest record id in UTF-8 bytes: it must fit a Postgres b-tree entry and a Kafka key with room to spare. */
+export const recordIdBytesMax = 512;
+
+/** A validated record on its way to the embedding-worker. */
+export interface RecordEnvelope {
+  readonly id: string;
+  readonly version: Version;
+  readonly op: "upsert" | "delete";
+  /** Every field of the collection by name; empty for a delete. */
+  readonly fields: RecordFields;
+  /** Where it came from (`films.csv:17`, `http`), for dead letters. */
+  readonly source: string;
+}
+
+/** An encoded record on its way to the indexer. */
+export interface VectorEnvelope extends RecordEnvelope {
+  /** The fused vector in half precision, unweighted; empty for a delete. */
+  readonly vector: Float16Array;
+  /** `segmentHashBytes` bytes per space, in the order of the collection's spaces; empty for a delete. */
+  readonly segmentHashes: Uint8Array;
+}
+
+/** Bytes kept of the sha256 of (encoder identity, input) per segment. */
+export const segmentHashBytes = 16;
+
+/** The chunk of a backfill run that a packet carries: the run is complete when each chunk was indexed. */
+export interface ChunkRef {
+  readonly runId: string;
+  readonly chunk: number;
+  /** Records of the chunk that became dead letters before this stage. */
+  readonly deadLetters: number;
+}
+
+/** About a hundred envelopes of one collection: the unit of queueing, retry and acknowledgement. */
+export interface Packet<E extends RecordEnvelope = RecordEnvelope> {
+  readonly collection: string;
+  readonly envelopes: readonly E[];
+  readonly chunk: ChunkRef | null;
+}
+
+export const packetRecordsMax = 100;

@@ -1,0 +1,60 @@
+/**
+ * Every operating error of Medley, declared once. `exitCode` is what the command line ends with (1 failure, 2 usage,
+ * 3 transient: trying again is safe), `httpStatus` what the HTTP interface answers, `retryable` whether the same
+ * call may succeed later without a change. docs/ERRORS.md is generated from this table.
+ */
+export const errorTable = {
+  config_invalid: { exitCode: 2, httpStatus: 500, retryable: false, meaning: "medley.config.ts does not describe a valid set of collections" },
+  config_not_found: { exitCode: 2, httpStatus: 500, retryable: false, meaning: "there is no configuration file where one was expected" },
+  usage: { exitCode: 2, httpStatus: 400, retryable: false, meaning: "a command or request was given arguments it can't use" },
+  record_invalid: { exitCode: 1, httpStatus: 422, retryable: false, meaning: "a record does not fit its collection's schema" },
+  body_malformed: { exitCode: 1, httpStatus: 400, retryable: false, meaning: "a request body or file line is not the JSON, NDJSON or CSV it claims to be" },
+  body_too_large: { exitCode: 1, httpStatus: 413, retryable: false, meaning: "a request body is over the limit" },
+  overloaded: { exitCode: 3, httpStatus: 429, retryable: true, meaning: "the queue is full: producers are slowed so that nothing is dropped" },
+  unauthorized: { exitCode: 1, httpStatus: 401, retryable: false, meaning: "the request carries no valid token" },
+  collection_unknown: { exitCode: 2, httpStatus: 404, retryable: false, meaning: "no collection of that name is configured" },
+  query_invalid: { exitCode: 2, httpStatus: 422, retryable: false, meaning: "a search names an unknown space, field or operator, or gives it a value of the wrong type" },
+  not_found: { exitCode: 1, httpStatus: 404, retryable: false, meaning: "the row, dead letter or run asked for does not exist" },
+  source_unreadable: { exitCode: 1, httpStatus: 400, retryable: false, meaning: "a file can't be opened, or breaks off before its end" },
+  source_changed: { exitCode: 1, httpStatus: 409, retryable: false, meaning: "a run can't resume because its file is no longer the one it began with" },
+  model_not_found: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "a model's files are not where they are expected" },
+  model_damaged: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "a model file's sha256 differs from the pinned one" },
+  model_unsupported: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "a model asks for something this runtime doesn't do, so running it would give wrong vectors" },
+  encoder_failed: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "an encoder can't turn this value into a segment, however often it is tried" },
+  encoder_unavailable: { exitCode: 3, httpStatus: 503, retryable: true, meaning: "an encoder could not run just now" },
+  port_taken: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "another process listens on the configured port" },
+  data_in_use: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "another process has the data folder open" },
+  data_too_new: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "the data was written by a newer Medley" },
+  data_not_writable: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "the data folder can't be written" },
+  schema_behind: { exitCode: 1, httpStatus: 503, retryable: false, meaning: "the database lacks migrations this version needs, or a collection's tables" },
+  schema_conflict: { exitCode: 1, httpStatus: 500, retryable: false, meaning: "a collection's stored spaces differ from the configured ones" },
+  store_unavailable: { exitCode: 3, httpStatus: 503, retryable: true, meaning: "Postgres can't be reached or refused for a passing reason" },
+  transport_unavailable: { exitCode: 3, httpStatus: 503, retryable: true, meaning: "the queue can't be reached" },
+} as const satisfies Record<
+  string,
+  { exitCode: 1 | 2 | 3; httpStatus: number; retryable: boolean; meaning: string }
+>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An operating error: `message` says what is wrong and where, `mend` what to do about it. */
+export class MedleyError extends Error {
+  readonly code: ErrorCode;
+  readonly mend: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { mend?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "MedleyError";
+    this.code = code;
+    this.mend = options.mend;
+  }
+
+  get retryable(): boolean {
+    return errorTable[this.code].retryable;
+  }
+}
+
+/** Whether trying the same call again later may succeed; unknown errors are taken for passing ones, so nothing is lost. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof MedleyError ? error.retryable : true;
+}

@@ -1,0 +1,45 @@
+/**
+ * The types a field can have. `fieldTypes` are served today; `announcedFieldTypes` may be named in a configuration
+ * but are refused with the release they come with.
+ */
+export const fieldTypes = ["text", "category", "categories", "shares", "number", "timestamp", "geo"] as const;
+export const announcedFieldTypes = ["image", "audio", "series", "graph"] as const;
+
+/** `vector(384)`: the user's own vector of that many dimensions. */
+export type VectorFieldType = `vector(${number})`;
+export type AnnouncedFieldType = (typeof announcedFieldTypes)[number];
+export type FieldType = (typeof fieldTypes)[number] | VectorFieldType;
+
+export type Fields = Readonly<Record<string, FieldType | AnnouncedFieldType>>;
+
+export interface GeoPoint {
+  /** Degrees, -90 to 90. */
+  readonly lat: number;
+  /** Degrees, -180 to 180. */
+  readonly lon: number;
+}
+
+/** Values as they travel and are stored, after validation. A missing field is `null`. */
+export interface FieldValues {
+  text: string;
+  category: string;
+  categories: readonly string[];
+  /** Category to its share, each ≥ 0; only the proportions count. */
+  shares: Readonly<Record<string, number>>;
+  number: number;
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  timestamp: number;
+  geo: GeoPoint;
+  vector: readonly number[];
+}
+
+export type FieldValue = FieldValues[keyof FieldValues];
+
+/** The values of one record by field name. */
+export type RecordFields = Readonly<Record<string, FieldValue | null>>;
+
+/** The number in `vector(n)`, or `undefined` for any other type. */
+export function vectorDimensions(type: string): number | undefined {
+  const match = /^vector\(([1-9][0-9]{0,4})\)$/.exec(type);
+  return match ? Number(match[1]) : undefined;
+}

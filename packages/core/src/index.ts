@@ -1,0 +1,64 @@
+export type { Collection, Field, SegmentLayout, Space } from "./collection.ts";
+export type {
+  CategorySpace,
+  CollectionDefinition,
+  EncoderName,
+  FieldOf,
+  GeoSpace,
+  MedleyDefinition,
+  NumberSpace,
+  RecencySpace,
+  SpaceDefinition,
+  TextSpace,
+  VectorSpace,
+} from "./config/definition.ts";
+export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
+export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
+export {
+  type ChunkRef,
+  type Packet,
+  packetRecordsMax,
+  type RecordEnvelope,
+  recordIdBytesMax,
+  segmentHashBytes,
+  type VectorEnvelope,
+} from "./envelope.ts";
+export { type ErrorCode, errorTable, isRetryable, MedleyError } from "./errors.ts";
+export {
+  type AnnouncedFieldType,
+  announcedFieldTypes,
+  type Fields,
+  type FieldType,
+  type FieldValue,
+  type FieldValues,
+  fieldTypes,
+  type GeoPoint,
+  type RecordFields,
+  type VectorFieldType,
+  vectorDimensions,
+} from "./fields.ts";
+export { fuse, normalize, weigh } from "./fuse.ts";
+export { canonicalJson, identityOf } from "./identity.ts";
+export { type Clock, systemClock } from "./ports/clock.ts";
+export type {
+  BackfillRun,
+  DeadLetterFilter,
+  DeadLetterStore,
+  RunProgress,
+  RunStore,
+  Store,
+  StoredSegments,
+  WriteOutcome,
+} from "./ports/store.ts";
+export {
+  type Backlog,
+  type Channel,
+  type ChannelPackets,
+  type Consumer,
+  channels,
+  type Delivery,
+  type Receive,
+  type Transport,
+} from "./ports/transport.ts";
+export { fail, type Result, succeed } from "./result.ts";
+export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

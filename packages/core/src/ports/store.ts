@@ -1,0 +1,78 @@
+import type { DeadLetter, StoredDeadLetter } from "../dead-letter.ts";
+import type { ChunkRef, VectorEnvelope } from "../envelope.ts";
+
+/** What the embed stage needs to know of a row to skip what did not change. */
+export interface StoredSegments {
+  readonly version: bigint;
+  readonly deleted: boolean;
+  /** As in `VectorEnvelope`; empty for a tombstone. */
+  readonly vector: Float16Array;
+  readonly segmentHashes: Uint8Array;
+}
+
+/** What became of an envelope: promise P1, together with dead letters. */
+export type WriteOutcome = "indexed" | "tombstoned" | "superseded";
+
+/** What the stages write to and read from. Passing faults throw `MedleyError` `store_unavailable`; bad data `record_invalid`. */
+export interface Store {
+  readSegments(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredSegments>>;
+  /**
+   * Writes rows whose version is above the stored one, in one statement, ordered by id, and marks the chunk as done in
+   * the same transaction. One outcome per envelope, in order. An id must not occur twice.
+   */
+  writeRows(
+    collection: string,
+    envelopes: readonly VectorEnvelope[],
+    chunk: ChunkRef | null,
+  ): Promise<readonly WriteOutcome[]>;
+  /** Durable when resolved; the same letter again (same collection, id, version, stage, source) has no effect. */
+  addDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
+}
+
+export interface DeadLetterFilter {
+  readonly collection?: string;
+  readonly code?: string;
+  readonly runId?: string;
+  readonly replayed?: boolean;
+  readonly limit: number;
+}
+
+export interface DeadLetterStore {
+  listDeadLetters(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]>;
+  readDeadLetter(deadLetterId: number): Promise<StoredDeadLetter | null>;
+  markReplayed(deadLetterId: number): Promise<void>;
+}
+
+/** A backfill: chunks are numbered from 0; those below `chunksSent` are in the queue or done. */
+export interface BackfillRun {
+  readonly runId: string;
+  readonly collection: string;
+  /** Path as given, or `stdin`. */
+  readonly source: string;
+  /** Size, modification time and hash of the beginning: a changed file can't be resumed. */
+  readonly fingerprint: string;
+  /** The version of the run's record n is `baseVersion + n`: a chunk sent twice has no second effect. */
+  readonly baseVersion: bigint;
+  readonly chunksSent: number;
+  readonly recordsRead: number;
+  readonly state: "running" | "done";
+  readonly startedAtMs: number;
+}
+
+export interface RunProgress {
+  readonly chunksDone: number;
+  readonly indexed: number;
+  readonly tombstoned: number;
+  readonly superseded: number;
+  readonly deadLetters: number;
+}
+
+export interface RunStore {
+  createRun(run: BackfillRun): Promise<void>;
+  readRun(runId: string): Promise<BackfillRun | null>;
+  /** Newest first, at most 20. */
+  listRuns(): Promise<readonly BackfillRun[]>;
+  advanceRun(runId: string, position: { chunksSent: number; recordsRead: number }): Promise<void>;
+  finishRun(runId: string): Promise<void>;
+  readRunProgress(runId: string): Promise<RunProgress>;
+}
