@@ -22,6 +22,7 @@ export interface Collection {
   readonly idKey: string;
   /** Input key of the version, or null where arrival gives it. */
   readonly versionKey: string | null;
+  readonly unknownKeys: "reject" | "ignore";
   readonly fields: readonly Field[];
   readonly spaces: readonly Space[];
   /** Default weight by space name; every space has one. */

@@ -1,4 +1,7 @@
+export { closest, suggestion } from "./closest.ts";
 export type { Collection, Field, SegmentLayout, Space } from "./collection.ts";
+export { checkConfig, dimensionsMax } from "./config/check.ts";
+export { defineConfig } from "./config/define.ts";
 export type {
   CategorySpace,
   CollectionDefinition,
@@ -12,8 +15,13 @@ export type {
   TextSpace,
   VectorSpace,
 } from "./config/definition.ts";
+export { configJsonSchema } from "./config/shape.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
 export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
+export type { CategoryValue } from "./encoders/category.ts";
+export { closedFormEncoder } from "./encoders/closed-form.ts";
+export type { NumberQuery } from "./encoders/number.ts";
+export type { RecencyQuery } from "./encoders/recency.ts";
 export {
   type ChunkRef,
   type Packet,
@@ -39,6 +47,7 @@ export {
 } from "./fields.ts";
 export { fuse, normalize, weigh } from "./fuse.ts";
 export { canonicalJson, identityOf } from "./identity.ts";
+export { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.ts";
 export { type Clock, systemClock } from "./ports/clock.ts";
 export type {
   BackfillRun,
@@ -60,5 +69,7 @@ export {
   type Receive,
   type Transport,
 } from "./ports/transport.ts";
+export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
+export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
 export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

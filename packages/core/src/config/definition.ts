@@ -6,18 +6,23 @@ export type FieldOf<F extends Fields, T extends string> = {
 }[keyof F] &
   string;
 
+interface Weighted {
+  /** Weight in searches that name none; may be 0 or negative. Default 1. */
+  weight?: number;
+}
+
 /**
  * A sentence embedding by a pre-trained model. Several fields are joined with a line break.
  * `model`: a name (`all-MiniLM-L6-v2` travels with Medley), a Hugging Face id found in the hub cache on disk, or a path.
  */
-export interface TextSpace<F extends Fields> {
+export interface TextSpace<F extends Fields> extends Weighted {
   encoder: "text";
   field: FieldOf<F, "text"> | readonly FieldOf<F, "text">[];
   model?: string;
 }
 
 /** A number on a range. `prefer` is what a search asks for when it names no value: the highest, the lowest, or nothing. */
-export interface NumberSpace<F extends Fields> {
+export interface NumberSpace<F extends Fields> extends Weighted {
   encoder: "number";
   field: FieldOf<F, "number">;
   /** Smallest and largest value; values outside count as the nearest end. */
@@ -28,7 +33,7 @@ export interface NumberSpace<F extends Fields> {
 }
 
 /** One dimension per category. */
-export interface CategorySpace<F extends Fields> {
+export interface CategorySpace<F extends Fields> extends Weighted {
   encoder: "category";
   field: FieldOf<F, "category" | "categories" | "shares">;
   values: readonly string[];
@@ -40,7 +45,7 @@ export interface CategorySpace<F extends Fields> {
 }
 
 /** How recent a timestamp is; *now* and the half-life are said by the search, so stored vectors never go stale. */
-export interface RecencySpace<F extends Fields> {
+export interface RecencySpace<F extends Fields> extends Weighted {
   encoder: "recency";
   field: FieldOf<F, "timestamp">;
   /** The age up to which order is kept; older counts as that old. */
@@ -52,13 +57,13 @@ export interface RecencySpace<F extends Fields> {
 }
 
 /** A place on the unit sphere: nearness by great-circle distance. */
-export interface GeoSpace<F extends Fields> {
+export interface GeoSpace<F extends Fields> extends Weighted {
   encoder: "geo";
   field: FieldOf<F, "geo">;
 }
 
 /** The user's own vector, scaled to unit length. */
-export interface VectorSpace<F extends Fields> {
+export interface VectorSpace<F extends Fields> extends Weighted {
   encoder: "vector";
   field: FieldOf<F, VectorFieldType>;
 }
@@ -73,17 +78,17 @@ export type SpaceDefinition<F extends Fields = Fields> =
 
 export type EncoderName = SpaceDefinition["encoder"];
 
-export interface CollectionDefinition<F extends Fields, S extends string> {
+export interface CollectionDefinition<F extends Fields> {
   /** The input key that holds the record's id. Default `id`. */
   id?: string;
   /** The input key that holds the record's version, an integer that only grows. Default: given on arrival. */
   version?: string;
   fields: F;
-  spaces: { readonly [Name in S]: SpaceDefinition<F> };
-  /** Of searches that name none. Default 1 each. */
-  weights?: { readonly [Name in NoInfer<S>]?: number };
+  spaces: Readonly<Record<string, SpaceDefinition<F>>>;
+  /** Input keys that are no field: `reject` the record (default), so that a typo can't lose data, or `ignore` them. */
+  unknownKeys?: "reject" | "ignore";
 }
 
-export interface MedleyDefinition<C extends Readonly<Record<string, Fields>>, S extends { [K in keyof C]: string }> {
-  collections: { readonly [K in keyof C]: CollectionDefinition<C[K], S[K]> };
+export interface MedleyDefinition<C extends Readonly<Record<string, Fields>>> {
+  collections: { readonly [Name in keyof C]: CollectionDefinition<C[Name]> };
 }

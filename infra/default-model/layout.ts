@@ -1,0 +1,45 @@
+/** The files that say how all-MiniLM-L6-v2 is used, as sentence-transformers publishes them. */
+export const layout = {
+  "config.json": {
+    architectures: ["BertModel"],
+    attention_probs_dropout_prob: 0.1,
+    hidden_act: "gelu",
+    hidden_dropout_prob: 0.1,
+    hidden_size: 384,
+    initializer_range: 0.02,
+    intermediate_size: 1536,
+    layer_norm_eps: 1e-12,
+    max_position_embeddings: 512,
+    model_type: "bert",
+    num_attention_heads: 12,
+    num_hidden_layers: 6,
+    pad_token_id: 0,
+    position_embedding_type: "absolute",
+    type_vocab_size: 2,
+    vocab_size: 30522,
+  },
+  "modules.json": [
+    { idx: 0, name: "0", path: "", type: "sentence_transformers.models.Transformer" },
+    { idx: 1, name: "1", path: "1_Pooling", type: "sentence_transformers.models.Pooling" },
+    { idx: 2, name: "2", path: "2_Normalize", type: "sentence_transformers.models.Normalize" },
+  ],
+  "1_Pooling/config.json": {
+    word_embedding_dimension: 384,
+    pooling_mode_cls_token: false,
+    pooling_mode_mean_tokens: true,
+    pooling_mode_max_tokens: false,
+    pooling_mode_mean_sqrt_len_tokens: false,
+  },
+  "sentence_bert_config.json": { max_seq_length: 256, do_lower_case: false },
+  // Other tools cut texts where this file says: 256, so that they and Medley give the same vectors.
+  "tokenizer_config.json": {
+    tokenizer_class: "BertTokenizer",
+    do_lower_case: true,
+    model_max_length: 256,
+    unk_token: "[UNK]",
+    sep_token: "[SEP]",
+    pad_token: "[PAD]",
+    cls_token: "[CLS]",
+    mask_token: "[MASK]",
+  },
+} as const;

@@ -1,0 +1,124 @@
+import { expect, test } from "vitest";
+import { MedleyError } from "../errors.ts";
+import { checkConfig } from "./check.ts";
+
+const good = {
+  fields: { plot: "text", year: "number", genres: "categories", face: "vector(8)" },
+  spaces: {
+    plot: { encoder: "text", field: "plot" },
+    year: { encoder: "number", field: "year", range: [0, 1], weight: 2 },
+  },
+};
+
+function messageOf(films: unknown): string {
+  try {
+    checkConfig({ collections: { films } });
+  } catch (error) {
+    expect(error).toBeInstanceOf(MedleyError);
+    expect((error as MedleyError).code).toBe("config_invalid");
+    return (error as MedleyError).message;
+  }
+  return "accepted";
+}
+
+test("a good configuration becomes frozen collections with every weight", () => {
+  const [films] = checkConfig({ collections: { films: good } });
+  expect(films).toMatchObject({
+    name: "films",
+    idKey: "id",
+    versionKey: null,
+    weights: { plot: 1, year: 2 },
+  });
+  expect(films?.spaces.map((s) => [s.name, s.fields])).toEqual([
+    ["plot", ["plot"]],
+    ["year", ["year"]],
+  ]);
+  expect(Object.isFrozen(films)).toBe(true);
+});
+
+test.for([
+  [
+    "a field that does not exist",
+    { spaces: { plot: { encoder: "text", field: "plott" } } },
+    'collection films, space "plot": field "plott" does not exist; did you mean "plot"?',
+  ],
+  [
+    "an encoder for another type",
+    { spaces: { p: { encoder: "recency", field: "year", horizonDays: 9 } } },
+    'collection films, space "p": encoder "recency" reads timestamp, but field "year" is number; use encoder "number"',
+  ],
+  [
+    "an unknown encoder",
+    { spaces: { p: { encoder: "txt", field: "plot" } } },
+    'collection films, space p, encoder: there is no encoder "txt"; did you mean "text"?',
+  ],
+  [
+    "an unknown field type",
+    { fields: { plot: "string" }, spaces: {} },
+    'field "plot": there is no type "string"',
+  ],
+  [
+    "a type of a later version",
+    { fields: { ...good.fields, poster: "image" } },
+    'field "poster": type "image" comes with the image encoders',
+  ],
+  [
+    "a reserved field name",
+    { fields: { ...good.fields, embedding: "number" } },
+    'field "embedding": the name is a column of Medley\'s own',
+  ],
+  [
+    "a hostile name",
+    { fields: { ...good.fields, 'x"; drop table y; --': "number" } },
+    "a name is 1-40 of a-z",
+  ],
+  [
+    "an empty range",
+    { spaces: { y: { encoder: "number", field: "year", range: [5, 5] } } },
+    "range [5, 5] is empty",
+  ],
+  [
+    "a log range at 0",
+    { spaces: { y: { encoder: "number", field: "year", range: [0, 5], scale: "log" } } },
+    "a log scale needs a range above 0",
+  ],
+  [
+    "a category twice",
+    { spaces: { g: { encoder: "category", field: "genres", values: ["a", "a"] } } },
+    '"a" is listed twice',
+  ],
+  [
+    "an unknown key",
+    { spaces: { y: { encoder: "number", field: "year", range: [0, 1], wieght: 1 } } },
+    'collection films, space y: unknown key "wieght"',
+  ],
+  ["no space", { spaces: {} }, 'it has no space; add one under "spaces"'],
+  [
+    "a vector too long to index",
+    { fields: { ...good.fields, face: "vector(4001)" } },
+    "at most 4000 can be indexed",
+  ],
+  [
+    "a half-life beyond the horizon",
+    {
+      fields: { t: "timestamp" },
+      spaces: { t: { encoder: "recency", field: "t", horizonDays: 9, halfLifeDays: 10 } },
+    },
+    "halfLifeDays 10 is above horizonDays 9",
+  ],
+] as const)("%s is refused with place and mend", ([, change, expected]) => {
+  expect(messageOf({ ...good, ...change })).toContain(expected);
+});
+
+test("every problem is listed at once", () => {
+  const message = messageOf({
+    ...good,
+    spaces: { a: { encoder: "text", field: "x" }, b: { encoder: "geo", field: "plot" } },
+  });
+  expect(message).toContain("2 problem(s)");
+});
+
+test("a configuration without collections is refused", () => {
+  expect(() => checkConfig({ collections: {} })).toThrow("there is none");
+  expect(() => checkConfig(undefined)).toThrow("the configuration");
+});

@@ -1,0 +1,190 @@
+import type { z } from "zod";
+import { suggestion } from "../closest.ts";
+import type { Collection, Field, Space } from "../collection.ts";
+import { MedleyError } from "../errors.ts";
+import { type announcedFieldTypes, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
+import type { EncoderName, SpaceDefinition } from "./definition.ts";
+import { type CollectionShape, configShape } from "./shape.ts";
+
+/** Which field types an encoder reads. */
+const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
+  text: ["text"],
+  number: ["number"],
+  category: ["category", "categories", "shares"],
+  recency: ["timestamp"],
+  geo: ["geo"],
+  vector: ["vector(n)"],
+};
+
+/** What a field type that is only announced comes with. */
+const announcedWith: Record<(typeof announcedFieldTypes)[number], string> = {
+  image: "the image encoders (ResNet, CLIP)",
+  audio: "the audio encoder (Wav2Vec2)",
+  series: "the time-series encoders (DLinear, Autoformer, Informer)",
+  graph: "the graph encoders (Node2Vec, GraphSAGE)",
+};
+
+// Identifiers in Postgres (63 bytes), with room for a generation's suffix.
+const namePattern = /^[a-z][a-z0-9_]{0,39}$/;
+const nameRule = "a name is 1-40 of a-z, 0-9 and _, beginning with a letter";
+const reservedFields = new Set(["id", "version", "indexed_at", "deleted_at", "segment_hashes", "embedding"]);
+const reservedCollections = new Set(["dead_letters"]);
+/** pgvector's limit for an HNSW index over halfvec. */
+export const dimensionsMax = 4000;
+
+/**
+ * Checks a loaded configuration and freezes it into collections. Throws `MedleyError` `config_invalid` that lists every
+ * problem, each with the place (collection, space, field) and the mend. `file` is named in the message.
+ */
+export function checkConfig(input: unknown, file = "medley.config.ts"): readonly Collection[] {
+  const parsed = configShape.safeParse(input);
+  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => shapeProblem(issue, input));
+  if (!parsed.success) throw configError(file, problems);
+  const entries = Object.entries(parsed.data.collections);
+  if (entries.length === 0) problems.push("collections: there is none; add one with its fields and spaces");
+  const collections = entries.map(([name, shape]) => checkCollection(name, shape, problems));
+  if (problems.length > 0) throw configError(file, problems);
+  return Object.freeze(collections);
+}
+
+function configError(file: string, problems: readonly string[]): MedleyError {
+  const list = problems.map((problem) => `\n  - ${problem}`).join("");
+  return new MedleyError("config_invalid", `${file} has ${problems.length} problem(s):${list}`, {
+    mend: "correct the places named above; `medley config --json-schema` prints what a configuration may hold",
+  });
+}
+
+function shapeProblem(issue: z.core.$ZodIssue, input: unknown): string {
+  const place = placeOf(issue.path);
+  if (issue.code === "unrecognized_keys")
+    return `${place}: unknown key ${issue.keys.map((k) => `"${k}"`).join(", ")}; remove it`;
+  if (issue.path.at(-1) === "encoder") {
+    const given = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], input);
+    return `${place}: there is no encoder ${JSON.stringify(given)}; ${suggestion(String(given), Object.keys(encoderFieldTypes))}`;
+  }
+  return `${place}: ${issue.message}`;
+}
+
+/** `collections.films.spaces.plot.field` reads as `collection films, space plot, field`. */
+function placeOf(path: readonly PropertyKey[]): string {
+  if (path.length < 2) return path.length === 0 ? "the configuration" : String(path[0]);
+  const [, collection, part, name, ...rest] = path.map(String);
+  const words = [`collection ${collection}`];
+  if (part === "spaces" && name !== undefined) words.push(`space ${name}`);
+  else if (part === "fields" && name !== undefined) words.push(`field ${name}`);
+  else if (part !== undefined) words.push(part);
+  return [...words, ...rest].join(", ");
+}
+
+function checkCollection(name: string, shape: CollectionShape, problems: string[]): Collection {
+  if (!namePattern.test(name)) problems.push(`collection ${JSON.stringify(name)}: ${nameRule}`);
+  if (reservedCollections.has(name))
+    problems.push(`collection ${name}: the name is taken by Medley; choose another`);
+  const idKey = shape.id ?? "id";
+  const fields = Object.entries(shape.fields).flatMap(([field, type]) =>
+    checkField(name, field, type, problems),
+  );
+  for (const key of [idKey, shape.version]) {
+    if (key !== undefined && Object.hasOwn(shape.fields, key) && !reservedFields.has(key)) {
+      problems.push(
+        `collection ${name}, field ${key}: it is also the key of the id or version; name it once`,
+      );
+    }
+  }
+  const spaces = Object.entries(shape.spaces).map(([space, definition]) =>
+    checkSpace(name, space, definition as SpaceDefinition, shape, problems),
+  );
+  if (spaces.length === 0) problems.push(`collection ${name}: it has no space; add one under "spaces"`);
+  return Object.freeze({
+    name,
+    idKey,
+    versionKey: shape.version ?? null,
+    unknownKeys: shape.unknownKeys ?? "reject",
+    fields: Object.freeze(fields),
+    spaces: Object.freeze(spaces),
+    weights: Object.freeze(
+      Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
+    ),
+  });
+}
+
+function checkField(collection: string, name: string, type: string, problems: string[]): Field[] {
+  const place = `collection ${collection}, field ${JSON.stringify(name)}`;
+  if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
+  if (reservedFields.has(name))
+    problems.push(`${place}: the name is a column of Medley's own; choose another`);
+  if (Object.hasOwn(announcedWith, type)) {
+    const comesWith = announcedWith[type as keyof typeof announcedWith];
+    problems.push(
+      `${place}: type "${type}" comes with ${comesWith}, which this version lacks; leave the field out for now`,
+    );
+    return [];
+  }
+  const dimensions = vectorDimensions(type);
+  if (dimensions !== undefined && dimensions > dimensionsMax) {
+    problems.push(
+      `${place}: ${dimensions} dimensions; at most ${dimensionsMax} can be indexed, so reduce them first`,
+    );
+  }
+  if (dimensions === undefined && !(fieldTypes as readonly string[]).includes(type)) {
+    problems.push(
+      `${place}: there is no type ${JSON.stringify(type)}; ${suggestion(type, [...fieldTypes, "vector(n)"])}`,
+    );
+    return [];
+  }
+  return [Object.freeze({ name, type: type as FieldType })];
+}
+
+function checkSpace(
+  collection: string,
+  name: string,
+  definition: SpaceDefinition,
+  shape: CollectionShape,
+  problems: string[],
+): Space {
+  const place = `collection ${collection}, space ${JSON.stringify(name)}`;
+  if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
+  const fields = typeof definition.field === "string" ? [definition.field] : [...definition.field];
+  const readable = encoderFieldTypes[definition.encoder];
+  for (const field of fields) {
+    const type = Object.hasOwn(shape.fields, field) ? (shape.fields[field] as string) : undefined;
+    if (type === undefined) {
+      problems.push(
+        `${place}: field "${field}" does not exist; ${suggestion(field, Object.keys(shape.fields))}`,
+      );
+    } else if (!readable.includes(vectorDimensions(type) === undefined ? type : "vector(n)")) {
+      const fitting = (Object.keys(encoderFieldTypes) as EncoderName[]).filter((e) =>
+        encoderFieldTypes[e].includes(type),
+      );
+      const mend =
+        fitting.length > 0 ? `use encoder "${fitting.join('" or "')}" for it` : `give it another type`;
+      problems.push(
+        `${place}: encoder "${definition.encoder}" reads ${readable.join(" or ")}, but field "${field}" is ${type}; ${mend}`,
+      );
+    }
+  }
+  for (const problem of parameterProblems(definition)) problems.push(`${place}: ${problem}`);
+  return Object.freeze({ name, definition: Object.freeze(definition), fields: Object.freeze(fields) });
+}
+
+function* parameterProblems(definition: SpaceDefinition): Generator<string> {
+  if (definition.encoder === "number") {
+    const [min, max] = definition.range;
+    if (min >= max) yield `range [${min}, ${max}] is empty; the first number must be below the second`;
+    if (definition.scale === "log" && min <= 0) {
+      yield `a log scale needs a range above 0, not [${min}, ${max}]; raise its start or use scale "linear"`;
+    }
+  }
+  if (definition.encoder === "category") {
+    const seen = new Set<string>();
+    for (const value of definition.values) {
+      if (seen.has(value)) yield `category ${JSON.stringify(value)} is listed twice; remove one`;
+      seen.add(value);
+    }
+  }
+  if (definition.encoder === "recency" && definition.halfLifeDays !== undefined) {
+    if (definition.halfLifeDays > definition.horizonDays) {
+      yield `halfLifeDays ${definition.halfLifeDays} is above horizonDays ${definition.horizonDays}; lower it`;
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Packet, RecordEnvelope, VectorEnvelope } from "./envelope.ts";
+import { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.ts";
+import { version, versionMax } from "./version.ts";
+
+// JSON has no negative zero, and validation lets no number through that is not finite.
+const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+const text = fc.string({ unit: "binary" });
+const fieldValue = fc.oneof(
+  fc.constant(null),
+  text,
+  number,
+  fc.array(text),
+  fc.dictionary(text, number),
+  fc.record({ lat: number, lon: number }),
+  fc.array(number),
+);
+const record: fc.Arbitrary<RecordEnvelope> = fc.record({
+  id: text,
+  version: fc.bigInt({ min: 0n, max: versionMax }).map(version),
+  op: fc.constantFrom("upsert", "delete"),
+  fields: fc.dictionary(text, fieldValue),
+  source: text,
+});
+const vector: fc.Arbitrary<VectorEnvelope> = fc
+  .tuple(record, fc.uint16Array({ maxLength: 64 }), fc.uint8Array({ maxLength: 64 }))
+  .map(([envelope, bits, hashes]) => ({
+    ...envelope,
+    // Every bit pattern, also NaN's.
+    vector: new Float16Array(Uint16Array.from(bits).buffer),
+    segmentHashes: Uint8Array.from(hashes),
+  }));
+const chunk = fc.option(fc.record({ runId: text, chunk: fc.nat(), deadLetters: fc.nat() }));
+
+function packetOf<E extends RecordEnvelope>(envelope: fc.Arbitrary<E>): fc.Arbitrary<Packet<E>> {
+  return fc.record({ collection: text, envelopes: fc.array(envelope, { maxLength: 5 }), chunk });
+}
+
+test("a packet of records comes back as it went", () => {
+  fc.assert(
+    fc.property(packetOf(record), (packet) => {
+      expect(decodePacket("records", encodePacket(packet))).toEqual(packet);
+    }),
+  );
+});
+
+test("a packet of vectors comes back bit for bit", () => {
+  fc.assert(
+    fc.property(packetOf(vector), (packet) => {
+      const back = decodePacket("vectors", encodePacket(packet));
+      expect(back).toEqual(packet);
+      const bits = (one: Packet<VectorEnvelope>) =>
+        one.envelopes.map((envelope) => new Uint16Array(envelope.vector.buffer.slice(0)));
+      expect(bits(back)).toEqual(bits(packet));
+    }),
+  );
+});
+
+test("a vector that is a view into a larger buffer travels alone", () => {
+  const vectors = Float16Array.of(1, 2, 3, 4);
+  const envelope = {
+    id: "a",
+    version: version(1n),
+    op: "upsert",
+    fields: {},
+    source: "http",
+    vector: vectors.subarray(1, 3),
+    segmentHashes: Uint8Array.of(7),
+  } as const;
+  const [back] = decodePacket(
+    "vectors",
+    encodePacket({ collection: "c", envelopes: [envelope], chunk: null }),
+  ).envelopes;
+  expect(back?.vector).toEqual(Float16Array.of(2, 3));
+});
+
+// Written by schema version 1 and never changed: queues hold such packets across updates.
+const fixtureOfSchema1 =
+  '{"schemaVersion":1,"collection":"films","envelopes":[{"id":"tt0076759","version":"9223372036854775807","op":"upsert",' +
+  '"fields":{"title":"Star Wars","genres":["Action","Adventure"],"year":1977,"budget":null,"studio":{"lat":37.7,"lon":-122.4}},' +
+  '"source":"films.csv:17","vector":"ADwAwABAAAA=","segmentHashes":"AAECAwQFBgcICQoLDA0ODw=="},' +
+  '{"id":"é","version":"0","op":"delete","fields":{},"source":"http","vector":"","segmentHashes":""}],' +
+  '"chunk":{"runId":"r1","chunk":3,"deadLetters":1}}';
+
+test("schema 1 decodes for ever", () => {
+  expect(decodePacket("vectors", fixtureOfSchema1)).toEqual({
+    collection: "films",
+    envelopes: [
+      {
+        id: "tt0076759",
+        version: versionMax,
+        op: "upsert",
+        fields: {
+          title: "Star Wars",
+          genres: ["Action", "Adventure"],
+          year: 1977,
+          budget: null,
+          studio: { lat: 37.7, lon: -122.4 },
+        },
+        source: "films.csv:17",
+        vector: Float16Array.of(1, -2, 2, 0),
+        segmentHashes: Uint8Array.from({ length: 16 }, (_, index) => index),
+      },
+      {
+        id: "é",
+        version: 0n,
+        op: "delete",
+        fields: {},
+        source: "http",
+        vector: new Float16Array(0),
+        segmentHashes: new Uint8Array(0),
+      },
+    ],
+    chunk: { runId: "r1", chunk: 3, deadLetters: 1 },
+  });
+});
+
+test("fields a later writer added are left aside", () => {
+  const later = fixtureOfSchema1.replace('"collection"', '"traceId":"abc","collection"');
+  expect(decodePacket("vectors", later)).toEqual(decodePacket("vectors", fixtureOfSchema1));
+});
+
+test("a packet of a later schema version waits for an updated reader", () => {
+  const later = fixtureOfSchema1.replace('"schemaVersion":1', `"schemaVersion":${packetSchemaVersion + 1}`);
+  expect(() => decodePacket("vectors", later)).toThrow(expect.objectContaining({ code: "data_too_new" }));
+});
+
+test.for([
+  "",
+  "null",
+  "[]",
+  "{}",
+  '{"schemaVersion":0,"collection":"c","envelopes":[]}',
+  '{"schemaVersion":1,"collection":"c"}',
+  '{"schemaVersion":1,"collection":"c","envelopes":[null]}',
+  '{"schemaVersion":1,"collection":"c","envelopes":[{"id":"a","version":"-1","op":"upsert","fields":{},"source":"s"}]}',
+  '{"schemaVersion":1,"collection":"c","envelopes":[{"id":"a","version":"x","op":"upsert","fields":{},"source":"s"}]}',
+  '{"schemaVersion":1,"collection":"c","envelopes":[{"id":"a","version":"1","op":"upsert","fields":{},"source":"s"}]}',
+])("%s is no packet of vectors", (text) => {
+  expect(() => decodePacket("vectors", text)).toThrow(expect.objectContaining({ code: "body_malformed" }));
+});

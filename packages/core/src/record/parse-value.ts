@@ -1,0 +1,177 @@
+import type { Field } from "../collection.ts";
+import { type FieldValue, vectorDimensions } from "../fields.ts";
+import { fail, type Result, succeed } from "../result.ts";
+
+/** A value's problem in words; the caller adds which record and field. */
+export type ParsedValue = Result<FieldValue | null, string>;
+
+export const textCharsMax = 1_000_000;
+const categoryCharsMax = 1_000;
+const categoriesMax = 1_000;
+// Years 0001 to 9999: what every Postgres client can print and parse.
+const timestampMin = Date.parse("0001-01-01T00:00:00Z");
+const timestampMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/**
+ * Reads one field's value as JSON gives it. With `textual` (CSV, command line) a string may stand for any type: `1999`,
+ * `a|b` for categories, `52.1,4.3` for a place, JSON for shares and vectors; an empty string is a missing value.
+ * `null` and `undefined` are missing.
+ */
+export function parseValue(field: Field, input: unknown, textual: boolean): ParsedValue {
+  if (input === null || input === undefined || (textual && input === "")) return succeed(null);
+  if (vectorDimensions(field.type) !== undefined)
+    return parseVector(field.type, fromText(input, textual, jsonOf));
+  switch (field.type as Exclude<typeof field.type, `vector(${number})`>) {
+    case "text":
+      return parseText(input, textCharsMax);
+    case "category":
+      return parseText(input, categoryCharsMax);
+    case "categories":
+      return parseCategories(fromText(input, textual, listOf));
+    case "shares":
+      return parseShares(fromText(input, textual, jsonOf));
+    case "number":
+      return parseNumber(fromText(input, textual, numberOf));
+    case "timestamp":
+      return parseTimestamp(fromText(input, textual, epochOf));
+    case "geo":
+      return parseGeo(fromText(input, textual, placeOf));
+  }
+}
+
+function fromText(input: unknown, textual: boolean, read: (text: string) => unknown): unknown {
+  return textual && typeof input === "string" ? read(input.trim()) : input;
+}
+
+function numberOf(text: string): unknown {
+  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
+}
+
+function epochOf(text: string): unknown {
+  return /^-?\d{5,}$/.test(text) ? Number(text) : text;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function listOf(text: string): unknown {
+  if (text.startsWith("[")) return jsonOf(text);
+  return text
+    .split("|")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+function placeOf(text: string): unknown {
+  if (text.startsWith("{")) return jsonOf(text);
+  const [lat, lon, ...rest] = text.split(",").map((part) => numberOf(part.trim()));
+  return rest.length === 0 ? { lat, lon } : text;
+}
+
+/** Why Postgres could not keep this string as it is, or `undefined`. */
+export function textProblem(text: string): string | undefined {
+  if (text.includes("\u0000")) return "contains U+0000, which Postgres can't store; remove it";
+  if (!text.isWellFormed()) return "contains a lone surrogate, which is no valid Unicode; remove it";
+  return undefined;
+}
+
+function parseText(input: unknown, charsMax: number): ParsedValue {
+  if (typeof input !== "string") return fail(`must be a string, not ${kindOf(input)}`);
+  if (input.length > charsMax)
+    return fail(`has ${input.length} characters, at most ${charsMax} are taken; cut it`);
+  const problem = textProblem(input);
+  return problem === undefined ? succeed(input) : fail(problem);
+}
+
+function parseCategories(input: unknown): ParsedValue {
+  if (!Array.isArray(input)) return fail(`must be a list of strings, not ${kindOf(input)}`);
+  if (input.length > categoriesMax)
+    return fail(`has ${input.length} entries, at most ${categoriesMax} are taken`);
+  for (const entry of input) {
+    const parsed = parseText(entry, categoryCharsMax);
+    if (!parsed.ok) return fail(`has an entry that ${parsed.failure}`);
+  }
+  return succeed(input as string[]);
+}
+
+function parseShares(input: unknown): ParsedValue {
+  if (!isObject(input)) return fail(`must be an object of category to share, not ${kindOf(input)}`);
+  const entries = Object.entries(input);
+  if (entries.length > categoriesMax)
+    return fail(`has ${entries.length} entries, at most ${categoriesMax} are taken`);
+  for (const [name, share] of entries) {
+    const problem =
+      name.length > categoryCharsMax ? `is over ${categoryCharsMax} characters` : textProblem(name);
+    if (problem !== undefined) return fail(`has a category that ${problem}`);
+    if (typeof share !== "number" || !Number.isFinite(share) || share < 0) {
+      return fail(
+        `gives ${JSON.stringify(name)} the share ${show(share)}; a share is a number of at least 0`,
+      );
+    }
+  }
+  return succeed(input as Record<string, number>);
+}
+
+function parseNumber(input: unknown): ParsedValue {
+  if (typeof input !== "number") return fail(`must be a number, not ${kindOf(input)}`);
+  return Number.isFinite(input) ? succeed(input) : fail(`is ${input}; a number must be finite`);
+}
+
+// Date only (read as UTC), or date and time with a zone: a time without one means another instant on another machine.
+const isoPattern = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}))?$/;
+
+function parseTimestamp(input: unknown): ParsedValue {
+  let epochMs: number;
+  if (typeof input === "number") epochMs = input;
+  else if (typeof input === "string" && isoPattern.test(input)) epochMs = Date.parse(input.replace(" ", "T"));
+  else if (typeof input === "string") {
+    return fail(`is ${show(input)}; write a date like 1999-03-31 or 1999-03-31T12:00:00Z, with its zone`);
+  } else return fail(`must be an ISO 8601 string or milliseconds since 1970, not ${kindOf(input)}`);
+  if (!Number.isFinite(epochMs)) return fail(`is ${show(input)}, which is no date of the calendar`);
+  if (epochMs < timestampMin || epochMs > timestampMax)
+    return fail(`is ${show(input)}, outside the years 0001-9999`);
+  return succeed(Math.trunc(epochMs));
+}
+
+function parseGeo(input: unknown): ParsedValue {
+  if (!isObject(input)) return fail(`must be {"lat": …, "lon": …}, not ${kindOf(input)}`);
+  const { lat, lon } = input;
+  if (typeof lat !== "number" || !(Math.abs(lat) <= 90))
+    return fail(`has the latitude ${show(lat)}; it goes from -90 to 90`);
+  if (typeof lon !== "number" || !(Math.abs(lon) <= 180))
+    return fail(`has the longitude ${show(lon)}; it goes from -180 to 180`);
+  return succeed({ lat, lon });
+}
+
+function parseVector(type: string, input: unknown): ParsedValue {
+  const dimensions = vectorDimensions(type);
+  if (!Array.isArray(input)) return fail(`must be a list of ${dimensions} numbers, not ${kindOf(input)}`);
+  if (input.length !== dimensions) return fail(`has ${input.length} numbers, but the field is ${type}`);
+  const wrong = input.findIndex((x) => typeof x !== "number" || !Number.isFinite(Math.fround(x)));
+  if (wrong >= 0)
+    return fail(`has ${show(input[wrong])} at position ${wrong}; every entry must be a finite number`);
+  if (input.every((x) => Math.fround(x) === 0))
+    return fail("is all zero: it has no direction; leave it out instead");
+  return succeed(input as number[]);
+}
+
+export function isObject(input: unknown): input is Record<string, unknown> {
+  return typeof input === "object" && input !== null && !Array.isArray(input);
+}
+
+export function kindOf(input: unknown): string {
+  if (input === null || input === undefined) return "missing";
+  if (Array.isArray(input)) return "a list";
+  return typeof input === "object" ? "an object" : `a ${typeof input} (${show(input)})`;
+}
+
+/** A value for a message: at most 60 characters. */
+function show(value: unknown): string {
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

@@ -1,0 +1,137 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../artefact/model-folder.fixture.ts";
+import type { TextModel } from "../artefact/text-model.ts";
+import { ThreadPool } from "./thread-pool.ts";
+
+/**
+ * A thread whose jobs are small programs: the text of a query is evaluated with `answer(value)`. A file's presence
+ * serves as memory across threads.
+ */
+function pool(options: { threads?: number; onStart?: string } = {}): ThreadPool {
+  const source = `
+    import { existsSync, writeFileSync, unlinkSync } from "node:fs";
+    import { parentPort, threadId } from "node:worker_threads";
+    ${options.onStart ?? ""};
+    parentPort.on("message", async ({ id, job }) => {
+      const answer = (value) => parentPort.postMessage({ id, ok: true, value });
+      if (job.kind === "query") await eval("(async () => {" + job.text + "})()");
+      else answer(job.kind === "tokenise" ? job.texts : null);
+    });`;
+  const program = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+  return new ThreadPool({ threads: options.threads ?? 1, jobsMax: 100, program });
+}
+
+const model = { identity: "m" } as TextModel;
+const query = (text: string) => ({ kind: "query", model: "m", text, prompt: "" }) as const;
+const tokenise = (text: string) => ({ kind: "tokenise", model: "m", texts: [text] }) as const;
+/** The name of a file that is not there yet, as JavaScript source. */
+async function absentFile(): Promise<string> {
+  return JSON.stringify(join(await temporaryFolder(), "mark"));
+}
+
+test("a job whose thread dies under it is done by the next thread", async () => {
+  const threads = pool();
+  await threads.open(model);
+  const before = await threads.run(query("answer(threadId)"));
+  const mark = await absentFile();
+  const diesOnce = `if (existsSync(${mark})) { unlinkSync(${mark}); answer(threadId); }
+    else { writeFileSync(${mark}, ""); process.exit(1); }`;
+  const after = await threads.run(query(diesOnce));
+  expect(after).not.toEqual(before);
+  await threads.close();
+});
+
+test("a job that takes down two threads fails as passing; others go on", async () => {
+  const threads = pool();
+  await threads.open(model);
+  const [deadly, harmless] = await Promise.allSettled([
+    threads.run(query("process.exit(1)")),
+    threads.run(query("answer('well')")),
+  ]);
+  expect(deadly).toMatchObject({ status: "rejected", reason: { code: "encoder_unavailable" } });
+  expect(harmless).toEqual({ status: "fulfilled", value: "well" });
+  expect(await threads.run(query("answer('still')"))).toBe("still");
+  await threads.close();
+});
+
+test("an uncaught error in a thread is told", async () => {
+  const threads = pool();
+  await threads.open(model);
+  const throws = threads.run(query("setTimeout(() => { throw new Error('out of luck') })"));
+  await expect(throws).rejects.toThrow("out of luck");
+  await threads.close();
+});
+
+test("a thread that can't start fails the opening, and a later opening may succeed", async () => {
+  const mark = await absentFile();
+  const threads = pool({ threads: 2, onStart: `if (!existsSync(${mark})) process.exit(1)` });
+  await expect(threads.open(model)).rejects.toMatchObject({ code: "encoder_unavailable" });
+  await writeFile(JSON.parse(mark), "");
+  await threads.open(model);
+  expect(await threads.run(query("answer(1)"))).toBe(1);
+  await threads.close();
+});
+
+test("while no thread can be started all work fails as passing, instead of waiting for ever", async () => {
+  const mark = await absentFile();
+  const threads = pool({ onStart: `if (existsSync(${mark})) process.exit(1)` });
+  await threads.open(model);
+  const jobs = [
+    threads.run(query(`writeFileSync(${mark}, ""); process.exit(1)`)),
+    threads.run(query("answer(1)")),
+  ];
+  for (const job of await Promise.allSettled(jobs)) {
+    expect(job).toMatchObject({ status: "rejected", reason: { code: "encoder_unavailable" } });
+  }
+  await expect(threads.run(query("answer(1)"))).rejects.toMatchObject({ code: "encoder_unavailable" });
+  await threads.close();
+});
+
+test("queries go first, then tokenising", async () => {
+  const threads = pool();
+  await threads.open(model);
+  const order: string[] = [];
+  const note = (name: string) => () => order.push(name);
+  await Promise.all([
+    threads.run(query("await new Promise((go) => setTimeout(go, 20)); answer(0)")).then(note("running")),
+    threads
+      .run({ kind: "run", model: "m", tokens: { ids: new Int32Array(1), lengths: new Int32Array(1) } })
+      .then(note("run")),
+    threads.run(tokenise("a")).then(note("tokenise")),
+    threads.run(query("answer(0)")).then(note("query")),
+  ]);
+  expect(order).toEqual(["running", "query", "tokenise", "run"]);
+  await threads.close();
+});
+
+test("a job that waits is left out when its caller gives up", async () => {
+  const threads = pool();
+  await threads.open(model);
+  const giveUp = new AbortController();
+  const first = threads.run(query("await new Promise((go) => setTimeout(go, 20)); answer('first')"));
+  const second = threads.run(query("answer('second')"), giveUp.signal);
+  giveUp.abort(new Error("enough"));
+  await expect(second).rejects.toThrow("enough");
+  expect(threads.waiting).toBe(0);
+  expect(await first).toBe("first");
+  await threads.close();
+});
+
+test("closing waits for what was begun, and takes nothing new", async () => {
+  const threads = pool({ threads: 2 });
+  await threads.open(model);
+  const jobs = Array.from({ length: 10 }, (_, i) => threads.run(query(`setTimeout(() => answer(${i}), 5)`)));
+  const closed = threads.close();
+  await expect(threads.run(query("answer(1)"))).rejects.toMatchObject({ code: "encoder_unavailable" });
+  expect(await Promise.all(jobs)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  await closed;
+  await expect(threads.open({ ...model, identity: "n" })).rejects.toMatchObject({
+    code: "encoder_unavailable",
+  });
+});
+
+test("a pool that never opened a model closes", async () => {
+  await pool().close();
+});
