@@ -26,12 +26,20 @@ export interface VectorEnvelope extends RecordEnvelope {
 /** Bytes kept of the sha256 of (encoder identity, input) per segment. */
 export const segmentHashBytes = 16;
 
+/** How many records ended in which way: promise P1. */
+export interface OutcomeCounts {
+  readonly indexed: number;
+  readonly tombstoned: number;
+  readonly superseded: number;
+  readonly deadLetters: number;
+}
+
 /** The chunk of a backfill run that a packet carries: the run is complete when each chunk was indexed. */
 export interface ChunkRef {
   readonly runId: string;
   readonly chunk: number;
-  /** Records of the chunk that became dead letters before this stage. */
-  readonly deadLetters: number;
+  /** The chunk's records that are no longer in the packet, since earlier stages settled them. */
+  readonly settled: OutcomeCounts;
 }
 
 /** About a hundred envelopes of one collection: the unit of queueing, retry and acknowledgement. */

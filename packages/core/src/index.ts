@@ -24,6 +24,7 @@ export type { NumberQuery } from "./encoders/number.ts";
 export type { RecencyQuery } from "./encoders/recency.ts";
 export {
   type ChunkRef,
+  type OutcomeCounts,
   type Packet,
   packetRecordsMax,
   type RecordEnvelope,

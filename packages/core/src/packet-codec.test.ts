@@ -31,7 +31,13 @@ const vector: fc.Arbitrary<VectorEnvelope> = fc
     vector: new Float16Array(Uint16Array.from(bits).buffer),
     segmentHashes: Uint8Array.from(hashes),
   }));
-const chunk = fc.option(fc.record({ runId: text, chunk: fc.nat(), deadLetters: fc.nat() }));
+const outcomes = fc.record({
+  indexed: fc.nat(),
+  tombstoned: fc.nat(),
+  superseded: fc.nat(),
+  deadLetters: fc.nat(),
+});
+const chunk = fc.option(fc.record({ runId: text, chunk: fc.nat(), settled: outcomes }));
 
 function packetOf<E extends RecordEnvelope>(envelope: fc.Arbitrary<E>): fc.Arbitrary<Packet<E>> {
   return fc.record({ collection: text, envelopes: fc.array(envelope, { maxLength: 5 }), chunk });
@@ -81,7 +87,7 @@ const fixtureOfSchema1 =
   '"fields":{"title":"Star Wars","genres":["Action","Adventure"],"year":1977,"budget":null,"studio":{"lat":37.7,"lon":-122.4}},' +
   '"source":"films.csv:17","vector":"ADwAwABAAAA=","segmentHashes":"AAECAwQFBgcICQoLDA0ODw=="},' +
   '{"id":"é","version":"0","op":"delete","fields":{},"source":"http","vector":"","segmentHashes":""}],' +
-  '"chunk":{"runId":"r1","chunk":3,"deadLetters":1}}';
+  '"chunk":{"runId":"r1","chunk":3,"settled":{"indexed":0,"tombstoned":0,"superseded":0,"deadLetters":1}}}';
 
 test("schema 1 decodes for ever", () => {
   expect(decodePacket("vectors", fixtureOfSchema1)).toEqual({
@@ -112,7 +118,7 @@ test("schema 1 decodes for ever", () => {
         segmentHashes: new Uint8Array(0),
       },
     ],
-    chunk: { runId: "r1", chunk: 3, deadLetters: 1 },
+    chunk: { runId: "r1", chunk: 3, settled: { indexed: 0, tombstoned: 0, superseded: 0, deadLetters: 1 } },
   });
 });
 

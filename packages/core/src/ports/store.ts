@@ -1,5 +1,5 @@
 import type { DeadLetter, StoredDeadLetter } from "../dead-letter.ts";
-import type { ChunkRef, VectorEnvelope } from "../envelope.ts";
+import type { ChunkRef, OutcomeCounts, VectorEnvelope } from "../envelope.ts";
 
 /** What the embed stage needs to know of a row to skip what did not change. */
 export interface StoredSegments {
@@ -59,12 +59,8 @@ export interface BackfillRun {
   readonly startedAtMs: number;
 }
 
-export interface RunProgress {
+export interface RunProgress extends OutcomeCounts {
   readonly chunksDone: number;
-  readonly indexed: number;
-  readonly tombstoned: number;
-  readonly superseded: number;
-  readonly deadLetters: number;
 }
 
 export interface RunStore {

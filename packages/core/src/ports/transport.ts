@@ -36,7 +36,11 @@ export interface Backlog {
 export interface Transport {
   /** `key`: a packet of the same channel and key still in the queue is not added twice. */
   send<C extends Channel>(channel: C, packet: ChannelPackets[C], options?: { key?: string }): Promise<void>;
-  consume<C extends Channel>(channel: C, receive: Receive<C>, options: { packetsInFlightMax: number }): Promise<Consumer>;
+  consume<C extends Channel>(
+    channel: C,
+    receive: Receive<C>,
+    options: { packetsInFlightMax: number },
+  ): Promise<Consumer>;
   backlog(channel: Channel): Promise<Backlog>;
   close(): Promise<void>;
 }

@@ -1,0 +1,81 @@
+export interface ProgressState {
+  readonly done: number;
+  /** Null where it can't be known (stdin). */
+  readonly total: number | null;
+}
+
+// A bar on a terminal follows the eye; elsewhere (CI, files) a line now and then is enough.
+const barIntervalMs = 250;
+const lineIntervalMs = 10_000;
+const barWidth = 24;
+
+/**
+ * Shows a long work's progress on stderr: a bar on a terminal, a summary line every 10 seconds elsewhere, with rate and
+ * time left. The rate is that of the whole run since its start. Bounds: one timer, cleared by `stop`.
+ */
+export class Progress {
+  readonly #label: string;
+  readonly #stream: NodeJS.WriteStream;
+  readonly #startedMs = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  #state: ProgressState = { done: 0, total: null };
+  #firstDone: number | null = null;
+
+  constructor(label: string, stream: NodeJS.WriteStream = process.stderr) {
+    this.#label = label;
+    this.#stream = stream;
+    this.#timer = setInterval(() => this.#show(), this.#isTerminal ? barIntervalMs : lineIntervalMs);
+  }
+
+  get #isTerminal(): boolean {
+    return this.#stream.isTTY === true && !process.env.CI;
+  }
+
+  update(state: ProgressState): void {
+    // What a resumed run has done before does not count towards its rate.
+    this.#firstDone ??= state.done;
+    this.#state = state;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    if (this.#isTerminal) this.#stream.write("\r\u001b[2K");
+    else if (performance.now() - this.#startedMs > lineIntervalMs) this.#show();
+  }
+
+  #show(): void {
+    const line = progressLine(this.#label, this.#state, {
+      seconds: (performance.now() - this.#startedMs) / 1000,
+      firstDone: this.#firstDone ?? 0,
+    });
+    this.#stream.write(this.#isTerminal ? `\r\u001b[2K${line}` : `${line}\n`);
+  }
+}
+
+/** `films  [######------]  1,200/2,500  118 records/s  11 s left`. */
+export function progressLine(
+  label: string,
+  { done, total }: ProgressState,
+  { seconds, firstDone }: { seconds: number; firstDone: number },
+): string {
+  const rate = seconds > 0 ? (done - firstDone) / seconds : 0;
+  const parts = [label];
+  if (total !== null && total > 0) {
+    const filled = Math.round((Math.min(done, total) / total) * barWidth);
+    parts.push(`[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}]`, `${count(done)}/${count(total)}`);
+  } else parts.push(count(done));
+  parts.push(`${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} records/s`);
+  if (total !== null && rate > 0) parts.push(`${duration((total - done) / rate)} left`);
+  return parts.join("  ");
+}
+
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

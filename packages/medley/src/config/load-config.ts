@@ -1,0 +1,41 @@
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Collection, checkConfig, MedleyError } from "@medley/core";
+
+const fileNames = ["medley.config.ts", "medley.config.js", "medley.config.json"];
+
+export interface LoadedConfig {
+  readonly file: string;
+  readonly collections: ReadonlyMap<string, Collection>;
+}
+
+/**
+ * Loads and checks a configuration: the file given, or the first of `medley.config.{ts,js,json}` in `directory`. Throws
+ * `MedleyError` `config_not_found` or `config_invalid`.
+ */
+export async function loadConfig(directory: string, path?: string): Promise<LoadedConfig> {
+  const candidates = path === undefined ? fileNames : [path];
+  const file = candidates.map((name) => resolve(directory, name)).find((name) => existsSync(name));
+  if (file === undefined) {
+    throw new MedleyError("config_not_found", `there is no ${candidates.join(" or ")} in ${directory}`, {
+      mend: "run `medley init` to write one, or name it with --config",
+    });
+  }
+  const collections = checkConfig(await readConfig(file), file);
+  return { file, collections: new Map(collections.map((collection) => [collection.name, collection])) };
+}
+
+async function readConfig(file: string): Promise<unknown> {
+  try {
+    if (file.endsWith(".json")) return JSON.parse(readFileSync(file, "utf8"));
+    const module = await import(pathToFileURL(file).href);
+    return module.default;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MedleyError("config_invalid", `${file} can't be loaded: ${reason}`, {
+      mend: "it must be valid TypeScript (types only: nothing that needs compiling) and export the configuration as default",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { MedleyError } from "@medley/core";
+
+/** How a process runs, as opposed to what it holds (the configuration). Read once, at the edge; nothing else reads the environment. */
+export interface Settings {
+  /** Of the embedded Postgres. */
+  readonly dataDir: string;
+  /** A Postgres to use instead of the embedded one. */
+  readonly databaseUrl: string | null;
+  /** Where HTTP listens. Beyond loopback a token is needed. */
+  readonly host: string;
+  readonly httpPort: number;
+  /** Where the embedded Postgres listens, on loopback. */
+  readonly postgresPort: number;
+  readonly token: string | null;
+  /** Session threads; null: one per core. */
+  readonly modelThreads: number | null;
+  /** Packets that may wait for the embedding-worker before producers are slowed. */
+  readonly backlogPacketsMax: number;
+  /** What is left of the environment for the model runtime: where the Hugging Face cache is. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Variable {
+  readonly name: string;
+  readonly fallback: string | null;
+  readonly secret?: true;
+}
+
+/** Every variable, with its default; `medley config` prints them with their origin. */
+export const variables = {
+  dataDir: { name: "MEDLEY_DATA_DIR", fallback: ".medley" },
+  databaseUrl: { name: "MEDLEY_DATABASE_URL", fallback: null, secret: true },
+  host: { name: "MEDLEY_HOST", fallback: "127.0.0.1" },
+  httpPort: { name: "MEDLEY_HTTP_PORT", fallback: "7400" },
+  postgresPort: { name: "MEDLEY_POSTGRES_PORT", fallback: "7432" },
+  token: { name: "MEDLEY_TOKEN", fallback: null, secret: true },
+  modelThreads: { name: "MEDLEY_MODEL_THREADS", fallback: null },
+  backlogPacketsMax: { name: "MEDLEY_BACKLOG_PACKETS_MAX", fallback: "200" },
+} as const satisfies Record<string, Variable>;
+
+export interface Origin {
+  readonly variable: string;
+  readonly value: string | null;
+  readonly origin: "environment" | "file" | "default";
+}
+
+/** Precedence: environment, file named by `<variable>_FILE`, default. Throws `usage` for a value it can't use. */
+export function readSettings(environment: Environment): Settings {
+  const text = (variable: Variable) => read(environment, variable).value;
+  return Object.freeze({
+    dataDir: text(variables.dataDir) as string,
+    databaseUrl: text(variables.databaseUrl),
+    host: hostOf(text(variables.host) as string),
+    httpPort: integer(environment, variables.httpPort, 0, 65_535) as number,
+    postgresPort: integer(environment, variables.postgresPort, 0, 65_535) as number,
+    token: text(variables.token),
+    modelThreads: integer(environment, variables.modelThreads, 1, 256),
+    backlogPacketsMax: integer(environment, variables.backlogPacketsMax, 1, 1_000_000) as number,
+    environment,
+  });
+}
+
+/** Each variable with its value and where that comes from; secrets are shown as `***`. */
+export function explainSettings(environment: Environment): readonly Origin[] {
+  return Object.values<Variable>(variables).map((variable) => {
+    const { value, origin } = read(environment, variable);
+    return { variable: variable.name, value: value !== null && variable.secret ? "***" : value, origin };
+  });
+}
+
+function read(environment: Environment, variable: Variable): { value: string | null; origin: Origin["origin"] } {
+  const direct = environment[variable.name];
+  const path = environment[`${variable.name}_FILE`];
+  if (direct && path) {
+    throw new MedleyError("usage", `${variable.name} and ${variable.name}_FILE are both set`, { mend: "keep one of them" });
+  }
+  if (direct) return { value: direct, origin: "environment" };
+  if (!path) return { value: variable.fallback, origin: "default" };
+  try {
+    return { value: readFileSync(path, "utf8").trim(), origin: "file" };
+  } catch (cause) {
+    throw new MedleyError("usage", `${variable.name}_FILE names ${path}, which can't be read`, { cause });
+  }
+}
+
+function integer(environment: Environment, variable: Variable, min: number, max: number): number | null {
+  const { value } = read(environment, variable);
+  if (value === null) return null;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= min && number <= max) return number;
+  throw new MedleyError("usage", `${variable.name} is ${JSON.stringify(value)}`, {
+    mend: `it must be a whole number from ${min} to ${max}`,
+  });
+}
+
+function hostOf(host: string): string {
+  if (host === "localhost" || isIP(host) !== 0) return host;
+  throw new MedleyError("usage", `MEDLEY_HOST is ${JSON.stringify(host)}`, {
+    mend: "it must be an address of this machine, such as 127.0.0.1 or 0.0.0.0",
+  });
+}

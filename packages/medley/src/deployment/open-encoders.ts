@@ -1,0 +1,29 @@
+import { type Clock, type Collection, closedFormEncoder, type Encoder, type Space } from "@medley/core";
+import type { ModelRuntime } from "@medley/models";
+import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
+
+/** The model of text spaces that name none: it travels with Medley. */
+const defaultTextModel = "all-MiniLM-L6-v2";
+
+/** Opens the encoders of every space; models are loaded once each, however many spaces use them. */
+export async function openEncoders(
+  collections: ReadonlyMap<string, Collection>,
+  runtime: ModelRuntime,
+  clock: Clock,
+): Promise<ReadonlyMap<string, CollectionEncoders>> {
+  const opened = new Map<string, CollectionEncoders>();
+  for (const collection of collections.values()) {
+    const encoders: Encoder[] = [];
+    for (const space of collection.spaces) {
+      encoders.push(closedFormEncoder(space, collection.fields, clock) ?? (await modelEncoder(space, runtime)));
+    }
+    opened.set(collection.name, collectionEncoders(collection, encoders));
+  }
+  return opened;
+}
+
+async function modelEncoder(space: Space, runtime: ModelRuntime): Promise<Encoder> {
+  const { definition } = space;
+  const model = "model" in definition ? definition.model : undefined;
+  return (await runtime.textEncoder(model ?? defaultTextModel)) as Encoder;
+}

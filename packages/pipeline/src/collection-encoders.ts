@@ -1,0 +1,24 @@
+import { strict as assert } from "node:assert";
+import type { Collection, Encoder, SegmentLayout } from "@medley/core";
+
+/** A collection with its open encoders: all that turns its records into vectors. */
+export interface CollectionEncoders {
+  readonly collection: Collection;
+  /** By space, in the collection's order. */
+  readonly encoders: readonly Encoder[];
+  readonly layout: readonly SegmentLayout[];
+  /** Of the fused vector. */
+  readonly dimensions: number;
+}
+
+export function collectionEncoders(collection: Collection, encoders: readonly Encoder[]): CollectionEncoders {
+  assert.equal(encoders.length, collection.spaces.length);
+  let offset = 0;
+  const layout = collection.spaces.map((space, index) => {
+    const { dimensions, identity } = encoders[index] as Encoder;
+    const segment = { space: space.name, offset, dimensions, encoderIdentity: identity };
+    offset += dimensions;
+    return segment;
+  });
+  return { collection, encoders, layout, dimensions: offset };
+}

@@ -1,0 +1,156 @@
+import {
+  type Delivery,
+  type Encoder,
+  type MedleyError,
+  type RecordEnvelope,
+  type Space,
+  type Store,
+  type StoredSegments,
+  segmentHashBytes,
+  type Transport,
+  type VectorEnvelope,
+} from "@medley/core";
+import type { CollectionEncoders } from "../collection-encoders.ts";
+import { addOutcomes, type PipelineCounters } from "../counters.ts";
+import { deadLetterOf } from "../dead-letters.ts";
+import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
+import { newestOf } from "./newest.ts";
+import { segmentHash, segmentInput } from "./segment-input.ts";
+
+export interface EmbedPorts {
+  readonly collections: ReadonlyMap<string, CollectionEncoders>;
+  readonly store: Pick<Store, "readSegments" | "addDeadLetters">;
+  readonly transport: Pick<Transport, "send">;
+  readonly counters: PipelineCounters;
+}
+
+// After this many deliveries (about half a minute of growing pauses) a failure that looks passing is taken to be some
+// record's own, such as a text that kills its thread.
+const attemptsBeforeIsolation = 8;
+
+/** A record on its way through the stage; `failure` once it can't go on. */
+interface Draft {
+  readonly envelope: RecordEnvelope;
+  readonly vector: Float16Array;
+  readonly segmentHashes: Uint8Array;
+  failure: MedleyError | null;
+}
+
+/**
+ * The stage `embed`: skips what did not change, encodes the rest, fuses, and sends one vector per record on. A segment
+ * whose encoder and input are those of the stored row is copied from it bit for bit. Resolves when vectors and dead
+ * letters are durable; running it again for the same packet is harmless (promises P1, P4, P6).
+ */
+export async function embed(
+  ports: EmbedPorts,
+  delivery: Delivery<"records">,
+  signal: AbortSignal,
+): Promise<void> {
+  const { packet, attempt } = delivery;
+  const { counters } = ports;
+  const opened = ports.collections.get(packet.collection);
+  if (opened === undefined) throw new Error(`collection ${packet.collection} is not configured here`);
+  counters.stages.embed.received += packet.envelopes.length;
+
+  const stored = await ports.store.readSegments(packet.collection, [
+    ...new Set(packet.envelopes.map((e) => e.id)),
+  ]);
+  const current = newestOf(packet.envelopes, stored);
+  const drafts = current.map((envelope) => draftOf(opened, envelope));
+  await Promise.all(
+    opened.collection.spaces.map((space, index) => {
+      const jobs = reuseOrCollect(opened, { space, index }, drafts, stored, counters);
+      const encoder = opened.encoders[index] as Encoder;
+      return encodeSegments(encoder, jobs, {
+        space: space.name,
+        signal,
+        isolatePassing: attempt > attemptsBeforeIsolation,
+      });
+    }),
+  );
+
+  const failed = drafts.filter((draft) => draft.failure !== null);
+  const where = {
+    collection: packet.collection,
+    stage: "embed" as const,
+    runId: packet.chunk?.runId ?? null,
+  };
+  if (failed.length > 0) {
+    await ports.store.addDeadLetters(
+      failed.map((draft) => deadLetterOf(draft.envelope, where, draft.failure)),
+    );
+  }
+  const superseded = packet.envelopes.length - current.length;
+  const envelopes = drafts.filter((draft) => draft.failure === null).map(vectorEnvelopeOf);
+  const settled = { superseded, deadLetters: failed.length };
+  const chunk = packet.chunk && { ...packet.chunk, settled: addOutcomes(packet.chunk.settled, settled) };
+  if (envelopes.length > 0 || chunk !== null) {
+    const key = chunk === null ? {} : { key: `${chunk.runId}-${chunk.chunk}` };
+    await ports.transport.send("vectors", { collection: packet.collection, envelopes, chunk }, key);
+  }
+  counters.stages.embed.superseded += superseded;
+  counters.stages.embed.deadLetters += failed.length;
+  counters.stages.embed.sent += envelopes.length;
+}
+
+function draftOf(opened: CollectionEncoders, envelope: RecordEnvelope): Draft {
+  const upsert = envelope.op === "upsert";
+  return {
+    envelope,
+    vector: new Float16Array(upsert ? opened.dimensions : 0),
+    segmentHashes: new Uint8Array(upsert ? opened.layout.length * segmentHashBytes : 0),
+    failure: null,
+  };
+}
+
+/** Fills in the hashes and the segments that need no encoder; returns the jobs of those that do. */
+function reuseOrCollect(
+  opened: CollectionEncoders,
+  at: { space: Space; index: number },
+  drafts: readonly Draft[],
+  stored: ReadonlyMap<string, StoredSegments>,
+  counters: PipelineCounters,
+): SegmentJob[] {
+  const layout = opened.layout[at.index] as CollectionEncoders["layout"][number];
+  const byModel = (opened.encoders[at.index] as Encoder).usesModel;
+  const hashOffset = at.index * segmentHashBytes;
+  const jobs: SegmentJob[] = [];
+  for (const draft of drafts) {
+    if (draft.envelope.op === "delete") continue;
+    const input = segmentInput(at.space, draft.envelope.fields);
+    const hash = segmentHash(layout.encoderIdentity, input);
+    draft.segmentHashes.set(hash, hashOffset);
+    const row = stored.get(draft.envelope.id);
+    if (input === null) {
+      counters.segments.empty += 1;
+    } else if (
+      row &&
+      !row.deleted &&
+      isEqual(hash, row.segmentHashes.subarray(hashOffset, hashOffset + segmentHashBytes))
+    ) {
+      draft.vector.set(row.vector.subarray(layout.offset, layout.offset + layout.dimensions), layout.offset);
+      counters.segments.reused += 1;
+    } else {
+      jobs.push({
+        input,
+        accept: (segment) => {
+          draft.vector.set(segment, layout.offset);
+          counters.segments.encoded += 1;
+          if (byModel) counters.segments.encodedByModel += 1;
+        },
+        refuse: (error) => {
+          draft.failure ??= error;
+        },
+      });
+    }
+  }
+  return jobs;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function vectorEnvelopeOf({ envelope, vector, segmentHashes }: Draft): VectorEnvelope {
+  return { ...envelope, vector, segmentHashes };
+}

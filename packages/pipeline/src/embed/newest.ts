@@ -1,0 +1,17 @@
+import type { RecordEnvelope, StoredSegments } from "@medley/core";
+
+/**
+ * The envelopes worth encoding: of each id the newest (of equal versions the last), unless the row is newer still. A
+ * version equal to the row's is kept: it is a delivery repeated, and the store answers it as it did the first time.
+ */
+export function newestOf(
+  envelopes: readonly RecordEnvelope[],
+  stored: ReadonlyMap<string, StoredSegments>,
+): readonly RecordEnvelope[] {
+  const newest = new Map<string, RecordEnvelope>();
+  for (const envelope of envelopes) {
+    const rival = newest.get(envelope.id)?.version ?? stored.get(envelope.id)?.version;
+    if (rival === undefined || envelope.version >= rival) newest.set(envelope.id, envelope);
+  }
+  return [...newest.values()];
+}

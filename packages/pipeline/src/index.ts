@@ -1,0 +1,23 @@
+export { bisect } from "./bisect.ts";
+export { type CollectionEncoders, collectionEncoders } from "./collection-encoders.ts";
+export {
+  addOutcomes,
+  noOutcomes,
+  type PipelineCounters,
+  pipelineCounters,
+  type SegmentCounters,
+  type StageCounters,
+} from "./counters.ts";
+export { type EmbedPorts, embed } from "./embed/embed.ts";
+export { type IndexPorts, indexRows } from "./index-rows.ts";
+export {
+  type Checked,
+  checkInputs,
+  collectionNamed,
+  deadLetterOfRejection,
+  type Input,
+  type ProducePorts,
+  type Rejection,
+  send,
+} from "./produce.ts";
+export { type Query, querySegments, type SearchQuery } from "./query.ts";

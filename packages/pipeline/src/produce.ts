@@ -1,0 +1,123 @@
+import {
+  type ChunkRef,
+  type Collection,
+  type DeadLetter,
+  MedleyError,
+  packetRecordsMax,
+  parseRecord,
+  type RecordEnvelope,
+  type Transport,
+  type VersionClock,
+  version,
+} from "@medley/core";
+import type { PipelineCounters } from "./counters.ts";
+
+export interface ProducePorts {
+  readonly collections: ReadonlyMap<string, Collection>;
+  readonly transport: Pick<Transport, "send" | "backlog">;
+  readonly versions: VersionClock;
+  readonly counters: PipelineCounters;
+  /** Packets that may wait for the embedding-worker before producers are slowed (promise P5). */
+  readonly backlogPacketsMax: number;
+}
+
+/** An input as it came, for dead letters and error messages. */
+export interface Input {
+  readonly value: unknown;
+  /** `films.csv:17`, `http`. */
+  readonly source: string;
+  /** Values are strings that stand for any type. */
+  readonly textual: boolean;
+}
+
+export interface Rejection {
+  /** Position among the inputs, from 0. */
+  readonly index: number;
+  readonly id: string | null;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Checked {
+  readonly envelopes: readonly RecordEnvelope[];
+  readonly rejected: readonly Rejection[];
+}
+
+/** Throws `collection_unknown`, naming those there are. */
+export function collectionNamed<C>(collections: ReadonlyMap<string, C>, name: string): C {
+  const found = collections.get(name);
+  if (found === undefined) {
+    throw new MedleyError("collection_unknown", `there is no collection "${name}"`, {
+      mend: `configured: ${[...collections.keys()].join(", ")}`,
+    });
+  }
+  return found;
+}
+
+/**
+ * The stage `produce`, first half: checks inputs against their schema and gives versions. `baseVersion`: the version of
+ * input 0, so that a repeated backfill chunk gets the same ones; default: now.
+ */
+export function checkInputs(
+  ports: Pick<ProducePorts, "versions" | "counters">,
+  collection: Collection,
+  inputs: readonly Input[],
+  baseVersion?: bigint,
+): Checked {
+  const envelopes: RecordEnvelope[] = [];
+  const rejected: Rejection[] = [];
+  const first = inputs.length === 0 ? 0n : (baseVersion ?? ports.versions.next(inputs.length));
+  for (const [index, { value, source, textual }] of inputs.entries()) {
+    const parsed = parseRecord(collection, value, {
+      source,
+      textual,
+      arrivalVersion: version(first + BigInt(index)),
+    });
+    if (parsed.ok) envelopes.push(parsed.value);
+    else rejected.push({ index, ...parsed.failure });
+  }
+  ports.counters.stages.produce.received += inputs.length;
+  return { envelopes, rejected };
+}
+
+/** A rejected input as a dead letter, for lanes that have nobody to answer to. */
+export function deadLetterOfRejection(
+  rejection: Rejection,
+  input: { source: string; payload: Uint8Array },
+  where: { collection: string; runId: string | null },
+): DeadLetter {
+  const { id, code, message } = rejection;
+  return { ...where, ...input, recordId: id, version: null, stage: "produce", code, reason: message };
+}
+
+/**
+ * The stage `produce`, second half: resolves when the envelopes are durable in the queue. Throws `overloaded` while the
+ * queue is full: the caller waits and tries again.
+ */
+export async function send(
+  ports: ProducePorts,
+  collection: Collection,
+  envelopes: readonly RecordEnvelope[],
+  chunk: ChunkRef | null = null,
+): Promise<void> {
+  const { waiting } = await ports.transport.backlog("records");
+  if (waiting >= ports.backlogPacketsMax) {
+    throw new MedleyError(
+      "overloaded",
+      `${waiting} packets wait to be embedded, at most ${ports.backlogPacketsMax} may`,
+      {
+        mend: "send again in a moment, or run more embedding-workers",
+      },
+    );
+  }
+  if (chunk !== null) {
+    const key = `${chunk.runId}-${chunk.chunk}`;
+    await ports.transport.send("records", { collection: collection.name, envelopes, chunk }, { key });
+  } else {
+    for (let at = 0; at < envelopes.length; at += packetRecordsMax) {
+      const part = envelopes.slice(at, at + packetRecordsMax);
+      await ports.transport.send("records", { collection: collection.name, envelopes: part, chunk });
+    }
+  }
+  ports.counters.stages.produce.sent += envelopes.length;
+}

@@ -1,0 +1,42 @@
+import { MedleyError, suggestion } from "@medley/core";
+import type { CollectionEncoders } from "./collection-encoders.ts";
+
+/** What a search may say; the same in TypeScript, HTTP and, with encoded parts, SQL. */
+export interface SearchQuery {
+  /** Per space what to look for: a text, a number or `high`, categories, `{now, halfLifeDays}`, a place, a vector. */
+  readonly parts?: Readonly<Record<string, unknown>>;
+  /** Per space; the others keep their default. May be 0 or negative. */
+  readonly weights?: Readonly<Record<string, number>>;
+  /** The id of a row whose segments stand in for the parts not given. */
+  readonly like?: string;
+  /** Conditions on typed columns: `{"year": {"gte": 1990}, "genres": {"any": ["Comedy"]}}`. */
+  readonly filter?: Readonly<Record<string, unknown>>;
+  /** How many hits. Default 10. */
+  readonly k?: number;
+}
+
+/** A query with its parts encoded: what `medley.query` and `medley.search` take. */
+export interface Query extends Omit<SearchQuery, "parts"> {
+  readonly segments: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Encodes the parts of a query with the collection's own encoders. Throws `query_invalid`. */
+export async function querySegments(
+  opened: CollectionEncoders,
+  query: SearchQuery,
+  signal?: AbortSignal,
+): Promise<Query> {
+  const { parts = {}, ...rest } = query;
+  const names = opened.layout.map((segment) => segment.space);
+  const encoded = Object.entries(parts).map(async ([space, part]) => {
+    const index = names.indexOf(space);
+    if (index < 0) {
+      throw new MedleyError("query_invalid", `collection ${opened.collection.name} has no space "${space}"`, {
+        mend: suggestion(space, names),
+      });
+    }
+    const segment = await opened.encoders[index]?.encodeQuery(part, signal);
+    return [space, Array.from(segment as Float32Array)] as const;
+  });
+  return { ...rest, segments: Object.fromEntries(await Promise.all(encoded)) };
+}

@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { type Bench, inbox, packetOf, until } from "./bench.ts";
+
+export function describeAccidents(bench: Bench): void {
+  test("a receiver that takes several leases' time keeps its packet", async () => {
+    const [first, second] = [await bench.open(), await bench.open()];
+    const slow = { receive: () => new Promise<void>((resolve) => setTimeout(resolve, 5_000)) };
+    const inboxes = [await inbox(first, "records", slow), await inbox(second, "records", slow)];
+    await first.send("records", packetOf("slow"));
+    await until(async () => (await first.backlog("records")).inFlight === 1);
+    await until(async () => (await first.backlog("records")).inFlight === 0, 20_000);
+    expect(inboxes.flatMap(({ deliveries }) => deliveries.map(({ attempt }) => attempt))).toEqual([1]);
+    expect(await first.backlog("records")).toEqual({ waiting: 0, inFlight: 0 });
+  }, 30_000);
+
+  test("what a killed process had in hand is delivered again", async ({ skip }) => {
+    const { startHolder } = bench.queue();
+    if (startHolder === undefined) return skip("no processes to kill");
+    const transport = await bench.open();
+    await transport.send("records", packetOf("held"));
+    const holder = await startHolder();
+    expect(await transport.backlog("records")).toEqual({ waiting: 0, inFlight: 1 });
+    await holder.kill();
+    const received = await inbox(transport, "records");
+    await received.count(1, 20_000);
+    expect(received.deliveries.map(({ attempt }) => attempt)).toEqual([2]);
+  }, 60_000);
+
+  test("a queue that can't be reached is an error, and when it is back all goes on", async ({ skip }) => {
+    const { openOverLine } = bench.queue();
+    if (openOverLine === undefined) return skip("no line to cut");
+    const { transport, cut, mend } = await openOverLine();
+    bench.keep(transport);
+    const received = await inbox(transport, "records");
+    await cut();
+    const unavailable = expect.objectContaining({ code: "transport_unavailable" });
+    await expect(transport.send("records", packetOf("a"))).rejects.toEqual(unavailable);
+    await expect(transport.backlog("records")).rejects.toEqual(unavailable);
+    await expect(transport.consume("records", async () => {}, { packetsInFlightMax: 1 })).rejects.toEqual(
+      unavailable,
+    );
+    await mend();
+    await (await bench.open()).send("records", packetOf("b"));
+    await received.count(1, 20_000);
+    await transport.send("records", packetOf("c"));
+    await received.count(2);
+  }, 60_000);
+
+  test("closing ends also where the queue can't be reached", async ({ skip }) => {
+    const { openOverLine } = bench.queue();
+    if (openOverLine === undefined) return skip("no line to cut");
+    const { transport, cut } = await openOverLine();
+    const release = Promise.withResolvers<void>();
+    const received = await inbox(transport, "records", { receive: () => release.promise });
+    await transport.send("records", packetOf("a"));
+    await received.count(1);
+    await cut();
+    await received.consumer.close({ graceMs: 0 });
+    await transport.close();
+    release.resolve();
+  }, 60_000);
+
+  test("a consumer cut off longer than its lease hears that its packet is another's", async ({ skip }) => {
+    const { openOverLine } = bench.queue();
+    if (openOverLine === undefined) return skip("no line to cut");
+    const { transport, cut, mend } = await openOverLine();
+    bench.keep(transport);
+    const lost = Promise.withResolvers<void>();
+    const received = await inbox(transport, "records", {
+      receive: (_, signal) => {
+        signal.addEventListener("abort", () => lost.resolve());
+        return lost.promise;
+      },
+    });
+    await (await bench.open()).send("records", packetOf("a"));
+    await received.count(1);
+    await cut();
+    const release = Promise.withResolvers<void>();
+    const other = await inbox(await bench.open(), "records", { receive: () => release.promise });
+    await other.count(1, 20_000);
+    expect(other.deliveries.map(({ attempt }) => attempt)).toEqual([2]);
+    await mend();
+    await lost.promise;
+    // The first one's late success does not take the packet out of the other's hands.
+    expect(await (await bench.open()).backlog("records")).toEqual({ waiting: 0, inFlight: 1 });
+    release.resolve();
+  }, 60_000);
+}
