@@ -1,8 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { openBullmqPostgres } from "@medley/transport";
 import { describeTransport } from "@medley/transport/conformance";
 import pg from "pg";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { startBullmqPostgres } from "./bullmq-postgres-queue.ts";
 import { startPglite } from "./pglite-server.ts";
 
@@ -10,25 +9,6 @@ describeTransport("BullMQ on PGlite", async () => {
   const pglite = await startPglite();
   return startBullmqPostgres(pglite.connectionString, () => pglite.stop());
 });
-
-const serverUrl = process.env.DATABASE_URL;
-
-describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => {
-  describeTransport("BullMQ on Postgres", async () => {
-    const database = `medley_transport_${randomUUID().slice(0, 8)}`;
-    await administer(`create database ${database}`);
-    const url = new URL(serverUrl as string);
-    url.pathname = `/${database}`;
-    return startBullmqPostgres(url.href, () => administer(`drop database ${database} with (force)`));
-  });
-});
-
-async function administer(statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(statement);
-  await client.end();
-}
 
 test("a database the queue was not made in: schema_behind", async () => {
   const pglite = await startPglite();

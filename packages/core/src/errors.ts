@@ -52,6 +52,19 @@ export const errorTable = {
     retryable: false,
     meaning: "the request carries no valid token",
   },
+  forbidden: {
+    exitCode: 1,
+    httpStatus: 403,
+    retryable: false,
+    meaning:
+      "the request comes from a web page of another origin, or under a host name this server does not have",
+  },
+  media_type_unsupported: {
+    exitCode: 1,
+    httpStatus: 415,
+    retryable: false,
+    meaning: "a request body's Content-Type or Content-Encoding is not one this server reads",
+  },
   collection_unknown: {
     exitCode: 2,
     httpStatus: 404,

@@ -71,6 +71,6 @@ export {
   type Transport,
 } from "./ports/transport.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
-export { parseValue, textCharsMax } from "./record/parse-value.ts";
+export { parseValue, textCharsMax, textProblem } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
 export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

@@ -28,6 +28,8 @@ export interface Input {
   readonly source: string;
   /** Values are strings that stand for any type. */
   readonly textual: boolean;
+  /** The version it was given before, so that a chunk or dead letter sent again keeps it; default: one is given now. */
+  readonly version?: bigint;
 }
 
 export interface Rejection {
@@ -54,25 +56,17 @@ export function collectionNamed<C>(collections: ReadonlyMap<string, C>, name: st
   return found;
 }
 
-/**
- * The stage `produce`, first half: checks inputs against their schema and gives versions. `baseVersion`: the version of
- * input 0, so that a repeated backfill chunk gets the same ones; default: now.
- */
+/** The stage `produce`, first half: checks inputs against their schema and gives versions to those that have none. */
 export function checkInputs(
   ports: Pick<ProducePorts, "versions" | "counters">,
   collection: Collection,
   inputs: readonly Input[],
-  baseVersion?: bigint,
 ): Checked {
   const envelopes: RecordEnvelope[] = [];
   const rejected: Rejection[] = [];
-  const first = inputs.length === 0 ? 0n : (baseVersion ?? ports.versions.next(inputs.length));
-  for (const [index, { value, source, textual }] of inputs.entries()) {
-    const parsed = parseRecord(collection, value, {
-      source,
-      textual,
-      arrivalVersion: version(first + BigInt(index)),
-    });
+  for (const [index, { value, source, textual, version: given }] of inputs.entries()) {
+    const arrivalVersion = given === undefined ? ports.versions.next() : version(given);
+    const parsed = parseRecord(collection, value, { source, textual, arrivalVersion });
     if (parsed.ok) envelopes.push(parsed.value);
     else rejected.push({ index, ...parsed.failure });
   }
@@ -82,12 +76,13 @@ export function checkInputs(
 
 /** A rejected input as a dead letter, for lanes that have nobody to answer to. */
 export function deadLetterOfRejection(
-  rejection: Rejection,
+  rejection: Omit<Rejection, "index">,
   input: { source: string; payload: Uint8Array },
   where: { collection: string; runId: string | null },
 ): DeadLetter {
   const { id, code, message } = rejection;
-  return { ...where, ...input, recordId: id, version: null, stage: "produce", code, reason: message };
+  const { source, payload } = input;
+  return { ...where, source, payload, recordId: id, version: null, stage: "produce", code, reason: message };
 }
 
 /**

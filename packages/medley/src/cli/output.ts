@@ -33,7 +33,8 @@ const statusOf: Record<ExitCode, JsonEnvelope["status"]> = {
 /** Prints what a command came to: results to stdout, errors to stderr (with `--json`, both as one object on stdout). */
 export function printOutcome(command: string, outcome: Outcome, json: boolean): ExitCode {
   const { exitCode, data, text } = outcome;
-  if (json) printEnvelope({ schemaVersion: 1, command, status: statusOf[exitCode], exitCode, data, error: null });
+  if (json)
+    printEnvelope({ schemaVersion: 1, command, status: statusOf[exitCode], exitCode, data, error: null });
   else if (text !== "") process.stdout.write(`${text}\n`);
   return exitCode;
 }
@@ -67,7 +68,9 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return cells
     .map((row) =>
       row
-        .map((cell, column) => (isNumber[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+        .map((cell, column) =>
+          isNumber[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+        )
         .join("  ")
         .trimEnd(),
     )

@@ -72,11 +72,16 @@ export function explainSettings(environment: Environment): readonly Origin[] {
   });
 }
 
-function read(environment: Environment, variable: Variable): { value: string | null; origin: Origin["origin"] } {
+function read(
+  environment: Environment,
+  variable: Variable,
+): { value: string | null; origin: Origin["origin"] } {
   const direct = environment[variable.name];
   const path = environment[`${variable.name}_FILE`];
   if (direct && path) {
-    throw new MedleyError("usage", `${variable.name} and ${variable.name}_FILE are both set`, { mend: "keep one of them" });
+    throw new MedleyError("usage", `${variable.name} and ${variable.name}_FILE are both set`, {
+      mend: "keep one of them",
+    });
   }
   if (direct) return { value: direct, origin: "environment" };
   if (!path) return { value: variable.fallback, origin: "default" };

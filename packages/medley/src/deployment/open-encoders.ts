@@ -15,7 +15,9 @@ export async function openEncoders(
   for (const collection of collections.values()) {
     const encoders: Encoder[] = [];
     for (const space of collection.spaces) {
-      encoders.push(closedFormEncoder(space, collection.fields, clock) ?? (await modelEncoder(space, runtime)));
+      encoders.push(
+        closedFormEncoder(space, collection.fields, clock) ?? (await modelEncoder(space, runtime)),
+      );
     }
     opened.set(collection.name, collectionEncoders(collection, encoders));
   }

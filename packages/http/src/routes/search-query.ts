@@ -1,0 +1,77 @@
+import { MedleyError, recordIdBytesMax, suggestion, textProblem } from "@medley/core";
+import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
+import { isNestedWithin, levelsMax } from "../body/body.ts";
+
+export const hitsMax = 1_000;
+
+const keys = ["parts", "weights", "like", "filter", "k"] as const satisfies readonly (keyof SearchQuery)[];
+
+/**
+ * Checks the form of a search. What a part may say is known to its encoder, and what a condition may say to the store:
+ * both are checked there. Throws `query_invalid`.
+ */
+export function parseSearchQuery(opened: CollectionEncoders, input: unknown): SearchQuery {
+  if (!isNestedWithin(input, levelsMax)) throw invalid(`a search is nested at most ${levelsMax} levels deep`);
+  if (!isObject(input)) throw invalid("a search must be an object", 'send {} or {"parts": {…}}');
+  const unknown = Object.keys(input).find((key) => !(keys as readonly string[]).includes(key));
+  if (unknown !== undefined) throw invalid(`a search has no key "${unknown}"`, suggestion(unknown, keys));
+  const { parts, weights, like, filter, k } = input;
+  if (parts !== undefined && !isObject(parts)) throw invalid("parts must be an object of space to part");
+  if (weights !== undefined) checkWeights(opened, weights);
+  if (like !== undefined) checkLike(like);
+  if (filter !== undefined) {
+    if (!isObject(filter)) throw invalid("filter must be an object of field to condition");
+    checkStorable(filter, "filter");
+  }
+  if (k !== undefined && !(Number.isInteger(k) && (k as number) >= 1 && (k as number) <= hitsMax)) {
+    throw invalid(`k must be an integer from 1 to ${hitsMax}`);
+  }
+  return input as SearchQuery;
+}
+
+function checkWeights({ layout, collection }: CollectionEncoders, weights: unknown): void {
+  if (!isObject(weights)) throw invalid("weights must be an object of space to number");
+  const spaces = layout.map((segment) => segment.space);
+  for (const [space, weight] of Object.entries(weights)) {
+    if (!spaces.includes(space)) {
+      throw invalid(
+        `weights: collection ${collection.name} has no space "${space}"`,
+        suggestion(space, spaces),
+      );
+    }
+    // Postgres computes with 4-byte floats.
+    if (typeof weight !== "number" || !Number.isFinite(Math.fround(weight))) {
+      throw invalid(`the weight of "${space}" must be a finite number`);
+    }
+  }
+}
+
+function checkLike(like: unknown): void {
+  if (typeof like !== "string") throw invalid("like must be the id of a record, a string");
+  checkStorable(like, "like");
+  if (Buffer.byteLength(like) > recordIdBytesMax)
+    throw invalid(`like: an id has at most ${recordIdBytesMax} bytes`);
+}
+
+/** Refuses what Postgres could not take as a value: it would look like a fault of the server. */
+function checkStorable(value: unknown, where: string): void {
+  if (typeof value === "string") {
+    const problem = textProblem(value);
+    if (problem !== undefined) throw invalid(`${where} ${problem}`);
+  } else if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw invalid(`${where} holds a number that is not finite`);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      checkStorable(key, where);
+      checkStorable(inner, where);
+    }
+  }
+}
+
+function isObject(input: unknown): input is Readonly<Record<string, unknown>> {
+  return typeof input === "object" && input !== null && !Array.isArray(input);
+}
+
+function invalid(message: string, mend?: string): MedleyError {
+  return new MedleyError("query_invalid", message, mend === undefined ? {} : { mend });
+}

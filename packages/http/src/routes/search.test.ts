@@ -1,0 +1,57 @@
+import { MedleyError } from "@medley/core";
+import { expect, test } from "vitest";
+import { openTestServer } from "../server.fixture.ts";
+
+const path = "/v1/collections/films/search";
+const hit = { id: "a", score: 0.9, contributions: { year: 0.9, genre: 0 }, fields: { year: 1999 } };
+
+test("a search is encoded by the collection's own encoders and answered with its hits", async () => {
+  const { post, queries } = await openTestServer({ search: async () => [hit] });
+  const rest = { weights: { year: 2, genre: -1 }, like: "b", filter: { year: { gte: 1990 } }, k: 1000 };
+  const { status, body } = await post(path, JSON.stringify({ parts: { genre: "Comedy" }, ...rest }));
+  expect(status).toBe(200);
+  expect(body).toEqual({ hits: [hit], tookMs: expect.any(Number) });
+  expect(queries).toEqual([{ ...rest, segments: { genre: [1, 0] } }]);
+  expect((await post(path, "{}")).status).toBe(200);
+});
+
+test.for([
+  ["[]", "object"],
+  ['{"part":{}}', '"parts"'],
+  ['{"parts":{"yeer":1}}', '"year"'],
+  ['{"parts":[1]}', "parts"],
+  ['{"parts":{"year":"soon"}}', "year"],
+  ['{"parts":{"__proto__":{"x":1}}}', "__proto__"],
+  ['{"__proto__":{"k":1}}', "__proto__"],
+  ['{"weights":{"gener":1}}', '"genre"'],
+  ['{"weights":{"genre":1e999}}', "finite"],
+  ['{"weights":{"genre":"1"}}', "finite"],
+  ['{"k":0}', "1000"],
+  ['{"k":1001}', "1000"],
+  ['{"k":1.5}', "1000"],
+  ['{"like":7}', "like"],
+  ['{"like":"\\u0000"}', "U+0000"],
+  ['{"filter":{"title":{"eq":"\\u0000"}}}', "U+0000"],
+  ['{"filter":{"\\u0000":1}}', "U+0000"],
+  ['{"filter":{"year":1e999}}', "finite"],
+  [`{"filter":${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}}`, "nested"],
+] as const)("422 query_invalid", async ([text, named]) => {
+  const { post, queries } = await openTestServer();
+  const { status, body } = await post(path, text);
+  expect([status, body.error.code]).toEqual([422, "query_invalid"]);
+  expect(`${body.error.message} ${body.error.mend ?? ""}`).toContain(named);
+  expect(queries).toEqual([]);
+});
+
+test("malformed, too large, unknown collection, faults of the store", async () => {
+  const { post } = await openTestServer({
+    search: async () => {
+      throw new MedleyError("store_unavailable", "Postgres can't be reached");
+    },
+  });
+  expect((await post(path, "{")).status).toBe(400);
+  expect((await post(path, `{"like":"${"x".repeat(2 ** 20)}"}`)).status).toBe(413);
+  expect((await post("/v1/collections/film/search", "{}")).status).toBe(404);
+  const away = await post(path, "{}");
+  expect([away.status, away.headers.get("retry-after")]).toEqual([503, "1"]);
+});

@@ -1,0 +1,120 @@
+import {
+  type Backlog,
+  type Channel,
+  type ChannelPackets,
+  type Collection,
+  checkConfig,
+  closedFormEncoder,
+  type Encoder,
+  MedleyError,
+  type RecordEnvelope,
+  VersionClock,
+} from "@medley/core";
+import { type CollectionEncoders, collectionEncoders, pipelineCounters, type Query } from "@medley/pipeline";
+import { onTestFinished } from "vitest";
+import {
+  type HttpServerOptions,
+  healthRoutes,
+  metricsRoutes,
+  type ReadinessCheck,
+  recordsRoutes,
+  type SearchHit,
+  searchRoutes,
+  startHttpServer,
+  statusRoutes,
+} from "./index.ts";
+
+const fields = { title: "text", year: "number", genre: "category" };
+const spaces = {
+  year: { encoder: "number", field: "year", range: [1900, 2100] },
+  genre: { encoder: "category", field: "genre", values: ["Comedy", "Drama"] },
+};
+
+export const collections: ReadonlyMap<string, Collection> = new Map(
+  checkConfig({
+    collections: { films: { fields, spaces }, streamed: { fields, spaces, version: "lsn" } },
+  }).map((collection) => [collection.name, collection]),
+);
+
+function opened(collection: Collection): CollectionEncoders {
+  const encoders = collection.spaces.map((space) => closedFormEncoder(space, collection.fields) as Encoder);
+  return collectionEncoders(collection, encoders);
+}
+
+/** A queue that keeps what it is sent; set `waiting` or `fault` to make it refuse. */
+export class TestQueue {
+  readonly sent: RecordEnvelope[] = [];
+  waiting = 0;
+  fault: Error | null = null;
+
+  async send<C extends Channel>(_channel: C, packet: ChannelPackets[C]): Promise<void> {
+    if (this.fault !== null) throw this.fault;
+    this.sent.push(...packet.envelopes);
+  }
+  async backlog(): Promise<Backlog> {
+    if (this.fault !== null) throw this.fault;
+    return { waiting: this.waiting, inFlight: 1 };
+  }
+}
+
+/** A server on a free port with every route, closed when the test ends. */
+export async function openTestServer(
+  options: Partial<HttpServerOptions> & {
+    checks?: Readonly<Record<string, ReadinessCheck>>;
+    search?: (query: Query) => Promise<readonly SearchHit[]>;
+    readStatus?: () => Promise<unknown>;
+  } = {},
+) {
+  const queue = new TestQueue();
+  const counters = pipelineCounters();
+  const queries: Query[] = [];
+  const { checks = {}, search = async () => [], readStatus = async () => ({ rows: 3 }), ...rest } = options;
+  const server = await startHttpServer({
+    host: "127.0.0.1",
+    port: 0,
+    token: null,
+    routes: [
+      recordsRoutes({
+        collections,
+        transport: queue,
+        versions: new VersionClock({ nowMs: () => 1 }),
+        counters,
+        backlogPacketsMax: 5,
+      }),
+      searchRoutes({
+        collections: new Map([...collections].map(([name, collection]) => [name, opened(collection)])),
+        search: async (_collection, query) => {
+          queries.push(query);
+          return search(query);
+        },
+      }),
+      healthRoutes({ checks }),
+      statusRoutes({ readStatus }),
+      metricsRoutes({ counters, readBacklog: async () => ({ records: await queue.backlog() }) }),
+    ],
+    ...rest,
+  });
+  onTestFinished(() => server.close({ graceMs: 0 }));
+  const post = async (path: string, body: RequestInit["body"], headers: Record<string, string> = {}) =>
+    answerOf(
+      await fetch(`${server.url}${path}`, {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json", ...headers },
+        duplex: "half",
+      } as RequestInit),
+    );
+  const request = async (path: string, init: RequestInit = {}) =>
+    answerOf(await fetch(`${server.url}${path}`, init));
+  return { server, queue, counters, queries, post, request };
+}
+
+async function answerOf(response: Response) {
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.startsWith("application/json");
+  // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests look at
+  const body: any = isJson ? JSON.parse(text) : text;
+  return { status: response.status, headers: response.headers, body };
+}
+
+export const unavailable = new MedleyError("transport_unavailable", "the queue can't be reached");

@@ -1,0 +1,148 @@
+import { basename } from "node:path";
+import { type BackfillRun, MedleyError, type RunProgress } from "@medley/core";
+import { openSource, type SourceFormat } from "@medley/sources";
+import { buildIndex } from "@medley/store";
+import { type BackfillResult, backfill } from "../backfill/backfill.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import { type Context, openHere } from "./context.ts";
+import type { Outcome } from "./output.ts";
+import { count, duration, Progress } from "./progress.ts";
+
+export interface BackfillArguments {
+  readonly file: string | undefined;
+  readonly collection?: string;
+  readonly format?: SourceFormat;
+  readonly resume?: string;
+  readonly detach?: boolean;
+}
+
+/** `medley backfill FILE`: reads a file or stdin into a collection and waits until it is indexed. */
+export async function backfillCommand(context: Context, given: BackfillArguments): Promise<Outcome> {
+  await using deployment = await openHere(context);
+  const resume = given.resume === undefined ? null : await runToResume(deployment, given.resume);
+  const path = given.file ?? resume?.source;
+  if (path === undefined) {
+    throw new MedleyError("usage", "no file is named", { mend: "medley backfill FILE, or - for stdin" });
+  }
+  const collection = resume?.collection ?? collectionOf(deployment, given.collection, path);
+  const source = await openSource(path, given.format === undefined ? {} : { format: given.format });
+  if (resume !== null && resume.fingerprint !== (await source.fingerprint())) {
+    throw new MedleyError("source_changed", `${path} is not the file that run ${resume.runId} began with`, {
+      mend: "begin a new run: rows that did not change cost no model call",
+    });
+  }
+  const total = await source.total();
+  // Whoever has the data folder open runs the stages; where it is this process, they run here.
+  if (deployment.database.kind === "own") await deployment.runStages(["embed", "index"]);
+
+  const startedMs = performance.now();
+  const bar = new Progress(collection);
+  let runId = "";
+  try {
+    const result = await backfill({
+      deployment,
+      collection,
+      source,
+      path,
+      resume,
+      onStart: (id) => {
+        runId = id;
+        process.stderr.write(`run ${id}: ${path} into ${collection}\n`);
+      },
+      onProgress: (progress, recordsRead) =>
+        bar.update({ done: settled(progress), total: total ?? recordsRead }),
+      signal: context.signal,
+      detach: given.detach ?? false,
+    });
+    bar.stop();
+    if (result.state === "done") await indexAfterLoad(deployment, collection);
+    return outcomeOf(result, {
+      collection,
+      path,
+      seconds: (performance.now() - startedMs) / 1000,
+      deployment,
+    });
+  } catch (error) {
+    bar.stop();
+    if (runId !== "") process.stderr.write(`resume with: ${resumeCommand(runId, path)}\n`);
+    throw error;
+  }
+}
+
+async function runToResume(deployment: Deployment, runId: string): Promise<BackfillRun> {
+  const run = await deployment.store.readRun(runId);
+  if (run === null) {
+    const known = (await deployment.store.listRuns()).map((one) => one.runId).join(", ");
+    throw new MedleyError("not_found", `there is no run "${runId}"`, { mend: `known: ${known || "none"}` });
+  }
+  return run;
+}
+
+/** The collection named, or the only one, or the one that the file is called after. */
+function collectionOf(deployment: Deployment, named: string | undefined, path: string): string {
+  if (named !== undefined) return deployment.collection(named).collection.name;
+  const names = [...deployment.collections.keys()];
+  const stem = basename(path).split(".")[0] as string;
+  const found = names.length === 1 ? names[0] : names.find((name) => name === stem);
+  if (found !== undefined) return found;
+  throw new MedleyError("usage", `which collection is ${path} for?`, {
+    mend: `add --collection ${names.join(" or ")}`,
+  });
+}
+
+export function settled(progress: RunProgress): number {
+  return progress.indexed + progress.tombstoned + progress.superseded + progress.deadLetters;
+}
+
+/** Built once, after loading: an index makes each write many times slower. On a server it is the administrator's to build. */
+async function indexAfterLoad(deployment: Deployment, collection: string): Promise<void> {
+  if (deployment.database.kind !== "own") return;
+  const status = (await deployment.store.collectionStatus()).find((one) => one.collection === collection);
+  if (status?.index === "missing" || status?.index === "broken")
+    await buildIndex(deployment.pool, collection);
+}
+
+function resumeCommand(runId: string, path: string): string {
+  return `medley backfill --resume ${runId}${path === "-" ? " -" : ""}`;
+}
+
+function outcomeOf(
+  { runId, state, recordsRead, progress }: BackfillResult,
+  {
+    collection,
+    path,
+    seconds,
+    deployment,
+  }: { collection: string; path: string; seconds: number; deployment: Deployment },
+): Outcome {
+  const { segments } = deployment.counters;
+  const data = {
+    runId,
+    collection,
+    state,
+    recordsRead,
+    ...progress,
+    seconds,
+    segments: deployment.runsStages ? segments : null,
+    resume: state === "interrupted" ? resumeCommand(runId, path) : null,
+  };
+  const rate = count(Math.round(settled(progress) / seconds));
+  const parts = [
+    `${count(progress.indexed)} indexed`,
+    ...(progress.tombstoned > 0 ? [`${count(progress.tombstoned)} deleted`] : []),
+    ...(progress.superseded > 0 ? [`${count(progress.superseded)} superseded by newer versions`] : []),
+    ...(progress.deadLetters > 0 ? [`${count(progress.deadLetters)} dead letters`] : []),
+  ];
+  const lines = [`${collection}: ${parts.join(", ")} in ${duration(seconds)} (${rate} records/s)`];
+  if (deployment.runsStages) {
+    const { encoded, encodedByModel, reused } = segments;
+    lines.push(
+      `segments: ${count(encoded)} encoded (${count(encodedByModel)} by a model), ${count(reused)} reused unchanged`,
+    );
+  }
+  if (progress.deadLetters > 0) lines.push(`see why: medley dead-letters list --run ${runId}`);
+  if (state === "interrupted") lines.push(`interrupted; resume with: ${resumeCommand(runId, path)}`);
+  if (state === "sent") lines.push("all records are in the queue; follow them with: medley status");
+  const exitCode = state === "interrupted" ? 130 : progress.deadLetters > 0 ? 4 : 0;
+  return { exitCode, data, text: lines.join("\n") };
+}

@@ -1,0 +1,48 @@
+import { pino } from "pino";
+import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
+import { readSettings, type Settings } from "../config/settings.ts";
+import { type Deployment, openDeployment } from "../deployment/deployment.ts";
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly dataDir?: string;
+  readonly json?: boolean;
+}
+
+/** What a command may use of the outside world. */
+export interface Context {
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Aborted by the first Ctrl-C or SIGTERM: stop taking new work, finish what is in hand. */
+  readonly signal: AbortSignal;
+  readonly global: GlobalOptions;
+}
+
+export function settingsOf(context: Context): Settings {
+  const settings = readSettings(context.environment);
+  return context.global.dataDir === undefined ? settings : { ...settings, dataDir: context.global.dataDir };
+}
+
+export function configOf(context: Context): Promise<LoadedConfig> {
+  return loadConfig(context.directory, context.global.config);
+}
+
+/** The running deployment of this data folder where there is one, else one of this command's own. */
+export async function openHere(context: Context): Promise<Deployment> {
+  const [{ collections }, settings] = [await configOf(context), settingsOf(context)];
+  return openDeployment({
+    collections,
+    // A command that only passes by takes any free port; `medley up` is the one with a fixed address.
+    settings: { ...settings, postgresPort: 0 },
+    mayAttach: true,
+    onFault: logFault,
+  });
+}
+
+// One line of JSON on stderr per fault; never a record's contents.
+const logger = pino({ level: "warn" }, pino.destination({ dest: 2, sync: true }));
+
+export function logFault(fault: { part: string; message: string }): void {
+  logger.warn({ part: fault.part }, fault.message);
+}

@@ -1,0 +1,66 @@
+import { availableParallelism, totalmem } from "node:os";
+import { MedleyError, systemClock } from "@medley/core";
+import { openModelRuntime } from "@medley/models";
+import pg from "pg";
+import { openDatabase } from "../deployment/database.ts";
+import { openEncoders } from "../deployment/open-encoders.ts";
+import { type Context, configOf, settingsOf } from "./context.ts";
+import type { Outcome } from "./output.ts";
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** `medley doctor`: tries each part by itself and says what is wrong with which. */
+export async function doctorCommand(context: Context): Promise<Outcome> {
+  const checks: Check[] = [];
+  const check = async (name: string, run: () => Promise<string>) => {
+    try {
+      checks.push({ name, ok: true, detail: await run() });
+    } catch (error) {
+      const mend = error instanceof MedleyError && error.mend !== undefined ? `; ${error.mend}` : "";
+      checks.push({ name, ok: false, detail: `${error instanceof Error ? error.message : error}${mend}` });
+    }
+  };
+  await check("machine", async () => {
+    const gib = (totalmem() / 2 ** 30).toFixed(1);
+    return `Node ${process.version}, ${availableParallelism()} cores, ${gib} GiB of memory`;
+  });
+  await check("configuration", async () => {
+    const { file, collections } = await configOf(context);
+    return `${file}: ${[...collections.keys()].join(", ")}`;
+  });
+  await check("models", () => describeModels(context));
+  await check("database", () => describeDatabase(context));
+  const failed = checks.filter((one) => !one.ok).length;
+  const text = checks
+    .map(({ name, ok, detail }) => `${ok ? "ok  " : "FAIL"}  ${name.padEnd(14)} ${detail}`)
+    .join("\n");
+  return { exitCode: failed > 0 ? 1 : 0, data: checks, text };
+}
+
+async function describeModels(context: Context): Promise<string> {
+  const { collections } = await configOf(context);
+  await using runtime = openModelRuntime({ environment: settingsOf(context).environment, threads: 1 });
+  const opened = await openEncoders(collections, runtime, systemClock);
+  const spaces = [...opened.values()].flatMap((one) => one.layout.map((s) => `${s.space} ${s.dimensions}`));
+  return `files match their sha256; dimensions: ${spaces.join(", ")}`;
+}
+
+async function describeDatabase(context: Context): Promise<string> {
+  const settings = { ...settingsOf(context), postgresPort: 0 };
+  const database = await openDatabase({ settings, mayAttach: true, onEngineFault: () => {} });
+  const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 });
+  try {
+    const { rows } = await pool.query(
+      `select current_setting('server_version') as postgres,
+         (select default_version from pg_available_extensions where name = 'vector') as pgvector`,
+    );
+    return `${database.kind}: Postgres ${rows[0].postgres}, pgvector ${rows[0].pgvector ?? "missing: install it on the server"}`;
+  } finally {
+    await pool.end();
+    await database.close();
+  }
+}

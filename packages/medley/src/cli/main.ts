@@ -1,0 +1,179 @@
+import { sourceFormats } from "@medley/sources";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { backfillCommand } from "./backfill.ts";
+import { configCommand } from "./config.ts";
+import type { Context, GlobalOptions } from "./context.ts";
+import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
+import { doctorCommand } from "./doctor.ts";
+import { initCommand } from "./init.ts";
+import { migrateCommand } from "./migrate.ts";
+import { type ExitCode, type Outcome, printError, printOutcome } from "./output.ts";
+import { searchCommand } from "./search.ts";
+import { statusCommand } from "./status.ts";
+import { upCommand } from "./up.ts";
+
+const exitCodeHelp = `
+Exit codes: 0 done, 1 failed, 2 used wrongly, 3 failed for a passing reason (try again), 4 done with dead letters,
+130 interrupted (resumable). With --json, one object on stdout; logs and progress go to stderr.`;
+
+/** Aborts on the first signal; the second one ends the process at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(130);
+      process.stderr.write("stopping: finishing what is in hand (again to stop at once)\n");
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+function program(
+  run: (name: string, action: (context: Context) => Promise<Outcome>) => Promise<void>,
+): Command {
+  const medley = new Command("medley")
+    .description(
+      "Records of text, categories, numbers, dates and places become one weighted vector in your own Postgres.",
+    )
+    .option("--config <file>", "configuration (default: medley.config.ts here)")
+    .option("--data-dir <folder>", "data folder of the embedded Postgres (default: .medley)")
+    .option("--json", "print one JSON object on stdout")
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .addHelpText("after", exitCodeHelp);
+
+  medley
+    .command("init")
+    .description("write a configuration to start from")
+    .action(() => run("init", initCommand));
+  medley
+    .command("up")
+    .description("run everything in one process: HTTP, queue, embedding, indexing, Postgres")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ medley up\n  $ curl -d \'{"id":"1","title":"Heat"}\' -H \'content-type: application/json\' localhost:7400/v1/collections/films/records',
+    )
+    .action(() => run("up", upCommand));
+  medley
+    .command("backfill [file]")
+    .description(
+      "read a file into a collection: CSV, TSV, JSONL, JSON or Parquet, gzipped or not; - is stdin",
+    )
+    .option("-c, --collection <name>", "default: the only one, or the one the file is called after")
+    .option("--format <format>", `one of ${sourceFormats.join(", ")} (default: by name or content)`)
+    .option("--resume <run>", "continue an interrupted run")
+    .option("--detach", "return once everything is in the queue")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
+    )
+    .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
+  medley
+    .command("search <collection> [parts...]")
+    .description("search by weighted parts: --SPACE VALUE for each space of the collection")
+    .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
+    .option("--like <id>", "a row whose segments stand in for the parts not given")
+    .option("--filter <json>", "conditions on typed columns")
+    .option("-k <number>", "how many hits", wholeNumber(1, 1000))
+    .option("--explain", "show what each space contributes to the score")
+    .allowUnknownOption()
+    .addHelpText(
+      "after",
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like Heat_(1995_film) --year high --filter \'{"year":{"gte":1990}}\'',
+    )
+    .action((collection, parts, options) =>
+      run("search", (context) => searchCommand(context, collection, { ...options, parts })),
+    );
+  medley
+    .command("status")
+    .description("rows, queue and runs")
+    .action(() => run("status", statusCommand));
+  deadLetterCommands(medley, run);
+  medley
+    .command("migrate")
+    .description("create or update Medley's tables and functions (the embedded mode does it by itself)")
+    .option("--sql", "print the statements for an administrator to run")
+    .option("--check", "exit with 1 where something is to be done")
+    .action((options) => run("migrate", (context) => migrateCommand(context, options)));
+  medley
+    .command("doctor")
+    .description("try each part and say what is wrong")
+    .action(() => run("doctor", doctorCommand));
+  medley
+    .command("config")
+    .description("check the configuration; print it and where each setting comes from")
+    .option("--json-schema", "print the JSON schema of a configuration")
+    .action((options) => run("config", (context) => configCommand(context, options)));
+  return medley;
+}
+
+function deadLetterCommands(medley: Command, run: Parameters<typeof program>[0]): void {
+  const group = medley
+    .command("dead-letters")
+    .description("records that could not be processed, with the reason");
+  const filtered = (command: Command) =>
+    command
+      .option("-c, --collection <name>")
+      .option("--code <code>", "error code, such as record_invalid")
+      .option("--run <run>", "of one backfill")
+      .option("--limit <number>", "at most this many", wholeNumber(1, 10_000), 100);
+  filtered(group.command("list"))
+    .option("--all", "also those replayed before")
+    .action((options) => run("dead-letters list", (context) => listDeadLetters(context, options)));
+  group
+    .command("show")
+    .argument("<number>", "of dead-letters list", wholeNumber(1, 2 ** 53))
+    .action((id) => run("dead-letters show", (context) => showDeadLetter(context, id)));
+  filtered(group.command("replay"))
+    .description("send dead letters through the pipeline again, with the versions they had")
+    .argument("[numbers...]", "default: all that the options find", (text, all: number[] = []) => [
+      ...all,
+      wholeNumber(1, 2 ** 53)(text),
+    ])
+    .option("--record <json>", "a mended record for the one letter named")
+    .option("--dry-run", "only count")
+    .action((ids, options) =>
+      run("dead-letters replay", (context) => replayDeadLetters(context, { ids, ...options })),
+    );
+}
+
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}
+
+export async function main(args: readonly string[]): Promise<ExitCode> {
+  const signal = interruption();
+  let exitCode: ExitCode = 0;
+  const medley = program(async (name, action) => {
+    const global = medley.opts<GlobalOptions>();
+    const context: Context = { directory: process.cwd(), environment: process.env, signal, global };
+    try {
+      exitCode = printOutcome(name, await action(context), global.json ?? false);
+    } catch (error) {
+      exitCode = printError(name, error, global.json ?? false);
+    }
+  });
+  for (const command of [medley, ...medley.commands, ...medley.commands.flatMap((c) => c.commands)])
+    command.exitOverride();
+  try {
+    await medley.parseAsync(args, { from: "user" });
+  } catch (error) {
+    // Commander has printed what is wrong; help and version are no errors.
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  return exitCode;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+// Worker threads and pools are closed by now; what may be left (an idle keep-alive socket) is no reason to stay.
+process.stdout.write("", () => process.exit());

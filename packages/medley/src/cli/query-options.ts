@@ -1,0 +1,82 @@
+import { MedleyError, suggestion } from "@medley/core";
+import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
+
+export interface SearchArguments {
+  readonly weight: readonly string[];
+  readonly like?: string;
+  readonly filter?: string;
+  readonly k?: number;
+  /** What stood after the options that every collection has: `--plot "…" --genres Comedy`. */
+  readonly parts: readonly string[];
+}
+
+/** Reads the command line of `medley search` into a query. Throws `usage` with the mend. */
+export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments): SearchQuery {
+  const weights = Object.fromEntries(given.weight.map((text) => weightOf(text)));
+  return {
+    parts: partsOf(opened, given.parts),
+    ...(given.weight.length === 0 ? {} : { weights }),
+    ...(given.like === undefined ? {} : { like: given.like }),
+    ...(given.filter === undefined
+      ? {}
+      : { filter: jsonOf("--filter", given.filter) as Record<string, unknown> }),
+    ...(given.k === undefined ? {} : { k: given.k }),
+  };
+}
+
+function weightOf(text: string): [string, number] {
+  const [, space, value] = /^([a-z][a-z0-9_]*)=(-?[\d.]+)$/.exec(text) ?? [];
+  if (space !== undefined && value !== undefined && Number.isFinite(Number(value)))
+    return [space, Number(value)];
+  throw new MedleyError("usage", `--weight ${JSON.stringify(text)} is no weight`, {
+    mend: "write it as --weight plot=2",
+  });
+}
+
+/** `--space value` pairs; a space given several times is a list (`--genres Comedy --genres Drama`). */
+function partsOf(opened: CollectionEncoders, words: readonly string[]): Record<string, unknown> {
+  const names = opened.collection.spaces.map((space) => space.name);
+  const given = new Map<string, string[]>();
+  for (let at = 0; at < words.length; at += 1) {
+    const [, name, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(words[at] as string) ?? [];
+    if (name === undefined) {
+      throw new MedleyError("usage", `${JSON.stringify(words[at])} belongs to no option`, {
+        mend: `put it behind --${names[0]}`,
+      });
+    }
+    if (!names.includes(name)) {
+      throw new MedleyError("usage", `there is no option or space --${name}`, {
+        mend: suggestion(name, names),
+      });
+    }
+    const value = inline ?? words[++at];
+    if (value === undefined) throw new MedleyError("usage", `--${name} needs a value`);
+    given.set(name, [...(given.get(name) ?? []), value]);
+  }
+  return Object.fromEntries([...given].map(([name, values]) => [name, partOf(opened, name, values)]));
+}
+
+function partOf(opened: CollectionEncoders, name: string, values: readonly string[]): unknown {
+  const space = opened.collection.spaces.find((candidate) => candidate.name === name);
+  const [first] = values as [string];
+  switch (space?.definition.encoder) {
+    case "text":
+      return values.join("\n");
+    case "category":
+      return first.startsWith("{") ? jsonOf(`--${name}`, first) : values;
+    case "number":
+      return /^[+-]?[\d.]+([eE][+-]?\d+)?$/.test(first) ? Number(first) : first;
+    default:
+      return jsonOf(`--${name}`, first);
+  }
+}
+
+function jsonOf(option: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new MedleyError("usage", `${option} ${JSON.stringify(text)} is not JSON`, {
+      mend: `quote it for the shell, such as ${option} '{"halfLifeDays": 90}'`,
+    });
+  }
+}

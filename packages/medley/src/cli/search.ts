@@ -1,0 +1,40 @@
+import type { Hit } from "@medley/store";
+import { type Context, openHere } from "./context.ts";
+import { type Outcome, table } from "./output.ts";
+import { type SearchArguments, searchQueryOf } from "./query-options.ts";
+
+/** `medley search COLLECTION --space value … --weight space=2 --explain`. */
+export async function searchCommand(
+  context: Context,
+  collection: string,
+  given: SearchArguments & { explain?: boolean },
+): Promise<Outcome> {
+  await using deployment = await openHere(context);
+  const opened = deployment.collection(collection);
+  const hits = await deployment.search(collection, searchQueryOf(opened, given), context.signal);
+  const spaces = opened.layout.map((segment) => segment.space);
+  return { exitCode: 0, data: { collection, hits }, text: hitTable(hits, given.explain ? spaces : []) };
+}
+
+const titleCharsMax = 48;
+
+/** Hits as a table, with each space's contribution to the score where `spaces` are named. */
+export function hitTable(hits: readonly Hit[], spaces: readonly string[]): string {
+  if (hits.length === 0) return "no row matches";
+  const textField = Object.keys(hits[0]?.fields ?? {}).find(
+    (name) => typeof hits[0]?.fields[name] === "string",
+  );
+  const rows = hits.map((hit, index) => [
+    index + 1,
+    cut(hit.id),
+    ...(textField === undefined ? [] : [cut(String(hit.fields[textField] ?? ""))]),
+    Number(hit.score.toFixed(3)).toFixed(3),
+    ...spaces.map((space) => (hit.contributions[space] ?? 0).toFixed(3)),
+  ]);
+  return table(["#", "id", ...(textField === undefined ? [] : [textField]), "score", ...spaces], rows);
+}
+
+function cut(text: string): string {
+  const line = text.replaceAll(/\s+/g, " ");
+  return line.length > titleCharsMax ? `${line.slice(0, titleCharsMax - 1)}…` : line;
+}

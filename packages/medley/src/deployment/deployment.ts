@@ -1,0 +1,170 @@
+import {
+  type Clock,
+  type Collection,
+  type Consumer,
+  systemClock,
+  type Transport,
+  VersionClock,
+} from "@medley/core";
+import { type ModelRuntime, openModelRuntime } from "@medley/models";
+import {
+  type CollectionEncoders,
+  collectionNamed,
+  type PipelineCounters,
+  type ProducePorts,
+  pipelineCounters,
+  type Query,
+  querySegments,
+  type SearchQuery,
+} from "@medley/pipeline";
+import { type Hit, migrate, openPool, openPostgresStore, type PostgresStore } from "@medley/store";
+import { migrateBullmq, openBullmqPostgres } from "@medley/transport";
+import type pg from "pg";
+import type { Settings } from "../config/settings.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { openEncoders } from "./open-encoders.ts";
+import { runEmbedStage, runIndexStage } from "./stages.ts";
+
+export type StageName = "embed" | "index";
+
+export interface DeploymentOptions {
+  readonly collections: ReadonlyMap<string, Collection>;
+  readonly settings: Settings;
+  readonly clock?: Clock;
+  /** See `DatabaseOptions`. Default false. */
+  readonly mayAttach?: boolean;
+  /** Brings the database up to date first. Default: where it is embedded. A server's is migrated by `medley migrate`. */
+  readonly migrates?: boolean;
+  /** Faults that are being got over, for logs. */
+  readonly onFault?: (fault: { readonly part: "queue" | "engine"; readonly message: string }) => void;
+}
+
+// Besides the queue's own connections.
+const storeConnectionsMax = 4;
+// Packets in hand when asked to stop: what is not done by then goes back to the queue.
+const drainMs = 10_000;
+
+/**
+ * Everything one process needs to produce, embed, index and search: database, store, queue, encoders. It opens them in
+ * order and closes them in reverse, also when opening a later one throws. The stages run between `runStages` and `close`.
+ */
+export class Deployment implements AsyncDisposable {
+  readonly database: Database;
+  readonly collections: ReadonlyMap<string, CollectionEncoders>;
+  readonly store: PostgresStore;
+  readonly transport: Transport;
+  readonly pool: pg.Pool;
+  readonly runtime: ModelRuntime;
+  readonly counters: PipelineCounters = pipelineCounters();
+  readonly produce: ProducePorts;
+  readonly #resources: AsyncDisposableStack;
+  readonly #consumers: Consumer[] = [];
+
+  constructor(parts: Opened, resources: AsyncDisposableStack, options: DeploymentOptions) {
+    this.database = parts.database;
+    this.collections = parts.collections;
+    this.store = parts.store;
+    this.transport = parts.transport;
+    this.pool = parts.pool;
+    this.runtime = parts.runtime;
+    this.#resources = resources;
+    this.produce = {
+      collections: options.collections,
+      transport: parts.transport,
+      versions: new VersionClock(options.clock ?? systemClock),
+      counters: this.counters,
+      backlogPacketsMax: options.settings.backlogPacketsMax,
+    };
+  }
+
+  collection(name: string): CollectionEncoders {
+    return collectionNamed(this.collections, name);
+  }
+
+  /** Begins to take packets from the queue. */
+  async runStages(stages: readonly StageName[]): Promise<void> {
+    if (stages.includes("embed")) this.#consumers.push(await runEmbedStage(this));
+    if (stages.includes("index")) this.#consumers.push(await runIndexStage(this));
+  }
+
+  get runsStages(): boolean {
+    return this.#consumers.length > 0;
+  }
+
+  /** Throws `collection_unknown`, `query_invalid` or `not_found`. */
+  async search(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<readonly Hit[]> {
+    return this.searchEncoded(collection, await querySegments(this.collection(collection), query, signal));
+  }
+
+  /** Runs a query whose parts are encoded. */
+  searchEncoded(collection: string, { segments, ...rest }: Query): Promise<readonly Hit[]> {
+    return this.store.search({ collection, parts: segments, ...rest });
+  }
+
+  /** Drains the stages, then closes everything. */
+  async close(): Promise<void> {
+    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs: drainMs })));
+    await this.#resources.disposeAsync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+interface Opened {
+  readonly database: Database;
+  readonly collections: ReadonlyMap<string, CollectionEncoders>;
+  readonly store: PostgresStore;
+  readonly transport: Transport;
+  readonly pool: pg.Pool;
+  readonly runtime: ModelRuntime;
+}
+
+/** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
+export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
+  const { settings, onFault = () => {} } = options;
+  await using resources = new AsyncDisposableStack();
+  const runtime = resources.use(
+    openModelRuntime({
+      environment: settings.environment,
+      ...(settings.modelThreads === null ? {} : { threads: settings.modelThreads }),
+    }),
+  );
+  const [database, collections] = await openTogether(
+    openDatabase({
+      settings,
+      mayAttach: options.mayAttach ?? false,
+      onEngineFault: ({ reason, restart }) =>
+        onFault({ part: "engine", message: `restart ${restart}: ${reason}` }),
+    }),
+    openEncoders(options.collections, runtime, options.clock ?? systemClock),
+  );
+  resources.defer(() => database.close());
+  const { connectionString } = database;
+  const pool = openPool({ connectionString, connectionsMax: storeConnectionsMax });
+  resources.adopt(pool, (open) => open.end());
+  if (options.migrates ?? database.kind === "own") {
+    await migrate(pool, [...collections.values()]);
+    await migrateBullmq(connectionString);
+  }
+  const store = await openPostgresStore({ pool, collections: [...collections.values()] });
+  const transport = await openBullmqPostgres({
+    connectionString,
+    onFault: (fault) => onFault({ part: "queue", message: fault.message }),
+  });
+  resources.defer(() => transport.close());
+  const parts = { database, collections, store, transport, pool, runtime };
+  return new Deployment(parts, resources.move(), options);
+}
+
+/** The database boots while the model loads. Where one fails, the other is closed before the failure is passed on. */
+async function openTogether<Encoders>(
+  database: Promise<Database>,
+  encoders: Promise<Encoders>,
+): Promise<[Database, Encoders]> {
+  const [opened, loaded] = await Promise.allSettled([database, encoders]);
+  if (opened.status === "fulfilled" && loaded.status === "fulfilled") return [opened.value, loaded.value];
+  if (opened.status === "fulfilled") await opened.value.close();
+  throw opened.status === "rejected" ? opened.reason : (loaded as PromiseRejectedResult).reason;
+}

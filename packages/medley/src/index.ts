@@ -1,0 +1,25 @@
+export {
+  type CollectionDefinition,
+  type DeadLetter,
+  defineConfig,
+  type ErrorCode,
+  type Fields,
+  type MedleyDefinition,
+  MedleyError,
+  type SpaceDefinition,
+} from "@medley/core";
+export type { SearchQuery } from "@medley/pipeline";
+export { openSource } from "@medley/sources";
+export type { Hit } from "@medley/store";
+export { type BackfillOptions, type BackfillResult, backfill } from "./backfill/backfill.ts";
+export { hitTable } from "./cli/search.ts";
+export { type LoadedConfig, loadConfig } from "./config/load-config.ts";
+export { readSettings, type Settings } from "./config/settings.ts";
+export {
+  type Deployment,
+  type DeploymentOptions,
+  openDeployment,
+  type StageName,
+} from "./deployment/deployment.ts";
+export { runService } from "./run-service.ts";
+export { type Role, type ServeOptions, serve } from "./serve.ts";

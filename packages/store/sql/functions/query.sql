@@ -1,0 +1,101 @@
+-- The weighted query: what is multiplied with a row's fused vector. Weights are in it, rows are unweighted.
+
+create or replace function medley.query(
+  collection text, parts jsonb default '{}', weights jsonb default null, "like" text default null,
+  at timestamptz default now()
+)
+returns vector language plpgsql stable parallel safe set search_path from current as $$
+declare
+  found_row medley_internal.collections := medley_internal.collection_of(collection);
+  like_embedding vector := medley_internal.embedding_of(found_row, "like");
+  space jsonb;
+  dimensions int;
+  weight real;
+  segment vector;
+  fused vector;
+begin
+  parts := coalesce(parts, '{}');
+  weights := coalesce(weights, '{}');
+  perform medley_internal.check_names(found_row, parts, 'parts');
+  perform medley_internal.check_names(found_row, weights, 'weights');
+  for space in select jsonb_array_elements(found_row.spaces) loop
+    dimensions := (space ->> 'dimensions')::int;
+    weight := medley_internal.weight_of(found_row, weights, space ->> 'name');
+    segment := medley_internal.asked_segment(space, parts, weights, like_embedding, at);
+    if segment is null then
+      segment := array_fill(0::real, array[dimensions])::vector;
+    elsif weight <> 1 then
+      segment := segment * array_fill(weight, array[dimensions])::vector;
+    end if;
+    fused := case when fused is null then segment else fused || segment end;
+  end loop;
+  if vector_norm(fused) = 0 then
+    raise exception 'the search in "%" asks for nothing: every part is left out or has weight 0', collection
+      using errcode = '22023',
+      hint = format('give a part or "like"; the spaces are %s', medley_internal.space_names(found_row));
+  end if;
+  return fused;
+end $$;
+comment on function medley.query(text, jsonb, jsonb, text, timestamptz) is
+$$The weighted query vector of a search: per space what `parts` says of it, else the segment of the row `like`, else nothing.
+A number space with a preference asks for it, a recency space with a weight given here asks for now, where nothing else is said.
+Weights not given are the collection's. Text has to come as a segment (an array of numbers).
+  select medley.query('films', '{"year": 1999, "genres": ["Comedy"]}', weights => '{"genres": 2}');
+  select medley.query('films', "like" => 'tt0111161', weights => '{"year": 0}');$$;
+
+create or replace function medley_internal.asked_segment(
+  space jsonb, parts jsonb, weights jsonb, like_embedding vector, at timestamptz
+)
+returns vector language plpgsql stable parallel safe as $$
+declare
+  part jsonb := nullif(parts -> (space ->> 'name'), 'null');
+begin
+  if part is null and like_embedding is not null then
+    return subvector(like_embedding, (space ->> 'offset')::int + 1, (space ->> 'dimensions')::int);
+  elsif part is null and space ->> 'encoder' = 'number' then
+    part := space -> 'prefer';
+  elsif part is null and space ->> 'encoder' = 'recency' and weights ? (space ->> 'name') then
+    part := '{}';
+  end if;
+  return case when part is not null then medley.encode_part(space, part, at)::vector end;
+end $$;
+
+create or replace function medley_internal.weight_of(found_row medley_internal.collections, weights jsonb, space text)
+returns real language plpgsql stable parallel safe as $$
+declare
+  weight jsonb := coalesce(weights -> space, found_row.weights -> space);
+begin
+  if jsonb_typeof(weight) is distinct from 'number' then
+    raise exception 'the weight of space "%" is %, which is no number', space, left(weight::text, 60)
+      using errcode = '22023', hint = 'pass a number; 0 leaves the space out, below 0 turns it round';
+  end if;
+  return weight::real;
+end $$;
+
+create or replace function medley_internal.check_names(
+  found_row medley_internal.collections, named jsonb, what text
+)
+returns void language plpgsql stable parallel safe as $$
+begin
+  if jsonb_typeof(named) <> 'object' then
+    raise exception '% is no object', what using errcode = '22023',
+      hint = format('pass an object with some of the keys %s', medley_internal.space_names(found_row));
+  end if;
+  perform medley_internal.space_of(found_row, key) from jsonb_object_keys(named) as key;
+end $$;
+
+-- Null for null: of a search that likes no row.
+create or replace function medley_internal.embedding_of(found_row medley_internal.collections, wanted text)
+returns vector language plpgsql stable parallel safe as $$
+declare
+  found_embedding vector;
+begin
+  if wanted is null then return null; end if;
+  execute format('select embedding::vector from medley_internal.%I where id = $1 and deleted_at is null', found_row.live_table)
+    into found_embedding using wanted;
+  if found_embedding is null then
+    raise exception 'collection "%" has no row "%"', found_row.name, left(wanted, 60) using errcode = 'P0002',
+      hint = format('select id from medley.%I limit 10', found_row.name);
+  end if;
+  return found_embedding;
+end $$;

@@ -1,0 +1,103 @@
+import type { BackfillRun, RunProgress } from "@medley/core";
+import type pg from "pg";
+import { withRetry } from "./retry.ts";
+
+const selectSql = `select run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, done,
+  (extract(epoch from started_at) * 1000)::float8 as started_at_ms
+from medley_internal.backfill_run`;
+
+interface RunRow {
+  run_id: string;
+  collection: string;
+  source: string;
+  fingerprint: string;
+  base_version: string;
+  chunks_sent: number;
+  records_read: string;
+  done: boolean;
+  started_at_ms: number;
+}
+
+/** The same run again has no effect. */
+export async function createRun(pool: pg.Pool, run: BackfillRun): Promise<void> {
+  await withRetry(() =>
+    pool.query(
+      `insert into medley_internal.backfill_run
+  (run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, done, started_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000)) on conflict do nothing`,
+      [
+        run.runId,
+        run.collection,
+        run.source,
+        run.fingerprint,
+        run.baseVersion,
+        run.chunksSent,
+        run.recordsRead,
+        run.state === "done",
+        run.startedAtMs,
+      ],
+    ),
+  );
+}
+
+export async function readRun(pool: pg.Pool, runId: string): Promise<BackfillRun | null> {
+  const { rows } = await withRetry(() => pool.query<RunRow>(`${selectSql} where run_id = $1`, [runId]));
+  return rows[0] === undefined ? null : readRow(rows[0]);
+}
+
+const runsMax = 20;
+
+export async function listRuns(pool: pg.Pool): Promise<readonly BackfillRun[]> {
+  const { rows } = await withRetry(() =>
+    pool.query<RunRow>(`${selectSql} order by started_at desc, run_id limit ${runsMax}`),
+  );
+  return rows.map(readRow);
+}
+
+/** Never back: a late call of a slower writer has no effect. */
+export async function advanceRun(
+  pool: pg.Pool,
+  runId: string,
+  position: { chunksSent: number; recordsRead: number },
+): Promise<void> {
+  await withRetry(() =>
+    pool.query(
+      `update medley_internal.backfill_run set chunks_sent = $2, records_read = $3
+where run_id = $1 and chunks_sent <= $2 and records_read <= $3`,
+      [runId, position.chunksSent, position.recordsRead],
+    ),
+  );
+}
+
+export async function finishRun(pool: pg.Pool, runId: string): Promise<void> {
+  await withRetry(() =>
+    pool.query("update medley_internal.backfill_run set done = true where run_id = $1", [runId]),
+  );
+}
+
+export async function readRunProgress(pool: pg.Pool, runId: string): Promise<RunProgress> {
+  const { rows } = await withRetry(() =>
+    pool.query<RunProgress>(
+      `select count(*)::float8 as "chunksDone", coalesce(sum(indexed), 0)::float8 as indexed,
+  coalesce(sum(tombstoned), 0)::float8 as tombstoned, coalesce(sum(superseded), 0)::float8 as superseded,
+  coalesce(sum(dead_letters), 0)::float8 as "deadLetters"
+from medley_internal.backfill_chunk where run_id = $1`,
+      [runId],
+    ),
+  );
+  return rows[0] as RunProgress;
+}
+
+function readRow(row: RunRow): BackfillRun {
+  return {
+    runId: row.run_id,
+    collection: row.collection,
+    source: row.source,
+    fingerprint: row.fingerprint,
+    baseVersion: BigInt(row.base_version),
+    chunksSent: row.chunks_sent,
+    recordsRead: Number(row.records_read),
+    state: row.done ? "done" : "running",
+    startedAtMs: row.started_at_ms,
+  };
+}

@@ -1,0 +1,42 @@
+import type pg from "pg";
+import { type IndexState, readIndexState } from "./collection-index.ts";
+import { type CatalogueRow, liveTable } from "./migrations/collection-tables.ts";
+import { withRetry } from "./retry.ts";
+
+export interface CollectionStatus {
+  readonly collection: string;
+  readonly rowsLive: number;
+  readonly tombstones: number;
+  /** Not replayed. */
+  readonly deadLettersOpen: number;
+  readonly dimensions: number;
+  readonly index: IndexState;
+}
+
+/** Counts, so it reads each collection's table once. */
+export async function readCollectionStatus(
+  pool: pg.Pool,
+  catalogue: readonly CatalogueRow[],
+): Promise<readonly CollectionStatus[]> {
+  const statuses: CollectionStatus[] = [];
+  for (const { name, spaces } of catalogue) {
+    const { rows } = await withRetry(() =>
+      pool.query<{ live: number; deleted: number; letters: number }>(
+        `select count(*) filter (where deleted_at is null)::float8 as live, count(deleted_at)::float8 as deleted,
+  (select count(*) from medley_internal.dead_letters where collection = $1 and replayed_at is null)::float8 as letters
+from ${liveTable(name)}`,
+        [name],
+      ),
+    );
+    const { live, deleted, letters } = rows[0] as (typeof rows)[0];
+    statuses.push({
+      collection: name,
+      rowsLive: live,
+      tombstones: deleted,
+      deadLettersOpen: letters,
+      dimensions: spaces.reduce((sum, space) => sum + space.dimensions, 0),
+      index: await withRetry(() => readIndexState(pool, name, live)),
+    });
+  }
+  return statuses;
+}

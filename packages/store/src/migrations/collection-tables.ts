@@ -1,0 +1,182 @@
+import {
+  type Collection,
+  canonicalJson,
+  MedleyError,
+  type SegmentLayout,
+  vectorDimensions,
+} from "@medley/core";
+import pg from "pg";
+import type { MigrationStep } from "./migrate.ts";
+
+const { escapeIdentifier, escapeLiteral } = pg;
+
+/** A collection and where its segments lie: known once its encoders are open. */
+export interface CollectionLayout {
+  readonly collection: Collection;
+  readonly layout: readonly SegmentLayout[];
+}
+
+/** A row of medley_internal.collections. */
+export interface CatalogueRow {
+  readonly name: string;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly spaces: readonly { name: string; offset: number; dimensions: number; identity: string }[];
+  readonly weights: Readonly<Record<string, number>>;
+  readonly live_table: string;
+}
+
+/** The table of a collection's rows, quoted. One generation for now. */
+export function liveTable(collection: string): string {
+  return `medley_internal.${escapeIdentifier(`${collection}_g1`)}`;
+}
+
+/** What brings the database's tables of one collection to the configured one. Throws `MedleyError` `schema_conflict`. */
+export function planCollection(
+  configured: CollectionLayout,
+  stored: CatalogueRow | undefined,
+  vectorSchema: string,
+): readonly MigrationStep[] {
+  const catalogue = catalogueRow(configured);
+  if (stored === undefined) {
+    return [{ name: `collection ${catalogue.name}`, sql: createSql(configured, catalogue, vectorSchema) }];
+  }
+  refuseConflicts(configured, stored);
+  const added = configured.collection.fields.filter((field) => stored.fields[field.name] === undefined);
+  const { fields, spaces, weights } = stored;
+  const same = canonicalJson({ fields, spaces, weights }) === canonicalJson(searchPart(catalogue));
+  if (added.length === 0 && same) return [];
+  const columns = added.map(
+    (field) => `add column ${columnDefinition(field.name, field.type, vectorSchema)}`,
+  );
+  const alterTable = `alter table ${liveTable(catalogue.name)}\n  ${columns.join(",\n  ")};`;
+  return [
+    {
+      name:
+        added.length === 0
+          ? `collection ${catalogue.name}: search settings`
+          : `collection ${catalogue.name}: new field ${added.map((field) => field.name).join(", ")}`,
+      sql: [
+        ...(added.length === 0 ? [] : [alterTable]),
+        viewSql(catalogue.name, Object.keys({ ...stored.fields, ...catalogue.fields })),
+        `update medley_internal.collections set fields = ${json(catalogue.fields)}, spaces = ${json(catalogue.spaces)},
+  weights = ${json(catalogue.weights)} where name = ${escapeLiteral(catalogue.name)};`,
+      ].join("\n"),
+    },
+  ];
+}
+
+function searchPart({
+  fields,
+  spaces,
+  weights,
+}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights"> {
+  return { fields, spaces, weights };
+}
+
+function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
+  return {
+    name: collection.name,
+    fields: Object.fromEntries(collection.fields.map((field) => [field.name, field.type])),
+    spaces: layout.map(({ space, offset, dimensions, encoderIdentity }) => ({
+      ...collection.spaces.find(({ name }) => name === space)?.definition,
+      name: space,
+      offset,
+      dimensions,
+      identity: encoderIdentity,
+    })),
+    weights: collection.weights,
+    live_table: `${collection.name}_g1`,
+  };
+}
+
+function createSql(
+  { collection, layout }: CollectionLayout,
+  catalogue: CatalogueRow,
+  vectorSchema: string,
+): string {
+  const table = liveTable(collection.name);
+  const dimensions = layout.reduce((sum, segment) => sum + segment.dimensions, 0);
+  const columns = [
+    `id text collate "C" primary key`,
+    `version bigint not null`,
+    `deleted_at timestamptz`,
+    `indexed_at timestamptz not null`,
+    `segment_hashes bytea`,
+    // Kept in the row when its texts are moved out: every exact scan reads it.
+    `embedding ${escapeIdentifier(vectorSchema)}.halfvec(${dimensions}) storage main`,
+    ...collection.fields.map((field) => columnDefinition(field.name, field.type, vectorSchema)),
+  ];
+  return `create table ${table} (\n  ${columns.join(",\n  ")}\n);
+${viewSql(collection.name, Object.keys(catalogue.fields))}
+insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table) values (
+  ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
+  ${dimensions}, ${escapeLiteral(catalogue.live_table)}
+);`;
+}
+
+/** New fields come last: a view can only grow at its end. */
+function viewSql(collection: string, fields: readonly string[]): string {
+  const columns = ["id", "version", "indexed_at", "embedding", ...fields.map(escapeIdentifier)];
+  return `create or replace view medley.${escapeIdentifier(collection)} as
+select ${columns.join(", ")} from ${liveTable(collection)} where deleted_at is null;`;
+}
+
+function columnDefinition(name: string, type: string, vectorSchema: string): string {
+  return `${escapeIdentifier(name)} ${columnType(type, vectorSchema)}`;
+}
+
+function columnType(type: string, vectorSchema: string): string {
+  switch (type) {
+    case "text":
+    case "category":
+      return "text";
+    case "categories":
+      return "text[]";
+    case "shares":
+      return "jsonb";
+    case "number":
+      return "float8";
+    case "timestamp":
+      return "timestamptz";
+    // x is the longitude, y the latitude.
+    case "geo":
+      return "point";
+    default:
+      return `${escapeIdentifier(vectorSchema)}.vector(${vectorDimensions(type)})`;
+  }
+}
+
+function json(value: unknown): string {
+  return `${escapeLiteral(JSON.stringify(value))}::jsonb`;
+}
+
+const newName =
+  "give the changed collection a new name, or use a fresh data folder or database, and backfill it";
+
+function refuseConflicts({ collection, layout }: CollectionLayout, stored: CatalogueRow): void {
+  const conflict = (what: string) =>
+    new MedleyError("schema_conflict", `collection "${collection.name}": ${what}`, { mend: newName });
+  for (const [name, type] of Object.entries(stored.fields)) {
+    const field = collection.fields.find((candidate) => candidate.name === name);
+    if (field === undefined) throw conflict(`field "${name}" is stored but no longer configured`);
+    if (field.type !== type)
+      throw conflict(`field "${name}" is stored as ${type} but configured as ${field.type}`);
+  }
+  for (const [index, segment] of layout.entries()) {
+    const space = stored.spaces[index];
+    if (space === undefined) throw conflict(`space "${segment.space}" is configured but not stored`);
+    if (space.name !== segment.space) {
+      throw conflict(`space "${space.name}" is stored where "${segment.space}" is configured`);
+    }
+    if (space.dimensions !== segment.dimensions) {
+      throw conflict(
+        `space "${space.name}" is stored with ${space.dimensions} dimensions, not ${segment.dimensions}`,
+      );
+    }
+    if (space.identity !== segment.encoderIdentity) {
+      throw conflict(`space "${space.name}" was encoded by another encoder, or one with other parameters`);
+    }
+  }
+  const dropped = stored.spaces[layout.length];
+  if (dropped !== undefined) throw conflict(`space "${dropped.name}" is stored but no longer configured`);
+}

@@ -1,0 +1,91 @@
+import { type Collection, type ErrorCode, MedleyError, type RecordFields } from "@medley/core";
+import pg from "pg";
+import { withRetry } from "./retry.ts";
+import { jsonExpression } from "./rows/columns.ts";
+
+const { escapeIdentifier } = pg;
+
+export interface Search {
+  readonly collection: string;
+  /** Per space what is asked of it: see `medley.encode_part`; a segment (`Float32Array`) for text. */
+  readonly parts?: Readonly<Record<string, unknown>>;
+  /** By space; the collection's where not given. */
+  readonly weights?: Readonly<Record<string, number>>;
+  /** The id of a row whose segments stand in for the parts not given. */
+  readonly like?: string;
+  /** See sql/functions/filter.sql. */
+  readonly filter?: Readonly<Record<string, unknown>>;
+  /** Hits, 1 to 1,000. Default 10. */
+  readonly k?: number;
+  /** What *now* is for recency; the database's clock where not given. */
+  readonly atMs?: number;
+}
+
+export interface Hit {
+  readonly id: string;
+  /** The sum of the contributions. */
+  readonly score: number;
+  /** By space: weight x cosine. */
+  readonly contributions: Readonly<Record<string, number>>;
+  readonly fields: RecordFields;
+}
+
+/**
+ * Best first, equal scores in order of id: `medley.search` over `medley.query`, with the rows' fields. Throws
+ * `MedleyError` `query_invalid`, `not_found` (no row `like`) or `store_unavailable`.
+ */
+export async function search(pool: pg.Pool, collection: Collection, asked: Search): Promise<readonly Hit[]> {
+  const names = collection.fields.map((field) => field.name);
+  const fields = collection.fields.map(
+    (field, index) => `, ${jsonExpression(field, `row.${escapeIdentifier(field.name)}`)} as f${index}`,
+  );
+  const text = `select hit.id, hit.score, hit.contributions${fields.join("")}
+from medley.search(
+  $1, medley.query($1, $2::jsonb, $3::jsonb, $4, coalesce(to_timestamp($5::float8 / 1000), now())), $6::int, $7::jsonb
+) as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
+order by hit.score desc, hit.id`;
+  const values = [
+    collection.name,
+    JSON.stringify(plainParts(asked.parts ?? {})),
+    asked.weights === undefined ? null : JSON.stringify(asked.weights),
+    asked.like ?? null,
+    asked.atMs ?? null,
+    asked.k ?? 10,
+    asked.filter === undefined ? null : JSON.stringify(asked.filter),
+  ];
+  const { rows } = await withRetry(() => pool.query<HitRow>(text, values).catch(rethrowRefusal));
+  return rows.map(({ id, score, contributions, ...columns }) => ({
+    id,
+    score,
+    contributions,
+    fields: Object.fromEntries(names.map((name, index) => [name, columns[`f${index}`] ?? null])),
+  }));
+}
+
+interface HitRow {
+  id: string;
+  score: number;
+  contributions: Record<string, number>;
+  [column: `f${number}`]: RecordFields[string];
+}
+
+function plainParts(parts: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(parts).map(([space, part]) => [
+      space,
+      part instanceof Float32Array ? Array.from(part) : part,
+    ]),
+  );
+}
+
+/** The functions say what is wrong with a search by SQLSTATE, and the mend as the hint. */
+function rethrowRefusal(error: unknown): never {
+  if (!(error instanceof pg.DatabaseError)) throw error;
+  const code: ErrorCode | null =
+    error.code === "P0002" ? "not_found" : error.code?.startsWith("22") ? "query_invalid" : null;
+  if (code === null) throw error;
+  throw new MedleyError(code, error.message, {
+    cause: error,
+    ...(error.hint === undefined ? {} : { mend: error.hint }),
+  });
+}

@@ -1,0 +1,103 @@
+/**
+ * `npm test`: all suites; those against real services where the environment gives their URLs, or, with
+ * MEDLEY_SERVICES=native, against services it starts itself. Arguments go to Vitest: `npm test -- packages/core`.
+ * What was left out is listed with its reason. The last line: N passed, N failed, N skipped.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { startNativeServices } from "./native-services.ts";
+
+/** Of Vitest's JSON report. */
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
+}
+
+const root = join(import.meta.dirname, "..");
+process.exitCode = await run(process.argv.slice(2));
+
+async function run(vitestArguments: readonly string[]): Promise<number> {
+  using stack = new DisposableStack();
+  const reportFolder = mkdtempSync(join(tmpdir(), "medley-report-"));
+  stack.defer(() => rmSync(reportFolder, { recursive: true, force: true }));
+  const variables = { ...process.env };
+  if (process.env.MEDLEY_SERVICES === "native") {
+    Object.assign(variables, stack.use(startNativeServices()).variables);
+  }
+  const reportPath = join(reportFolder, "report.json");
+  const exitCode = await vitest(
+    ["--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`, ...vitestArguments],
+    variables,
+  );
+  if (!existsSync(reportPath)) {
+    console.log("Vitest left no report\n0 passed, 1 failed, 0 skipped");
+    return 1;
+  }
+  const report: Report = JSON.parse(readFileSync(reportPath, "utf8"));
+  const skippedFiles = report.testResults.filter(({ assertionResults }) => assertionResults.some(isSkipped));
+  for (const { name, assertionResults } of skippedFiles) {
+    const count = assertionResults.filter(isSkipped).length;
+    console.log(`left out: ${count} of ${relative(root, name)}: ${reasonOf(name, variables)}`);
+  }
+  if (skippedFiles.some(({ name }) => name.endsWith(".services.test.ts"))) console.log(await servicesMend());
+  const tests = report.testResults.flatMap(({ assertionResults }) => assertionResults);
+  const passed = tests.filter(({ status }) => status === "passed").length;
+  const failed = tests.filter(({ status }) => status === "failed").length + brokenFiles(report);
+  console.log(`${passed} passed, ${failed} failed, ${tests.filter(isSkipped).length} skipped`);
+  return failed > 0 ? 1 : exitCode;
+}
+
+/** Resolves to Vitest's exit code. A signal to this process goes to Vitest, so that what was started is stopped after it. */
+async function vitest(options: readonly string[], variables: NodeJS.ProcessEnv): Promise<number> {
+  const program = join(root, "node_modules/vitest/vitest.mjs");
+  const child = spawn(process.execPath, [program, "run", ...options], {
+    cwd: root,
+    env: variables,
+    stdio: "inherit",
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
+  const ended = Promise.withResolvers<number>();
+  child.on("error", ended.reject).on("exit", (code) => ended.resolve(code ?? 1));
+  return ended.promise;
+}
+
+function isSkipped({ status }: { status: string }): boolean {
+  return status !== "passed" && status !== "failed";
+}
+
+/** Files that failed outside their tests: an import that throws, a hook. */
+function brokenFiles({ testResults }: Report): number {
+  return testResults.filter(
+    ({ status, assertionResults }) =>
+      status === "failed" && !assertionResults.some((result) => result.status === "failed"),
+  ).length;
+}
+
+/** Suites are skipped for want of something the environment names: `process.env.DATABASE_URL`. */
+function reasonOf(path: string, variables: NodeJS.ProcessEnv): string {
+  const named = readFileSync(path, "utf8").matchAll(/process\.env\.(\w+)/g);
+  const missing = new Set([...named].flatMap(([, name]) => (name && !variables[name] ? [name] : [])));
+  return missing.size > 0 ? `${[...missing].join(", ")} is not set` : "skipped by the test itself";
+}
+
+async function servicesMend(): Promise<string> {
+  const native = "MEDLEY_SERVICES=native npm test runs them against a Postgres of their own (24 MB, once)";
+  if (!(await dockerAnswers())) return native;
+  return `${native}; Docker answers here: DATABASE_URL can point to a container of pgvector/pgvector:pg16`;
+}
+
+function dockerAnswers(): Promise<boolean> {
+  const answered = Promise.withResolvers<boolean>();
+  request({ socketPath: "/var/run/docker.sock", path: "/_ping", timeout: 500 })
+    .on("response", (response) => answered.resolve(response.statusCode === 200))
+    .on("timeout", () => answered.resolve(false))
+    .on("error", () => answered.resolve(false))
+    .end();
+  return answered.promise;
+}
