@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { errorsMarkdown } from "../infra/error-docs.ts";
 import { files, functionsIn, importsOf, isTest, linesOf, read, root } from "./source-files.ts";
 
 const typescript = files.filter((path) => path.endsWith(".ts"));
@@ -92,6 +91,16 @@ test("every source file is used by more than its own test", () => {
   expect(dead).toEqual([]);
 });
 
+test("what packages export and run is there", () => {
+  const manifests = files.filter((path) => basename(path) === "package.json");
+  const missing = manifests.flatMap((path) =>
+    [...read(path).matchAll(/"\.\/([^"*]+\.(?:ts|js))"/g)]
+      .map(([, to]) => join(dirname(path), to as string))
+      .filter((target) => !files.includes(target)),
+  );
+  expect(missing).toEqual([]);
+});
+
 test("every package has a tag for the borders of turbo.json", () => {
   const packages = files.filter((path) => basename(path) === "package.json" && path !== "package.json");
   const untagged = packages
@@ -128,8 +137,4 @@ test("docs/ARCHITECTURE.md is read in one go", () => {
 
 test("at most eight npm scripts", () => {
   expect(Object.keys(JSON.parse(read("package.json")).scripts).length).toBeLessThanOrEqual(8);
-});
-
-test("docs/ERRORS.md is what the table of errors says; else: node infra/error-docs.ts --write", () => {
-  expect(read("docs/ERRORS.md")).toBe(errorsMarkdown());
 });

@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 
-interface Film {
+export interface Film {
+  readonly id: string;
   readonly title: string;
+  readonly year: number;
+  readonly genres: readonly string[];
+  readonly cast: readonly string[];
   readonly plot: string;
 }
 

@@ -93,7 +93,7 @@ function httpApp(options: HttpServerOptions): FastifyInstance {
 }
 
 async function drain(app: FastifyInstance, graceMs: number): Promise<void> {
-  const cut = setTimeout(() => {}, graceMs);
+  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
   try {
     await app.close();
   } finally {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { defineConfig } from "./define.ts";
 
 // The compiler is the test here: each `@ts-expect-error` fails the type check when the mistake below it compiles.
-test("a misfit of field and encoder does not compile", () => {
+test("a configuration that fits compiles", () => {
   const good = defineConfig({
     collections: {
       films: {
@@ -24,7 +24,9 @@ test("a misfit of field and encoder does not compile", () => {
     },
   });
   expect(good.collections.films.fields.plot).toBe("text");
+});
 
+test("a misfit of field and encoder does not compile", () => {
   defineConfig({
     collections: {
       films: {

@@ -37,9 +37,9 @@ function wholeNumber(min: number, max: number): (text: string) => number {
   };
 }
 
-function program(
-  run: (name: string, action: (context: Context) => Promise<Outcome>) => Promise<void>,
-): Command {
+type Run = (name: string, action: (context: Context) => Promise<Outcome>) => Promise<void>;
+
+function program(run: Run): Command {
   const medley = new Command("medley")
     .description(
       "Records of text, categories, numbers, dates and places become one weighted vector in your own Postgres.",
@@ -98,6 +98,11 @@ function program(
     .description("rows, queue and runs")
     .action(() => run("status", statusCommand));
   deadLetterCommands(medley, run);
+  operatorCommands(medley, run);
+  return medley;
+}
+
+function operatorCommands(medley: Command, run: Run): void {
   medley
     .command("migrate")
     .description("create or update Medley's tables and functions (the embedded mode does it by itself)")
@@ -113,10 +118,9 @@ function program(
     .description("check the configuration; print it and where each setting comes from")
     .option("--json-schema", "print the JSON schema of a configuration")
     .action((options) => run("config", (context) => configCommand(context, options)));
-  return medley;
 }
 
-function deadLetterCommands(medley: Command, run: Parameters<typeof program>[0]): void {
+function deadLetterCommands(medley: Command, run: Run): void {
   const group = medley
     .command("dead-letters")
     .description("records that could not be processed, with the reason");

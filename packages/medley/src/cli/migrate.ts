@@ -20,7 +20,7 @@ export async function migrateCommand(context: Context, given: MigrateArguments):
   const [{ collections }, settings] = [await configOf(context), settingsOf(context)];
   await using runtime = openModelRuntime({ environment: settings.environment, threads: 1 });
   // The dimensions of a column are those of its encoders.
-  const opened = [...(await openEncoders(collections, runtime, systemClock)).values()];
+  const opened = [...(await openEncoders(collections, { runtime, clock: systemClock })).values()];
   const database = await openDatabase({
     settings: { ...settings, postgresPort: 0 },
     mayAttach: true,

@@ -1,14 +1,20 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Clock,
   type Collection,
   type Consumer,
+  channels,
+  type Encoder,
+  type Space,
   systemClock,
   type Transport,
   VersionClock,
 } from "@medley/core";
 import { type ModelRuntime, openModelRuntime } from "@medley/models";
 import {
+  type Checked,
   type CollectionEncoders,
+  checkInputs,
   collectionNamed,
   type PipelineCounters,
   type ProducePorts,
@@ -16,6 +22,7 @@ import {
   type Query,
   querySegments,
   type SearchQuery,
+  send,
 } from "@medley/pipeline";
 import { type Hit, migrate, openPool, openPostgresStore, type PostgresStore } from "@medley/store";
 import { migrateBullmq, openBullmqPostgres } from "@medley/transport";
@@ -31,6 +38,8 @@ export interface DeploymentOptions {
   readonly collections: ReadonlyMap<string, Collection>;
   readonly settings: Settings;
   readonly clock?: Clock;
+  /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
+  readonly encoderOf?: (space: Space) => Encoder | null;
   /** See `DatabaseOptions`. Default false. */
   readonly mayAttach?: boolean;
   /** Brings the database up to date first. Default: where it is embedded. A server's is migrated by `medley migrate`. */
@@ -43,6 +52,7 @@ export interface DeploymentOptions {
 const storeConnectionsMax = 4;
 // Packets in hand when asked to stop: what is not done by then goes back to the queue.
 const drainMs = 10_000;
+const settledPollMs = 20;
 
 /**
  * Everything one process needs to produce, embed, index and search: database, store, queue, encoders. It opens them in
@@ -91,6 +101,27 @@ export class Deployment implements AsyncDisposable {
     return this.#consumers.length > 0;
   }
 
+  /** Puts records into the queue: upserts, or deletes with `_op: "delete"`. Resolves when the valid ones are durable. */
+  async ingest(collection: string, records: readonly unknown[]): Promise<Checked> {
+    const opened = this.collection(collection).collection;
+    const inputs = records.map((value, index) => ({ value, source: `ingest:${index}`, textual: false }));
+    const checked = checkInputs(this.produce, opened, inputs);
+    await send(this.produce, opened, checked.envelopes);
+    return checked;
+  }
+
+  /** Resolves when the queue is empty: everything sent before has been indexed or is a dead letter. */
+  async settled(signal?: AbortSignal): Promise<void> {
+    // A packet enters the next channel before it leaves the one before, so looking in that order misses none.
+    for (const channel of channels) {
+      for (;;) {
+        const { waiting, inFlight } = await this.transport.backlog(channel);
+        if (waiting + inFlight === 0) break;
+        await sleep(settledPollMs, undefined, signal === undefined ? {} : { signal });
+      }
+    }
+  }
+
   /** Throws `collection_unknown`, `query_invalid` or `not_found`. */
   async search(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<readonly Hit[]> {
     return this.searchEncoded(collection, await querySegments(this.collection(collection), query, signal));
@@ -131,16 +162,19 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
       ...(settings.modelThreads === null ? {} : { threads: settings.modelThreads }),
     }),
   );
-  const [database, collections] = await openTogether(
-    openDatabase({
-      settings,
-      mayAttach: options.mayAttach ?? false,
-      onEngineFault: ({ reason, restart }) =>
-        onFault({ part: "engine", message: `restart ${restart}: ${reason}` }),
-    }),
-    openEncoders(options.collections, runtime, options.clock ?? systemClock),
-  );
+  const database = await openDatabase({
+    settings,
+    mayAttach: options.mayAttach ?? false,
+    onEngineFault: ({ reason, restart }) =>
+      onFault({ part: "engine", message: `restart ${restart}: ${reason}` }),
+  });
   resources.defer(() => database.close());
+  // Not beside the database: making a new one takes 1 GB for a second, and a model half of that while it loads.
+  const collections = await openEncoders(options.collections, {
+    runtime,
+    clock: options.clock ?? systemClock,
+    ...(options.encoderOf === undefined ? {} : { encoderOf: options.encoderOf }),
+  });
   const { connectionString } = database;
   const pool = openPool({ connectionString, connectionsMax: storeConnectionsMax });
   resources.adopt(pool, (open) => open.end());
@@ -156,15 +190,4 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   resources.defer(() => transport.close());
   const parts = { database, collections, store, transport, pool, runtime };
   return new Deployment(parts, resources.move(), options);
-}
-
-/** The database boots while the model loads. Where one fails, the other is closed before the failure is passed on. */
-async function openTogether<Encoders>(
-  database: Promise<Database>,
-  encoders: Promise<Encoders>,
-): Promise<[Database, Encoders]> {
-  const [opened, loaded] = await Promise.allSettled([database, encoders]);
-  if (opened.status === "fulfilled" && loaded.status === "fulfilled") return [opened.value, loaded.value];
-  if (opened.status === "fulfilled") await opened.value.close();
-  throw opened.status === "rejected" ? opened.reason : (loaded as PromiseRejectedResult).reason;
 }

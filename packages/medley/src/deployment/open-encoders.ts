@@ -5,18 +5,26 @@ import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
 /** The model of text spaces that name none: it travels with Medley. */
 const defaultTextModel = "all-MiniLM-L6-v2";
 
+export interface OpenEncodersOptions {
+  readonly runtime: ModelRuntime;
+  readonly clock: Clock;
+  /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
+  readonly encoderOf?: (space: Space) => Encoder | null;
+}
+
 /** Opens the encoders of every space; models are loaded once each, however many spaces use them. */
 export async function openEncoders(
   collections: ReadonlyMap<string, Collection>,
-  runtime: ModelRuntime,
-  clock: Clock,
+  { runtime, clock, encoderOf = () => null }: OpenEncodersOptions,
 ): Promise<ReadonlyMap<string, CollectionEncoders>> {
   const opened = new Map<string, CollectionEncoders>();
   for (const collection of collections.values()) {
     const encoders: Encoder[] = [];
     for (const space of collection.spaces) {
       encoders.push(
-        closedFormEncoder(space, collection.fields, clock) ?? (await modelEncoder(space, runtime)),
+        encoderOf(space) ??
+          closedFormEncoder(space, collection.fields, clock) ??
+          (await modelEncoder(space, runtime)),
       );
     }
     opened.set(collection.name, collectionEncoders(collection, encoders));

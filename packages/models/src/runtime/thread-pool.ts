@@ -71,7 +71,7 @@ export class ThreadPool {
     try {
       if (this.#keepers.length === 0) await this.#start();
       // Starting threads too: they took the list of models as it was when they began.
-      else await Promise.all(this.#slots.map((thread) => thread?.ask({ kind: "open", model })));
+      else for (const thread of this.#slots) await thread?.ask({ kind: "open", model });
     } catch (error) {
       this.#models.delete(model.identity);
       if (error instanceof ThreadLost) throw unavailable(error.message);
@@ -120,17 +120,17 @@ export class ThreadPool {
     await Promise.all(this.#keepers);
   }
 
+  /** One thread after the other: loading a model takes three times the memory that it keeps. */
   async #start(): Promise<void> {
-    const starts = this.#slots.map((_, slot) => this.#spawn(slot));
-    const outcomes = await Promise.allSettled(starts);
-    const failed = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failed !== undefined) {
+    try {
+      for (const slot of this.#slots.keys()) await this.#spawn(slot);
+    } catch (error) {
       await Promise.all(this.#slots.map((thread) => thread?.terminate()));
       this.#slots.fill(undefined);
       this.#ready.clear();
-      throw failed.reason;
+      throw error;
     }
-    for (let slot = 0; slot < this.#slots.length; slot++) this.#keepers.push(this.#keep(slot));
+    for (const slot of this.#slots.keys()) this.#keepers.push(this.#keep(slot));
   }
 
   async #spawn(slot: number): Promise<void> {

@@ -130,10 +130,10 @@ class EngineSupervisor {
   }
 
   async #replace(worker: Worker, port: number, reason: string): Promise<number> {
-    await worker.terminate();
-    this.#worker = null;
     this.#restarts++;
     this.#options.onFault?.({ reason, restart: this.#restarts });
+    await worker.terminate();
+    this.#worker = null;
     if (this.#restarts > restartsMax) throw new Error(`the engine failed ${this.#restarts} times`);
     return this.#launch(port);
   }

@@ -36,17 +36,35 @@ const frontendTypes = new Set("BCDEFHPQSXcdf");
 const turnTypes = new Set("FHQS");
 
 /** Those of them that are answered with ReadyForQuery. */
-const answeredTypes = new Set("FQS");
+const readyTypes = new Set("FQS");
+
+const stepOf: Readonly<Record<string, string>> = { P: "1", B: "2", E: "C", Q: "C" };
+
+/** How the answer to a turn is known to be whole. */
+export interface Wants {
+  /** It ends with ReadyForQuery. */
+  readonly ready: boolean;
+  /** Steps it says are done, in order, unless one failed: `1` parsed, `2` bound, `C` a statement is complete. */
+  readonly steps: string;
+}
+
+/** How far a turn has been read: its bytes up to a border of messages, and what these want. */
+export interface TurnProgress {
+  readonly scanned: number;
+  readonly steps: string;
+}
+
+export const turnBegin: TurnProgress = { scanned: 0, steps: "" };
 
 export type Turn =
-  /** The first `scanned` bytes are whole messages; nothing can be said before there are `needed`. */
-  | { kind: "incomplete"; scanned: number; needed: number }
-  | { kind: "turn"; byteCount: number; answered: boolean }
+  /** Nothing more can be said before there are `needed` bytes. */
+  | { kind: "incomplete"; progress: TurnProgress; needed: number }
+  | { kind: "turn"; byteCount: number; wants: Wants }
   | { kind: "end" }
   | { kind: "invalid"; reason: string };
 
-/** Finds the end of the client's next turn, from `scanned`, a message border found before. */
-export function readTurn(bytes: Buffer, scanned: number): Turn {
+/** Finds the end of the client's next turn. */
+export function readTurn(bytes: Buffer, { scanned, steps }: TurnProgress): Turn {
   while (bytes.length >= scanned + 5) {
     const type = String.fromCharCode(bytes[scanned] as number);
     const byteCount = bytes.readUInt32BE(scanned + 1);
@@ -54,17 +72,17 @@ export function readTurn(bytes: Buffer, scanned: number): Turn {
     if (byteCount < 4) return { kind: "invalid", reason: "impossible message length" };
     if (type === "X") return { kind: "end" };
     const end = scanned + 1 + byteCount;
-    if (bytes.length < end) return { kind: "incomplete", scanned, needed: end };
+    if (bytes.length < end) return { kind: "incomplete", progress: { scanned, steps }, needed: end };
     if ((type === "Q" || type === "P") && isCopyFromClient(bytes.subarray(scanned + 5, end))) {
-      return {
-        kind: "invalid",
-        reason: "COPY FROM STDIN can't be served by the embedded engine: use INSERT",
-      };
+      return { kind: "invalid", reason: "the embedded engine can't serve COPY FROM STDIN: use INSERT" };
     }
-    if (turnTypes.has(type)) return { kind: "turn", byteCount: end, answered: answeredTypes.has(type) };
+    steps += stepOf[type] ?? "";
+    if (turnTypes.has(type)) {
+      return { kind: "turn", byteCount: end, wants: { ready: readyTypes.has(type), steps } };
+    }
     scanned = end;
   }
-  return { kind: "incomplete", scanned, needed: scanned + 5 };
+  return { kind: "incomplete", progress: { scanned, steps }, needed: scanned + 5 };
 }
 
 /** The engine would look for the copied rows in bytes that have not arrived yet, and exit. */
@@ -75,12 +93,42 @@ function isCopyFromClient(sql: Buffer): boolean {
 
 export type TransactionStatus = "idle" | "open";
 
-/** Of a ReadyForQuery at the very end of an answer; null where there is none. */
-export function readTransactionStatus(tail: Buffer): TransactionStatus | null {
-  if (tail.length < 6) return null;
-  const message = tail.subarray(tail.length - 6);
-  if (message[0] !== 0x5a || message.readUInt32BE(1) !== 5) return null;
-  return message[5] === 0x49 ? "idle" : "open";
+/** Reads the heads of the messages in an answer, however it is cut into pieces. */
+export class AnswerReader {
+  /** As in `Wants`. */
+  steps = "";
+  failed = false;
+  /** Of the ReadyForQuery it ends with; null where it does not. */
+  status: TransactionStatus | null = null;
+  readonly #head = Buffer.alloc(5);
+  #headBytes = 0;
+  #bodyBytes = 0;
+
+  read(bytes: Buffer): void {
+    let position = 0;
+    while (position < bytes.length) {
+      if (this.#bodyBytes === 0) {
+        this.#head[this.#headBytes++] = bytes[position++] as number;
+        if (this.#headBytes === this.#head.length) this.#begin(String.fromCharCode(this.#head[0] as number));
+      } else {
+        // The whole body of ReadyForQuery is one letter.
+        if (this.#head[0] === 0x5a) this.status = bytes[position] === 0x49 ? "idle" : "open";
+        const taken = Math.min(this.#bodyBytes, bytes.length - position);
+        this.#bodyBytes -= taken;
+        position += taken;
+      }
+    }
+  }
+
+  #begin(type: string): void {
+    this.#headBytes = 0;
+    this.#bodyBytes = this.#head.readUInt32BE(1) - 4;
+    this.status = null;
+    if (type === "1" || type === "2") this.steps += type;
+    // CommandComplete, EmptyQueryResponse, PortalSuspended.
+    if (type === "C" || type === "I" || type === "s") this.steps += "C";
+    if (type === "E") this.failed = true;
+  }
 }
 
 function message(type: string, body: Buffer): Buffer {

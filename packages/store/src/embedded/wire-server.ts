@@ -2,11 +2,14 @@ import { strict as assert } from "node:assert";
 import { createServer, type Server, type Socket } from "node:net";
 import { MedleyError } from "@medley/core";
 import {
+  AnswerReader,
   fatalError,
   readStartup,
-  readTransactionStatus,
   readTurn,
   syncAndRollback,
+  type TurnProgress,
+  turnBegin,
+  type Wants,
   welcome,
 } from "./wire-protocol.ts";
 
@@ -26,11 +29,12 @@ interface Client {
   arrived: Buffer[];
   arrivedBytes: number;
   neededBytes: number;
-  /** Bytes of whole messages at the beginning of `received`. */
-  scanned: number;
+  progress: TurnProgress;
   started: boolean;
   /** What it wants run next, in the queue. */
-  turn: { bytes: Buffer; answered: boolean } | null;
+  turn: { bytes: Buffer; wants: Wants } | null;
+  /** After a failure the engine skips what comes before the next Sync. */
+  skips: boolean;
 }
 
 export interface WireServerOptions {
@@ -123,9 +127,10 @@ export class WireServer {
       arrived: [],
       arrivedBytes: 0,
       neededBytes: 0,
-      scanned: 0,
+      progress: turnBegin,
       started: false,
       turn: null,
+      skips: false,
     };
     this.#clients.add(client);
     // A reset connection is an ordinary end; `close` follows.
@@ -159,10 +164,10 @@ export class WireServer {
   #read(client: Client): void {
     if (!client.started) this.#start(client);
     if (!client.started || client.turn !== null || this.#stopped) return;
-    const turn = readTurn(client.received, client.scanned);
+    const turn = readTurn(client.received, client.progress);
     switch (turn.kind) {
       case "incomplete":
-        client.scanned = turn.scanned;
+        client.progress = turn.progress;
         client.neededBytes = turn.needed;
         return;
       case "end":
@@ -172,9 +177,9 @@ export class WireServer {
         this.#refuse(client, "08P01", turn.reason);
         return;
       case "turn":
-        client.turn = { bytes: client.received.subarray(0, turn.byteCount), answered: turn.answered };
+        client.turn = { bytes: client.received.subarray(0, turn.byteCount), wants: turn.wants };
         client.received = client.received.subarray(turn.byteCount);
-        client.scanned = 0;
+        client.progress = turnBegin;
         client.neededBytes = 0;
         // What a client sends before its answer waits in its own socket.
         client.socket.pause();
@@ -223,7 +228,7 @@ export class WireServer {
     }
     // With a turn in the engine's hands: looked at again when it ends.
     if (this.#owner !== client || client.turn !== null || this.#stopped) return;
-    client.turn = { bytes: syncAndRollback, answered: true };
+    client.turn = { bytes: syncAndRollback, wants: { ready: true, steps: "C" } };
     this.#queue.push(client);
     void this.#run();
   }
@@ -264,24 +269,30 @@ export class WireServer {
 
   async #execute(client: Client): Promise<void> {
     assert(client.turn !== null);
-    const { bytes, answered } = client.turn;
-    let tail: Buffer = Buffer.alloc(0);
+    const { bytes, wants } = client.turn;
+    const answer = new AnswerReader();
+    const pieces: Buffer[] = [];
     try {
       await this.#options.engine.execProtocolRawStream(bytes, {
         onRawData: (data) => {
           // A view of the engine's memory: copied before the engine goes on.
           const copy = Buffer.from(data);
-          tail = copy.length >= 6 ? copy : Buffer.concat([tail.subarray(-6), copy]);
-          if (client.socket.writable) client.socket.write(copy);
+          answer.read(copy);
+          pieces.push(copy);
         },
       });
     } catch (error) {
       return this.#fault(client, error instanceof Error ? error.message : String(error));
     }
-    const status = answered ? readTransactionStatus(tail) : "open";
-    // The engine swallows traps (a stack overflow, for one) and returns as if it had answered.
-    if (status === null) return this.#fault(client, "the engine ended a statement without an answer");
-    this.#owner = status === "open" ? client : null;
+    // The engine swallows traps (a stack overflow, for one) and goes on as if it had answered. So nothing is sent
+    // before the whole answer was seen: a driver would take the statement for done.
+    const whole = client.skips || answer.failed || answer.steps.startsWith(wants.steps);
+    if (!whole || (wants.ready && answer.status === null)) {
+      return this.#fault(client, "the engine ended a statement without an answer");
+    }
+    if (client.socket.writable) client.socket.write(Buffer.concat(pieces));
+    client.skips = !wants.ready && (client.skips || answer.failed);
+    this.#owner = answer.status === "idle" ? null : client;
   }
 
   #fault(client: Client, reason: string): void {

@@ -1,0 +1,93 @@
+import { type ChunkRef, MedleyError, type VectorEnvelope } from "@medley/core";
+import { expect, test } from "vitest";
+import { noOutcomes, pipelineCounters } from "./counters.ts";
+import { indexRows } from "./index-rows.ts";
+import { delivery, MemoryStore, remove, upsert, vectorOf } from "./ports.fixture.ts";
+
+function withVector(envelope: ReturnType<typeof upsert>): VectorEnvelope {
+  return { ...envelope, vector: vectorOf(envelope.fields), segmentHashes: new Uint8Array(32) };
+}
+
+function chunkOf(settled: Partial<ChunkRef["settled"]> = {}): ChunkRef {
+  return { runId: "run", chunk: 0, settled: { ...noOutcomes, ...settled } };
+}
+
+const packetOf = (length: number, bad: readonly number[]) =>
+  Array.from({ length }, (_, n) =>
+    withVector(upsert(`n${n}`, 1, { body: bad.includes(n) ? "unstorable" : `body ${n}` })),
+  );
+
+test("one write per packet marks its chunk with what became of each record, those settled before included", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  await indexRows({ store, counters }, delivery([withVector(upsert("b", 9))]));
+  const envelopes = [withVector(upsert("a", 1)), withVector(upsert("b", 2)), withVector(remove("c", 3))];
+  await indexRows(
+    { store, counters },
+    delivery(envelopes, { chunk: chunkOf({ superseded: 4, deadLetters: 1 }) }),
+  );
+  expect(store.batches).toEqual([1, 3]);
+  expect(store.chunks.get("run-0")).toEqual({ indexed: 1, tombstoned: 1, superseded: 5, deadLetters: 1 });
+  expect(counters.stages.index).toEqual({ received: 4, sent: 3, superseded: 1, deadLetters: 0 });
+});
+
+test("rows the store refuses become dead letters, the chunk is marked with the right totals, neighbours are written", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  const envelopes = packetOf(100, [17]);
+  await indexRows({ store, counters }, delivery(envelopes, { chunk: chunkOf({ superseded: 1 }) }));
+  expect(store.rows.size).toBe(99);
+  expect([...store.letters.values()]).toMatchObject([
+    {
+      recordId: "n17",
+      version: 1n,
+      stage: "index",
+      code: "record_invalid",
+      runId: "run",
+      source: "notes.csv:1",
+    },
+  ]);
+  expect(store.chunks.get("run-0")).toEqual({ indexed: 99, tombstoned: 0, superseded: 1, deadLetters: 1 });
+  const runs = store.batches.filter((rows) => rows > 0).length;
+  expect(runs).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(100)) + 1);
+  expect(counters.stages.index).toEqual({ received: 100, sent: 99, superseded: 0, deadLetters: 1 });
+});
+
+test("all at fault, or nothing left: the chunk is marked all the same", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  await indexRows({ store, counters }, delivery(packetOf(2, [0, 1]), { chunk: chunkOf() }));
+  expect(store.chunks.get("run-0")).toEqual({ ...noOutcomes, deadLetters: 2 });
+  const settled = { ...chunkOf({ superseded: 3 }), chunk: 1 };
+  await indexRows({ store, counters }, delivery<VectorEnvelope>([], { chunk: settled }));
+  expect(store.chunks.get("run-1")).toEqual({ ...noOutcomes, superseded: 3 });
+});
+
+test("running a packet again has no second effect, also after one at fault was isolated", async () => {
+  const store = new MemoryStore();
+  const envelopes = packetOf(10, [3]);
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    await indexRows(
+      { store, counters: pipelineCounters() },
+      delivery(envelopes, { attempt, chunk: chunkOf() }),
+    );
+  }
+  expect(store.effects).toHaveLength(9);
+  expect(store.letters.size).toBe(1);
+  expect(store.chunks.get("run-0")).toEqual({ ...noOutcomes, indexed: 9, deadLetters: 1 });
+});
+
+test("a store that is away fails the packet: nothing is isolated, no dead letter, no chunk", async () => {
+  class Away extends MemoryStore {
+    override async writeRows(): Promise<never> {
+      throw new MedleyError("store_unavailable", "Postgres is away");
+    }
+  }
+  const store = new Away();
+  const run = indexRows(
+    { store, counters: pipelineCounters() },
+    delivery(packetOf(4, []), { chunk: chunkOf() }),
+  );
+  await expect(run).rejects.toMatchObject({ code: "store_unavailable" });
+  expect([store.letters.size, store.chunks.size]).toEqual([0, 0]);
+});
