@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   backfill,
@@ -37,7 +37,7 @@ async function load(deployment: Deployment): Promise<void> {
   const seconds = (performance.now() - startMs) / 1000;
   const { encodedByModel } = deployment.counters.segments;
   say(
-    `   ${counts.indexed} films indexed in ${seconds.toFixed(1)} s (${(counts.indexed / seconds).toFixed(0)} records/s), `,
+    `   ${counts.indexed} films indexed in ${seconds.toFixed(1)} s (${(counts.indexed / seconds).toFixed(0)} records/s),`,
   );
   say(
     `   ${encodedByModel} plots by all-MiniLM-L6-v2 on this machine; each film is one vector of 625 dimensions`,
@@ -111,7 +111,8 @@ function indent(text: string): string {
 }
 
 const startMs = performance.now();
-rmSync(dataDir, { recursive: true, force: true });
+// Begins anew, unless another process has the folder open: then opening it below says so.
+if (!existsSync(`${dataDir}/lock`)) rmSync(dataDir, { recursive: true, force: true });
 const { collections } = await loadConfig(here);
 const settings = { ...readSettings(process.env), dataDir, postgresPort: 0 };
 {

@@ -90,7 +90,7 @@ export function deadLetterOfRejection(
  * queue is full: the caller waits and tries again.
  */
 export async function send(
-  ports: ProducePorts,
+  ports: Pick<ProducePorts, "transport" | "counters" | "backlogPacketsMax">,
   collection: Collection,
   envelopes: readonly RecordEnvelope[],
   chunk: ChunkRef | null = null,

@@ -3,16 +3,13 @@
  * stages, over a queue that doubles, reorders and redelivers, into a store that fails before or after it commits.
  */
 import { strict as assert } from "node:assert";
-import type { ChunkRef, RecordEnvelope } from "@medley/core";
+import type { Packet, RecordEnvelope } from "@medley/core";
 import { expect, test } from "vitest";
 import { noOutcomes } from "./counters.ts";
 import { type MemoryStore, remove, upsert, vectorOf } from "./ports.fixture.ts";
 import { Chance, simulate } from "./simulation.fixture.ts";
 
-interface Packet {
-  readonly envelopes: readonly RecordEnvelope[];
-  readonly chunk: ChunkRef | null;
-}
+type Records = Packet<RecordEnvelope>;
 
 const ids = ["a", "b", "c", "d"];
 const recordsMax = 6;
@@ -35,10 +32,10 @@ function recordOf(chance: Chance, v: number): RecordEnvelope {
 }
 
 /** Versions come in any order; earlier inputs come again. */
-function packetsOf(chance: Chance): Packet[] {
+function packetsOf(chance: Chance): Records[] {
   const versions = Array.from({ length: 100 }, (_, v) => v + 1).sort(() => chance.next() - 0.5);
   const sent: RecordEnvelope[] = [];
-  return Array.from({ length: 1 + chance.below(packetsMax) }, (_, packet): Packet => {
+  return Array.from({ length: 1 + chance.below(packetsMax) }, (_, packet): Records => {
     const envelopes: RecordEnvelope[] = [];
     for (let left = 1 + chance.below(recordsMax); left > 0; left -= 1) {
       const replay = sent.length > 0 && chance.below(4) === 0 ? sent[chance.below(sent.length)] : undefined;
@@ -52,11 +49,11 @@ function packetsOf(chance: Chance): Packet[] {
     // Shows that the encoder works while what kills it is isolated.
     envelopes.push(upsert(`witness ${packet}`, 1, { title: `witness ${packet}`, body: "body" }));
     const chunk = chance.below(2) === 0 ? { runId: "run", chunk: packet, settled: noOutcomes } : null;
-    return { envelopes, chunk };
+    return { collection: "notes", envelopes, chunk };
   });
 }
 
-function checkPromises(packets: readonly Packet[], store: MemoryStore): void {
+function checkPromises(packets: readonly Records[], store: MemoryStore): void {
   const inputs = packets.flatMap(({ envelopes }) => envelopes);
   const letters = new Set(
     [...store.letters.values()].map(({ recordId, version }) => `${recordId}@${version}`),

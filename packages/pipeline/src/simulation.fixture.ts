@@ -8,6 +8,7 @@ import {
   decodePacket,
   encodePacket,
   MedleyError,
+  type Packet,
   type RecordEnvelope,
   type StoredSegments,
   type VectorEnvelope,
@@ -159,7 +160,7 @@ const stepsMax = 50_000;
 /** Sends the packets, some at the same time, and runs the stages until nothing is left. Throws where that takes too long. */
 export async function simulate(
   chance: Chance,
-  packets: readonly { envelopes: readonly RecordEnvelope[]; chunk: ChunkRef | null }[],
+  packets: readonly Packet<RecordEnvelope>[],
 ): Promise<FaultyStore> {
   const store = new FaultyStore(chance);
   const transport = new FaultyTransport(chance);
@@ -167,13 +168,7 @@ export async function simulate(
   const counters = pipelineCounters();
   const { signal } = new AbortController();
   const ports = { collections, store, transport, counters };
-  const producePorts = {
-    collections: new Map([["notes", notes]]),
-    transport,
-    counters,
-    backlogPacketsMax: 1,
-    versions: null as never,
-  };
+  const producePorts = { transport, counters, backlogPacketsMax: 1 };
   const unsent = [...packets];
   let running = 0;
   let failure: unknown = null;
@@ -186,16 +181,6 @@ export async function simulate(
       .finally(() => {
         running -= 1;
       });
-  };
-  const produce = async ({ envelopes, chunk }: (typeof packets)[number]): Promise<void> => {
-    for (;;) {
-      try {
-        return await send(producePorts, notes, envelopes, chunk);
-      } catch (error) {
-        // It may be there all the same: whoever sends it again must do no harm.
-        if (!(error instanceof MedleyError && error.retryable)) throw error;
-      }
-    }
   };
   const free = (channel: Channel) => {
     const queue = transport.queues[channel];
@@ -212,12 +197,28 @@ export async function simulate(
       ...free("vectors").map((entry) =>
         start(() => transport.deliver("vectors", entry, (delivery) => indexRows(ports, delivery))),
       ),
-      ...unsent.slice(0, 1).map((packet) => start(() => (unsent.shift(), produce(packet)))),
+      ...unsent
+        .slice(0, 1)
+        .map(() => start(() => sendUntilAccepted(producePorts, unsent.shift() as Packet<RecordEnvelope>))),
     ];
     if (moves.length === 0 && running === 0) return store;
     if (step > stepsMax) throw new Error(`not drained after ${stepsMax} steps`);
     moves[chance.below(moves.length)]?.();
     await idle();
     if (failure !== null) throw failure;
+  }
+}
+
+async function sendUntilAccepted(
+  ports: Parameters<typeof send>[0],
+  { envelopes, chunk }: Packet<RecordEnvelope>,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await send(ports, notes, envelopes, chunk);
+    } catch (error) {
+      // It may be there all the same: whoever sends it again must do no harm.
+      if (!(error instanceof MedleyError && error.retryable)) throw error;
+    }
   }
 }

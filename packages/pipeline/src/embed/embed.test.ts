@@ -197,6 +197,13 @@ test("what breaks the encoder down is tried whole 8 times, then isolated: its ne
   expect(opened.title.batches.length).toBeLessThanOrEqual(2 * Math.log2(64) + 1);
 });
 
+test("a packet that was isolated and comes again ends, though its neighbours' rows are there by now", async () => {
+  await run(packetWithKiller(), { attempt: 9 });
+  await store.writeRows("notes", transport.vectors, null);
+  await run(packetWithKiller(), { attempt: 10 });
+  expect(store.letters.size).toBe(1);
+});
+
 test("while isolating, a failure of all alike is the encoder's: thrown, no dead letter", async () => {
   opened.title.broken = true;
   const envelopes = Array.from({ length: 8 }, (_, n) => upsert(`n${n}`, 1, { title: `t${n}` }));

@@ -57,15 +57,14 @@ export async function embed(
   ]);
   const current = newestOf(packet.envelopes, stored);
   const drafts = current.map((envelope) => draftOf(opened, envelope));
+  const isolatePassing = attempt > attemptsBeforeIsolation;
+  // While isolating, nothing is copied: neighbours that succeed are what shows that the encoder works.
+  const rows: typeof stored = isolatePassing ? new Map() : stored;
   await Promise.all(
     opened.collection.spaces.map((space, index) => {
-      const jobs = reuseOrCollect(opened, { space, index }, drafts, stored, counters);
+      const jobs = reuseOrCollect(opened, { space, index }, drafts, rows, counters);
       const encoder = opened.encoders[index] as Encoder;
-      return encodeSegments(encoder, jobs, {
-        space: space.name,
-        signal,
-        isolatePassing: attempt > attemptsBeforeIsolation,
-      });
+      return encodeSegments(encoder, jobs, { space: space.name, signal, isolatePassing });
     }),
   );
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { vacuumWhereNeeded } from "./autovacuum.ts";
 import { type EmbeddedPostgres, openEmbeddedPostgres } from "./embedded-postgres.ts";
 
 const idleInTransactionMsMax = 300;
@@ -200,6 +201,21 @@ test("pgvector is there", async () => {
   await pool.query("create extension if not exists vector");
   const { rows } = await pool.query("select extversion from pg_extension where extname = 'vector'");
   expect(rows[0].extversion).toMatch(/^0\.(8|9|\d\d)/);
+});
+
+test("files do not grow with every change of a row, though the engine has no autovacuum", async () => {
+  await pool.query("create table changed (n int, text text)");
+  await pool.query("insert into changed select n, repeat('x', 200) from generate_series(1, 2000) n");
+  const sizes: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    await pool.query("update changed set n = n + 1");
+    await pool.query("update changed set n = n + 1");
+    expect(await vacuumWhereNeeded(database.connectionString)).toContain("public.changed");
+    const { rows } = await pool.query("select pg_table_size('changed')::int as bytes");
+    sizes.push(rows[0].bytes);
+  }
+  expect(sizes.at(-1)).toBeLessThanOrEqual((sizes[0] as number) * 1.5);
+  expect(await vacuumWhereNeeded(database.connectionString)).not.toContain("public.changed");
 });
 
 test("a port that is taken is named, with the mend, and the data folder is free again", async () => {

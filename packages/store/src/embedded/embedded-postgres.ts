@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { MedleyError } from "@medley/core";
+import { startAutovacuum } from "./autovacuum.ts";
 import { takeDataFolder } from "./data-folder.ts";
 import type { EngineThreadEvent, EngineThreadInput } from "./engine-thread.ts";
 
@@ -39,10 +40,13 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
     const supervisor = new EngineSupervisor(folder.engineFolder, options);
     const port = await supervisor.start();
     folder.markReady();
+    const connectionString = `postgresql://postgres@127.0.0.1:${port}/postgres`;
+    const autovacuum = startAutovacuum(connectionString);
     return {
       port,
-      connectionString: `postgresql://postgres@127.0.0.1:${port}/postgres`,
+      connectionString,
       async close() {
+        await autovacuum.stop();
         await supervisor.close();
         folder.release();
       },

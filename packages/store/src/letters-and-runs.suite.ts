@@ -1,0 +1,133 @@
+import type { BackfillRun, DeadLetter } from "@medley/core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { PostgresStore } from "./postgres-store.ts";
+import { filmsLayout, openStore, type TestDatabase } from "./test-database.fixture.ts";
+
+const letter: DeadLetter = {
+  collection: "films",
+  recordId: "jaws",
+  version: 7n,
+  stage: "embed",
+  code: "encoder_failed",
+  reason: "no such category",
+  payload: Uint8Array.of(0, 255, 123, 34),
+  source: "films.csv:17",
+  runId: null,
+};
+
+const run: BackfillRun = {
+  runId: "run-1",
+  collection: "films",
+  source: "films.csv",
+  fingerprint: "12:34:ab",
+  baseVersion: 2n ** 60n,
+  chunksSent: 0,
+  recordsRead: 0,
+  state: "running",
+  startedAtMs: Date.UTC(2026, 0, 1, 0, 0, 0, 123),
+};
+
+/** Dead letters and backfill runs. */
+export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void {
+  let database: TestDatabase;
+  let store: PostgresStore;
+  beforeAll(async () => {
+    database = await open();
+    store = await openStore(database, filmsLayout("films"));
+  });
+  afterAll(() => database.close());
+
+  test("a letter comes back whole, once however often it is added, and says when it was replayed", async () => {
+    await store.addDeadLetters([letter]);
+    await store.addDeadLetters([letter, letter]);
+    const [stored, ...others] = await store.listDeadLetters({ collection: "films", limit: 10 });
+    expect(others).toEqual([]);
+    const { payload, deadLetterId, createdAtMs, replayedAtMs, ...rest } = stored as NonNullable<
+      typeof stored
+    >;
+    expect({ ...rest, payload: new Uint8Array(payload) }).toEqual(letter);
+    expect(Number.isInteger(deadLetterId) && createdAtMs > 0 && replayedAtMs === null).toBe(true);
+    expect(await store.readDeadLetter(deadLetterId)).toEqual(stored);
+    await store.markReplayed(deadLetterId);
+    const replayed = await store.readDeadLetter(deadLetterId);
+    expect(replayed?.replayedAtMs).toBeGreaterThan(0);
+    await store.markReplayed(deadLetterId);
+    expect(await store.readDeadLetter(deadLetterId)).toEqual(replayed);
+    expect(await store.readDeadLetter(deadLetterId + 1_000)).toBeNull();
+  });
+
+  test("letters are found by collection, code, run and replay, newest first", async () => {
+    const of = (source: string, part: Partial<DeadLetter>) => ({
+      ...letter,
+      collection: "found",
+      source,
+      ...part,
+    });
+    await store.addDeadLetters([
+      of("1", { code: "record_invalid" }),
+      of("2", { runId: "run-9" }),
+      of("3", { version: null, recordId: null }),
+      of("4", { stage: "index" }),
+    ]);
+    const sources = async (filter: object) =>
+      (await store.listDeadLetters({ collection: "found", limit: 10, ...filter })).map(
+        ({ source }) => source,
+      );
+    expect(await sources({})).toEqual(["4", "3", "2", "1"]);
+    expect(await sources({ limit: 2 })).toEqual(["4", "3"]);
+    expect(await sources({ code: "record_invalid" })).toEqual(["1"]);
+    expect(await sources({ runId: "run-9" })).toEqual(["2"]);
+    const [newest] = await store.listDeadLetters({ collection: "found", limit: 1 });
+    await store.markReplayed(newest?.deadLetterId as number);
+    expect(await sources({ replayed: true })).toEqual(["4"]);
+    expect(await sources({ replayed: false })).toEqual(["3", "2", "1"]);
+    const [status] = await store.collectionStatus();
+    expect(status).toMatchObject({ collection: "films", deadLettersOpen: 0 });
+  });
+
+  test("a letter about a text that Postgres can't hold is kept all the same", async () => {
+    const zero = {
+      ...letter,
+      collection: "zero",
+      recordId: "a\0b",
+      reason: "zero \0 byte, lone \ud800",
+      source: "\0",
+    };
+    await store.addDeadLetters([zero]);
+    const [stored] = await store.listDeadLetters({ collection: "zero", limit: 1 });
+    expect(stored).toMatchObject({ recordId: "a\ufffdb", reason: "zero \ufffd byte, lone \ufffd" });
+  });
+
+  test("more letters than one statement takes", async () => {
+    const many = Array.from({ length: 1_100 }, (_, n) => ({
+      ...letter,
+      collection: "many",
+      source: `many:${n}`,
+    }));
+    await store.addDeadLetters(many);
+    expect(await store.listDeadLetters({ collection: "many", limit: 2_000 })).toHaveLength(1_100);
+  });
+
+  test("a run: created once, advanced but never back, finished", async () => {
+    await store.createRun(run);
+    await store.createRun({ ...run, source: "other.csv" });
+    expect(await store.readRun("run-1")).toEqual(run);
+    await store.advanceRun("run-1", { chunksSent: 5, recordsRead: 500 });
+    await store.advanceRun("run-1", { chunksSent: 4, recordsRead: 400 });
+    expect(await store.readRun("run-1")).toEqual({ ...run, chunksSent: 5, recordsRead: 500 });
+    expect(await store.readRunProgress("run-1")).toMatchObject({ chunksDone: 0, indexed: 0, deadLetters: 0 });
+    await store.finishRun("run-1");
+    expect(await store.readRun("run-1")).toMatchObject({ state: "done" });
+    expect(await store.readRun("run-0")).toBeNull();
+  });
+
+  test("runs are listed newest first, at most 20", async () => {
+    for (let n = 0; n < 25; n++) {
+      await store.createRun({ ...run, runId: `listed-${n}`, startedAtMs: run.startedAtMs + (n + 1) * 1_000 });
+    }
+    const listed = await store.listRuns();
+    expect(listed.map(({ runId }) => runId)).toEqual(
+      Array.from({ length: 20 }, (_, n) => `listed-${24 - n}`),
+    );
+  });
+}

@@ -1,0 +1,178 @@
+import { MedleyError } from "@medley/core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openPostgresStore } from "../postgres-store.ts";
+import { filmsLayout, openStore, type TestDatabase, upsert } from "../test-database.fixture.ts";
+import type { CollectionLayout } from "./collection-tables.ts";
+import { migrate, planMigration } from "./migrate.ts";
+
+/** Bringing a database to this version, and refusing what does not fit it. */
+export function describeMigrations(open: () => Promise<TestDatabase>): void {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await open();
+  });
+  afterAll(() => database.close());
+
+  test("a fresh database: the store says what is missing, migrate brings it, once", async () => {
+    const { pool } = database;
+    const collections = [filmsLayout("first")];
+    const opening = openPostgresStore({ pool, collections });
+    await expect(opening).rejects.toMatchObject({
+      code: "schema_behind",
+      message: expect.stringMatching(/0001-foundation\.sql.*collection first/),
+      mend: expect.stringContaining("medley migrate"),
+    });
+    const steps = await migrate(pool, collections);
+    expect(steps).toContain("0001-foundation.sql");
+    expect(steps).toContain("functions/search.sql");
+    expect(steps.at(-1)).toBe("collection first");
+    expect(await migrate(pool, collections)).toEqual([]);
+    await openPostgresStore({ pool, collections });
+  });
+
+  test("two that migrate at once do not disturb each other", async () => {
+    const collections = [filmsLayout("at_once")];
+    const steps = await Promise.all([
+      migrate(database.pool, collections),
+      migrate(database.pool, collections),
+    ]);
+    expect(steps.flat()).toEqual(["collection at_once"]);
+  });
+
+  test("the statements can be run by hand instead", async () => {
+    const collections = [filmsLayout('by "hand"')];
+    for (const { sql } of await planMigration(database.pool, collections)) {
+      await database.pool.query(`begin; ${sql} commit;`);
+    }
+    expect(await migrate(database.pool, collections)).toEqual([]);
+    await openPostgresStore({ pool: database.pool, collections });
+  });
+
+  test("functions are applied again when their text changed", async () => {
+    await database.pool.query(
+      "update medley_internal.migrations set checksum = 'x' where name = 'functions/query.sql'",
+    );
+    expect(await migrate(database.pool, [])).toEqual(["functions/query.sql"]);
+  });
+
+  test("a database of a newer version is refused, and so is a migration with another text", async () => {
+    const { pool } = database;
+    await pool.query("insert into medley_internal.migrations values ('0999-later.sql', 'x')");
+    await expect(migrate(pool, [])).rejects.toMatchObject({ code: "data_too_new" });
+    await expect(openPostgresStore({ pool, collections: [] })).rejects.toMatchObject({
+      code: "data_too_new",
+    });
+    await pool.query("delete from medley_internal.migrations where name = '0999-later.sql'");
+    const { rows } = await pool.query(
+      "update medley_internal.migrations set checksum = 'x' where name = '0001-foundation.sql' returning true",
+    );
+    expect(rows).toHaveLength(1);
+    await expect(migrate(pool, [])).rejects.toMatchObject({ code: "schema_conflict" });
+    const { readMigrations } = await import("./migration-files.ts");
+    await pool.query(
+      "update medley_internal.migrations set checksum = $1 where name = '0001-foundation.sql'",
+      [readMigrations()[0]?.checksum],
+    );
+  });
+
+  const changed = (name: string, change: (layout: CollectionLayout) => CollectionLayout) =>
+    change(filmsLayout(name));
+  const withSpace =
+    (index: number, part: object) =>
+    (given: CollectionLayout): CollectionLayout => ({
+      ...given,
+      layout: given.layout.map((segment, at) => (at === index ? { ...segment, ...part } : segment)),
+    });
+
+  test("a new field is added, a weight changed, and rows stay", async () => {
+    const store = await openStore(database, filmsLayout("grown"));
+    await store.writeRows("grown", [upsert("a", 1, { title: "A" }, [1, 0, 0, 0, 1])], null);
+    const grown = changed("grown", ({ collection, layout }) => ({
+      collection: {
+        ...collection,
+        fields: [...collection.fields, { name: 'long "name"', type: "number" }],
+        weights: { year: 3, genres: 0 },
+      },
+      layout,
+    }));
+    await expect(openPostgresStore({ pool: database.pool, collections: [grown] })).rejects.toMatchObject({
+      message: expect.stringContaining('new field long "name"'),
+    });
+    expect(await migrate(database.pool, [grown])).toHaveLength(1);
+    const reopened = await openPostgresStore({ pool: database.pool, collections: [grown] });
+    await reopened.writeRows("grown", [upsert("b", 1, { 'long "name"': 7 }, [1, 0, 0, 0, 1])], null);
+    const hits = await reopened.search({ collection: "grown", like: "a" });
+    expect(
+      hits.map(({ id, score, fields }) => [id, Math.round(score), fields.title, fields['long "name"']]),
+    ).toEqual([
+      ["a", 3, "A", null],
+      ["b", 3, null, 7],
+    ]);
+  });
+
+  const conflicts: [string, (given: CollectionLayout) => CollectionLayout, RegExp][] = [
+    [
+      "other dimensions",
+      withSpace(1, { dimensions: 4 }),
+      /space "genres" is stored with 3 dimensions, not 4/,
+    ],
+    [
+      "another encoder",
+      withSpace(0, { encoderIdentity: "other" }),
+      /space "year" was encoded by another encoder/,
+    ],
+    ["another name", withSpace(0, { space: "age" }), /space "year" is stored where "age" is configured/],
+    [
+      "a space less",
+      ({ collection, layout }) => ({ collection, layout: layout.slice(0, 1) }),
+      /space "genres" is stored/,
+    ],
+    [
+      "a field less",
+      ({ collection, layout }) => ({
+        collection: { ...collection, fields: collection.fields.slice(1) },
+        layout,
+      }),
+      /field "title" is stored but no longer configured/,
+    ],
+    [
+      "a field of another type",
+      ({ collection, layout }) => ({
+        collection: {
+          ...collection,
+          fields: collection.fields.map((f) => (f.name === "year" ? { ...f, type: "text" } : f)),
+        },
+        layout,
+      }),
+      /field "year" is stored as number but configured as text/,
+    ],
+  ];
+
+  test.for(conflicts)("%s: schema_conflict", async ([, change, message]) => {
+    await migrate(database.pool, [filmsLayout("settled")]);
+    const refusal = {
+      code: "schema_conflict",
+      message: expect.stringMatching(message),
+      mend: expect.stringContaining("new name"),
+    };
+    await expect(migrate(database.pool, [changed("settled", change)])).rejects.toMatchObject(refusal);
+    expect(await migrate(database.pool, [filmsLayout("settled")])).toEqual([]);
+  });
+
+  test("a role that may not make schemas is told what to do", async ({ skip }) => {
+    if (database.embedded) skip("the embedded engine has one role");
+    const client = await database.pool.connect();
+    try {
+      await client.query(
+        "drop role if exists medley_test_guest; create role medley_test_guest; set role medley_test_guest",
+      );
+      const guest = { connect: async () => Object.assign(Object.create(client), { release() {} }) };
+      const refused = await migrate(guest as never, []).catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(MedleyError);
+      expect(refused).toMatchObject({ code: "schema_behind", mend: expect.stringContaining("owner") });
+    } finally {
+      await client.query("reset role; drop role medley_test_guest");
+      client.release();
+    }
+  });
+}

@@ -1,0 +1,16 @@
+import { describe } from "vitest";
+import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
+import { describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeRows } from "./rows.suite.ts";
+import { describeSearch } from "./search.suite.ts";
+import { openServerDatabase } from "./test-database.fixture.ts";
+
+const serverUrl = process.env.DATABASE_URL;
+const open = () => openServerDatabase(serverUrl as string);
+
+describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => {
+  describe("rows", () => describeRows(open));
+  describe("letters and runs", () => describeLettersAndRuns(open));
+  describe("migrations", () => describeMigrations(open));
+  describe("search", () => describeSearch(open));
+});
