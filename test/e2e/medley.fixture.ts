@@ -2,8 +2,10 @@ import { strict as assert } from "node:assert";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 
 const bin = join(import.meta.dirname, "../../packages/medley/bin/medley.js");
 
@@ -138,8 +140,7 @@ export interface Envelope {
   readonly command: string;
   readonly status: string;
   readonly exitCode: number;
-  // biome-ignore lint/suspicious/noExplicitAny: each command's own, checked by what the test expects of it.
-  readonly data: any;
+  readonly data: Json;
   readonly error: { code: string; message: string; mend: string | null } | null;
 }
 
@@ -196,12 +197,16 @@ export async function until<Value>(
   }
 }
 
-export async function post(url: string, body: unknown): Promise<{ status: number; body: any }> {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: text,
-  });
-  return { status: response.status, body: await response.json() };
+/** JSON of an answer: each test says what it expects of it. */
+// biome-ignore lint/suspicious/noExplicitAny: see above.
+type Json = any;
+
+/** Reads the answer also where it comes before the body is sent. */
+export async function post(url: string, body: unknown): Promise<{ status: number; body: Json }> {
+  const sent = request(url, { method: "POST", headers: { "content-type": "application/json" } });
+  const answered = Promise.withResolvers<IncomingMessage>();
+  sent.on("response", answered.resolve).on("error", answered.reject);
+  sent.end(typeof body === "string" ? body : JSON.stringify(body));
+  const answer = await answered.promise;
+  return { status: answer.statusCode as number, body: await json(answer) };
 }

@@ -173,7 +173,7 @@ export function describeRows(open: () => Promise<TestDatabase>): void {
           expect(hit).toMatchObject({ id, fields });
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 600, seed: 20121 },
     );
   });
 

@@ -52,6 +52,8 @@ export interface BackfillResult {
 
 const overloadPauseMs = 200;
 const progressIntervalMs = 250;
+// Waiting for the end: a look every tenth of the time waited so far, so that a short wait is not made a long one.
+const endPollMsMin = 10;
 
 export async function backfill(options: BackfillOptions): Promise<BackfillResult> {
   const { deployment, signal, onProgress } = options;
@@ -75,8 +77,10 @@ export async function backfill(options: BackfillOptions): Promise<BackfillResult
     }
     let progress = await report();
     if (!signal.aborted && options.detach) return { runId: run.runId, state: "sent", recordsRead, progress };
+    const waitingSinceMs = performance.now();
     while (!signal.aborted && progress.chunksDone < chunk) {
-      await sleep(progressIntervalMs);
+      const pauseMs = Math.max((performance.now() - waitingSinceMs) / 10, endPollMsMin);
+      await sleep(Math.min(pauseMs, progressIntervalMs));
       progress = await report();
     }
     if (progress.chunksDone < chunk || signal.aborted)

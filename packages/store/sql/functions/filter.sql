@@ -9,7 +9,7 @@
 create or replace function medley_internal.filter_condition(found_row medley_internal.collections, filter jsonb)
 returns text language plpgsql stable parallel safe as $$
 declare
-  fields jsonb := found_row.fields || '{"id": "text"}';
+  fields jsonb := found_row.fields::jsonb || '{"id": "text"}';
   field text;
   wanted jsonb;
   operator text;

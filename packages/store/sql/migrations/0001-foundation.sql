@@ -3,8 +3,8 @@
 
 create table medley_internal.collections (
   name text primary key,
-  -- {"title": "text", ...}
-  fields jsonb not null,
+  -- {"title": "text", ...}; json, which keeps their order
+  fields json not null,
   -- [{"name", "encoder", "offset", "dimensions", "identity", ...the encoder's parameters}], in the vector's order
   spaces jsonb not null,
   -- {"plot": 1, ...}: of searches that name none

@@ -147,7 +147,7 @@ function columnType(type: string, vectorSchema: string): string {
 }
 
 function json(value: unknown): string {
-  return `${escapeLiteral(JSON.stringify(value))}::jsonb`;
+  return `${escapeLiteral(JSON.stringify(value))}`;
 }
 
 const newName =
