@@ -143,14 +143,7 @@ export class Deployment implements AsyncDisposable {
   }
 }
 
-interface Opened {
-  readonly database: Database;
-  readonly collections: ReadonlyMap<string, CollectionEncoders>;
-  readonly store: PostgresStore;
-  readonly transport: Transport;
-  readonly pool: pg.Pool;
-  readonly runtime: ModelRuntime;
-}
+type Opened = Pick<Deployment, "database" | "collections" | "store" | "transport" | "pool" | "runtime">;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
