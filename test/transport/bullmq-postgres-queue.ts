@@ -6,7 +6,7 @@ import type { QueueUnderTest } from "@medley/transport/conformance";
 import pg from "pg";
 import { Line } from "./line.ts";
 
-const leaseMs = 1_500;
+const leaseMs = 2_500;
 
 /** The queue in a database that is the test's own. */
 export async function startBullmqPostgres(

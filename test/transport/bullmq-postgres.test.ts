@@ -1,9 +1,12 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openEmbeddedPostgres } from "@medley/store";
 import { openBullmqPostgres } from "@medley/transport";
 import { describeTransport } from "@medley/transport/conformance";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { startBullmqPostgres } from "./bullmq-postgres-queue.ts";
-import { startPglite } from "./pglite-server.ts";
 
 describeTransport("BullMQ on PGlite", async () => {
   const pglite = await startPglite();
@@ -49,4 +52,16 @@ test("on PGlite, which has no autovacuum, the queue's files do not grow with eve
 
 function randomBase64(bytes: number): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array((bytes * 3) / 4))).toString("base64");
+}
+
+async function startPglite(): Promise<{ connectionString: string; stop(): Promise<void> }> {
+  const dataDir = await mkdtemp(join(tmpdir(), "medley-transport-"));
+  const postgres = await openEmbeddedPostgres({ dataDir, port: 0 });
+  return {
+    connectionString: postgres.connectionString,
+    stop: async () => {
+      await postgres.close();
+      await rm(dataDir, { recursive: true });
+    },
+  };
 }

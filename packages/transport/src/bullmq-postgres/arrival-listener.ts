@@ -20,6 +20,7 @@ export class ArrivalListener {
   readonly #closing = new Bell();
   readonly #running: Promise<void>;
   #client: pg.Client | null = null;
+  #connected = false;
   #closed = false;
 
   constructor(options: ArrivalListenerOptions) {
@@ -30,7 +31,9 @@ export class ArrivalListener {
   async close(): Promise<void> {
     this.#closed = true;
     this.#closing.ring();
-    await this.#client?.end().catch(() => {});
+    if (this.#connected) await this.#client?.end().catch(() => {});
+    // To end a client that is still connecting would leave its `connect` waiting for ever.
+    else this.#client?.connection.stream.destroy();
     await this.#running;
   }
 
@@ -62,12 +65,15 @@ export class ArrivalListener {
     this.#client = client;
     try {
       await client.connect();
+      this.#connected = true;
+      if (this.#closed) return;
       await client.query("listen bullmq_jobs");
       // What was added while nobody listened.
       onArrival(null);
       await ended.promise;
     } finally {
-      await client.end().catch(() => {});
+      if (this.#connected) await client.end().catch(() => {});
+      this.#connected = false;
     }
   }
 }
