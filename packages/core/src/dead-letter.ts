@@ -21,6 +21,8 @@ export interface DeadLetter {
 
 export interface StoredDeadLetter extends DeadLetter {
   readonly deadLetterId: number;
+  /** How often it has come: more than once where a replay failed again. */
+  readonly failures: number;
   readonly createdAtMs: number;
   readonly replayedAtMs: number | null;
 }

@@ -13,12 +13,17 @@ import { binaryArray, elementOids, int8Bytes, textBytes } from "./rows/binary-ar
 /** Of one statement. */
 const lettersMax = 500;
 
-const insertSql = `insert into medley_internal.dead_letters
+const insertSql = `insert into medley_internal.dead_letters as letter
   (dedupe_key, collection, record_id, version, stage, code, reason, payload, source, run_id)
-select * from unnest(
-  $1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::text[], $10::text[]
-)
-on conflict (dedupe_key) do nothing`;
+select dedupe_key, collection, record_id, version, stage, code, reason, payload, source, run_id from (
+  select distinct on (dedupe_key) * from unnest(
+    $1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::text[], $10::text[]
+  ) with ordinality
+    as input (dedupe_key, collection, record_id, version, stage, code, reason, payload, source, run_id, place)
+  order by dedupe_key, place
+) as once order by place
+on conflict (dedupe_key) do update set failures = letter.failures + 1, replayed_at = null,
+  code = excluded.code, reason = excluded.reason, payload = excluded.payload, run_id = excluded.run_id`;
 
 export async function addDeadLetters(pool: pg.Pool, letters: readonly DeadLetter[]): Promise<void> {
   for (let start = 0; start < letters.length; start += lettersMax) {
@@ -63,7 +68,7 @@ function dedupeKey({ collection, recordId, version, stage, source }: DeadLetter)
 
 const selectSql = `select dead_letter_id, collection, record_id, version, stage, code, reason, payload, source, run_id,
   (extract(epoch from created_at) * 1000)::float8 as created_at_ms,
-  (extract(epoch from replayed_at) * 1000)::float8 as replayed_at_ms
+  (extract(epoch from replayed_at) * 1000)::float8 as replayed_at_ms, failures
 from medley_internal.dead_letters`;
 
 interface DeadLetterRow {
@@ -79,6 +84,7 @@ interface DeadLetterRow {
   run_id: string | null;
   created_at_ms: number;
   replayed_at_ms: number | null;
+  failures: number;
 }
 
 /** Newest first. */
@@ -107,11 +113,14 @@ export async function readDeadLetter(pool: pg.Pool, deadLetterId: number): Promi
 }
 
 /** The time of the first replay stays. */
-export async function markReplayed(pool: pg.Pool, deadLetterId: number): Promise<void> {
+export async function markReplayed(
+  pool: pg.Pool,
+  { deadLetterId, failures }: Pick<StoredDeadLetter, "deadLetterId" | "failures">,
+): Promise<void> {
   await withRetry(() =>
     pool.query(
-      "update medley_internal.dead_letters set replayed_at = now() where dead_letter_id = $1 and replayed_at is null",
-      [deadLetterId],
+      "update medley_internal.dead_letters set replayed_at = now() where dead_letter_id = $1 and failures = $2 and replayed_at is null",
+      [deadLetterId, failures],
     ),
   );
 }
@@ -130,5 +139,6 @@ function readRow(row: DeadLetterRow): StoredDeadLetter {
     runId: row.run_id,
     createdAtMs: row.created_at_ms,
     replayedAtMs: row.replayed_at_ms,
+    failures: row.failures,
   };
 }

@@ -42,18 +42,31 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
     await store.addDeadLetters([letter, letter]);
     const [stored, ...others] = await store.listDeadLetters({ collection: "films", limit: 10 });
     expect(others).toEqual([]);
-    const { payload, deadLetterId, createdAtMs, replayedAtMs, ...rest } = stored as NonNullable<
+    const { payload, deadLetterId, createdAtMs, replayedAtMs, failures, ...rest } = stored as NonNullable<
       typeof stored
     >;
     expect({ ...rest, payload: new Uint8Array(payload) }).toEqual(letter);
+    expect(failures).toBe(2); // Twice in one statement counts once.
     expect(Number.isInteger(deadLetterId) && createdAtMs > 0 && replayedAtMs === null).toBe(true);
     expect(await store.readDeadLetter(deadLetterId)).toEqual(stored);
-    await store.markReplayed(deadLetterId);
+    await store.markReplayed({ deadLetterId, failures });
     const replayed = await store.readDeadLetter(deadLetterId);
     expect(replayed?.replayedAtMs).toBeGreaterThan(0);
-    await store.markReplayed(deadLetterId);
+    await store.markReplayed({ deadLetterId, failures });
     expect(await store.readDeadLetter(deadLetterId)).toEqual(replayed);
     expect(await store.readDeadLetter(deadLetterId + 1_000)).toBeNull();
+  });
+
+  test("a letter that comes again after its replay is open again, and can't be hidden by the sender's late word", async () => {
+    const again = { ...letter, collection: "again" };
+    const read = async () => (await store.listDeadLetters({ collection: "again", limit: 2 }))[0];
+    await store.addDeadLetters([again]);
+    const first = (await read()) as NonNullable<Awaited<ReturnType<typeof read>>>;
+    await store.markReplayed(first);
+    await store.addDeadLetters([{ ...again, reason: "still wrong" }]);
+    expect(await read()).toMatchObject({ failures: 2, replayedAtMs: null, reason: "still wrong" });
+    await store.markReplayed(first);
+    expect(await read()).toMatchObject({ replayedAtMs: null });
   });
 
   test("letters are found by collection, code, run and replay, newest first", async () => {
@@ -78,7 +91,7 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
     expect(await sources({ code: "record_invalid" })).toEqual(["1"]);
     expect(await sources({ runId: "run-9" })).toEqual(["2"]);
     const [newest] = await store.listDeadLetters({ collection: "found", limit: 1 });
-    await store.markReplayed(newest?.deadLetterId as number);
+    await store.markReplayed(newest as NonNullable<typeof newest>);
     expect(await sources({ replayed: true })).toEqual(["4"]);
     expect(await sources({ replayed: false })).toEqual(["3", "2", "1"]);
     const [status] = await store.collectionStatus();

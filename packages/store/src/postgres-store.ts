@@ -153,8 +153,8 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     return deadLetters.readDeadLetter(this.#pool, deadLetterId);
   }
 
-  markReplayed(deadLetterId: number): Promise<void> {
-    return deadLetters.markReplayed(this.#pool, deadLetterId);
+  markReplayed(letter: Pick<StoredDeadLetter, "deadLetterId" | "failures">): Promise<void> {
+    return deadLetters.markReplayed(this.#pool, letter);
   }
 
   createRun(run: BackfillRun): Promise<void> {

@@ -25,7 +25,10 @@ export interface Store {
     envelopes: readonly VectorEnvelope[],
     chunk: ChunkRef | null,
   ): Promise<readonly WriteOutcome[]>;
-  /** Durable when resolved; the same letter again (same collection, id, version, stage, source) has no effect. */
+  /**
+   * Durable when resolved. The same letter again (same collection, id, version, stage, source) adds no second one; where it
+   * had been replayed, it is open again.
+   */
   addDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
 }
 
@@ -40,7 +43,11 @@ export interface DeadLetterFilter {
 export interface DeadLetterStore {
   listDeadLetters(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]>;
   readDeadLetter(deadLetterId: number): Promise<StoredDeadLetter | null>;
-  markReplayed(deadLetterId: number): Promise<void>;
+  /**
+   * Marks it as replayed, unless it has failed again since it was read: a replay may fail before its sender gets to say
+   * that it was sent, and what failed again must not be hidden.
+   */
+  markReplayed(letter: Pick<StoredDeadLetter, "deadLetterId" | "failures">): Promise<void>;
 }
 
 /** A backfill: chunks are numbered from 0; those below `chunksSent` are in the queue or done. */

@@ -67,17 +67,22 @@ export async function replayDeadLetters(context: Context, given: ReplayArguments
       letter,
       given.record ?? Buffer.from(letter.payload).toString("utf8"),
     );
-    if (reason === null) await deployment.store.markReplayed(letter.deadLetterId);
+    if (reason === null) await deployment.store.markReplayed(letter);
     else refused.push({ deadLetterId: letter.deadLetterId, reason });
   }
   const replayed = given.dryRun ? 0 : letters.length - refused.length;
+  const runsHere = replayed > 0 && deployment.database.kind === "own";
+  if (runsHere) {
+    await deployment.runStages(["embed", "index"]);
+    await deployment.settled(context.signal);
+  }
   const lines = [
     given.dryRun
       ? `${letters.length} dead letters would be replayed`
       : `${replayed} replayed, ${refused.length} refused again`,
   ];
   for (const { deadLetterId, reason } of refused) lines.push(`  ${deadLetterId}: ${reason}`);
-  if (replayed > 0) lines.push("they are in the queue; follow them with: medley status");
+  if (replayed > 0 && !runsHere) lines.push("they are in the queue; follow them with: medley status");
   return {
     exitCode: refused.length > 0 ? 4 : 0,
     data: { found: letters.length, replayed, refused },

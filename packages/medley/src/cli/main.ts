@@ -47,7 +47,6 @@ function program(run: Run): Command {
     .option("--config <file>", "configuration (default: medley.config.ts here)")
     .option("--data-dir <folder>", "data folder of the embedded Postgres (default: .medley)")
     .option("--json", "print one JSON object on stdout")
-    .enablePositionalOptions()
     .showSuggestionAfterError()
     .addHelpText("after", exitCodeHelp);
 

@@ -29,13 +29,15 @@ create table medley_internal.dead_letters (
   source text not null,
   run_id text,
   created_at timestamptz not null default now(),
-  replayed_at timestamptz
+  replayed_at timestamptz,
+  -- More than 1: it came again, so a replay failed.
+  failures int not null default 1
 );
 create index on medley_internal.dead_letters (collection, dead_letter_id);
 create index on medley_internal.dead_letters (run_id) where run_id is not null;
 
 create view medley.dead_letters as
-select dead_letter_id, collection, record_id, version, stage, code, reason, payload, source, run_id, created_at, replayed_at
+select dead_letter_id, collection, record_id, version, stage, code, reason, payload, source, run_id, created_at, replayed_at, failures
 from medley_internal.dead_letters;
 comment on view medley.dead_letters is
   'Records that could not be processed, whole, with the reason. select code, count(*) from medley.dead_letters group by 1;';

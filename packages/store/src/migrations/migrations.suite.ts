@@ -1,6 +1,6 @@
-import { MedleyError } from "@medley/core";
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openPostgresStore } from "../postgres-store.ts";
+import { openPool, openPostgresStore } from "../postgres-store.ts";
 import { filmsLayout, openStore, type TestDatabase, upsert } from "../test-database.fixture.ts";
 import type { CollectionLayout } from "./collection-tables.ts";
 import { migrate, planMigration } from "./migrate.ts";
@@ -103,7 +103,7 @@ export function describeMigrations(open: () => Promise<TestDatabase>): void {
     await reopened.writeRows("grown", [upsert("b", 1, { length_m: 7 }, [1, 0, 0, 0, 1])], null);
     const hits = await reopened.search({ collection: "grown", like: "a" });
     expect(
-      hits.map(({ id, score, fields }) => [id, Math.round(score), fields.title, fields["length_m"]]),
+      hits.map(({ id, score, fields }) => [id, Math.round(score), fields.title, fields.length_m]),
     ).toEqual([
       ["a", 3, "A", null],
       ["b", 3, null, 7],
@@ -161,18 +161,16 @@ export function describeMigrations(open: () => Promise<TestDatabase>): void {
 
   test("a role that may not make schemas is told what to do", async ({ skip }) => {
     if (database.embedded) skip("the embedded engine has one role");
-    const client = await database.pool.connect();
-    try {
-      await client.query(
-        "drop role if exists medley_test_guest; create role medley_test_guest; set role medley_test_guest",
-      );
-      const guest = { connect: async () => Object.assign(Object.create(client), { release() {} }) };
-      const refused = await migrate(guest as never, []).catch((error: unknown) => error);
-      expect(refused).toBeInstanceOf(MedleyError);
-      expect(refused).toMatchObject({ code: "schema_behind", mend: expect.stringContaining("owner") });
-    } finally {
-      await client.query("reset role; drop role medley_test_guest");
-      client.release();
-    }
+    const role = `medley_guest_${randomUUID().slice(0, 8)}`;
+    await database.pool.query(`create role ${role} login password 'guest'`);
+    const url = new URL(database.connectionString);
+    Object.assign(url, { username: role, password: "guest" });
+    const guests = openPool({ connectionString: url.href });
+    await expect(migrate(guests, [])).rejects.toMatchObject({
+      code: "schema_behind",
+      mend: expect.stringContaining("owner"),
+    });
+    await guests.end();
+    await database.pool.query(`drop role ${role}`);
   });
 }

@@ -1,0 +1,159 @@
+/** What the commands print and end with, above all where something is wrong. */
+import { strict as assert } from "node:assert";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { configOf, jsonLines, placesOf, Workplace } from "./medley.fixture.ts";
+
+const packages = join(import.meta.dirname, "../../packages");
+let workplace: Workplace;
+
+beforeAll(() => {
+  workplace = new Workplace();
+});
+afterAll(() => workplace[Symbol.asyncDispose]());
+
+test("each command prints one object of the same shape with --json, and nothing else", async () => {
+  workplace.write("places.jsonl", jsonLines(placesOf(12)));
+  const commands = [
+    [["migrate", "--check"], "migrate", 1],
+    [["backfill", "places.jsonl"], "backfill", 0],
+    [["migrate", "--check"], "migrate", 0],
+    [["search", "places", "--price", "3"], "search", 0],
+    [["status"], "status", 0],
+    [["dead-letters", "list"], "dead-letters list", 0],
+    [["dead-letters", "show", "1"], "dead-letters show", 1],
+    [["dead-letters", "replay"], "dead-letters replay", 0],
+    [["doctor"], "doctor", 0],
+    [["config"], "config", 0],
+    [["--config", "new.config.ts", "init"], "init", 0],
+  ] as const;
+  for (const [args, command, exitCode] of commands) {
+    const envelope = await workplace.runJson(args);
+    assert.deepEqual(Object.keys(envelope), [
+      "schemaVersion",
+      "command",
+      "status",
+      "exitCode",
+      "data",
+      "error",
+    ]);
+    expect([envelope.schemaVersion, envelope.command, envelope.exitCode]).toEqual([1, command, exitCode]);
+    expect(envelope.status).toBe(exitCode === 0 ? "ok" : "error");
+  }
+}, 180_000);
+
+test("for people: results on stdout, the run on stderr, no escape sequences where there is no terminal", async () => {
+  const { code, stdout, stderr } = await workplace.run(["backfill", "places.jsonl"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("places: 12 indexed");
+  expect(stdout).toContain("0 encoded (0 by a model)");
+  expect(stderr).toMatch(/^run \S+: places\.jsonl into places$/m);
+  expect(`${stdout}${stderr}`).not.toContain("\u001b");
+});
+
+test("what `medley init` writes is valid; it does not write over a file", async () => {
+  await using fresh = new Workplace();
+  rmSync(fresh.path("medley.config.json"));
+  mkdirSync(fresh.path("node_modules"));
+  symlinkSync(join(packages, "medley"), fresh.path("node_modules/medley"));
+  const none = await fresh.runJson(["config"]);
+  expect([none.exitCode, none.error?.code]).toEqual([2, "config_not_found"]);
+  expect((await fresh.runJson(["init"])).exitCode).toBe(0);
+  expect((await fresh.runJson(["config"])).data.collections).toMatchObject([{ name: "products" }]);
+  const again = await fresh.runJson(["init"]);
+  expect([again.exitCode, again.error?.code]).toEqual([2, "usage"]);
+});
+
+test.for([
+  ["no JSON", "{", "medley.config.json"],
+  ["empty", JSON.stringify({ collections: {} }), "collection"],
+  ["an unknown encoder", JSON.stringify(configOf({}, { encoder: "txt" })), "txt"],
+  ["an unknown field", JSON.stringify(configOf({}, { field: "titel" })), "titel"],
+] as const)("a configuration at fault: %s", async ([, text, named]) => {
+  await using wrong = new Workplace();
+  wrong.write("medley.config.json", text);
+  const { exitCode, error } = await wrong.runJson(["status"]);
+  expect([exitCode, error?.code]).toEqual([2, "config_invalid"]);
+  expect(`${error?.message} ${error?.mend}`).toContain(named);
+});
+
+test.for([
+  [["frobnicate"], "unknown command"],
+  [["status", "--colour"], "--colour"],
+  [["search", "places", "--weight", "price"], "[usage]"],
+  [["search", "places", "--plot", "x"], "[usage]"],
+  [["search", "nowhere", "--price", "1"], "[collection_unknown]"],
+  [["search", "places", "--price", "soon"], "[query_invalid]"],
+  [["backfill"], "[usage]"],
+  [["dead-letters", "replay", "--record", "{}"], "[usage]"],
+] as const)("used wrongly ends with 2 and says so on stderr: %s", async ([args, said]) => {
+  const { code, stdout, stderr } = await workplace.run(args);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toContain(said);
+});
+
+test("a data folder of a newer Medley, or one that can't be made, is refused", async () => {
+  await using other = new Workplace();
+  mkdirSync(other.path("newer"));
+  writeFileSync(other.path("newer/format"), "999\n");
+  const newer = await other.runJson(["--data-dir", "newer", "status"]);
+  expect([newer.exitCode, newer.error?.code]).toEqual([1, "data_too_new"]);
+  other.write("file", "");
+  const below = await other.runJson(["--data-dir", "file/data", "status"]);
+  expect([below.exitCode, below.error?.code]).toEqual([1, "data_not_writable"]);
+});
+
+test("the port of Postgres is taken", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resume) => server.once("listening", resume));
+  const { port } = server.address() as { port: number };
+  await using other = new Workplace();
+  const taken = await other.runJson(["up"], { environment: { MEDLEY_POSTGRES_PORT: String(port) } });
+  server.close();
+  expect([taken.exitCode, taken.error?.code]).toEqual([1, "port_taken"]);
+  expect(taken.error?.message).toContain(String(port));
+});
+
+test("a model file with one flipped bit is refused by each command that needs it; doctor names it", async () => {
+  await using other = new Workplace();
+  cpSync(dirname(join(packages, "model-all-minilm-l6-v2/package.json")), other.path("model"), {
+    recursive: true,
+  });
+  const file = other.path("model/onnx/model.onnx");
+  const bytes = readFileSync(file);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+  writeFileSync(file, bytes);
+  other.write("medley.config.json", JSON.stringify(configOf({}, { model: other.path("model") })));
+  const search = await other.runJson(["search", "places", "--title", "x"]);
+  expect([search.exitCode, search.error?.code]).toEqual([1, "model_damaged"]);
+  const doctor = await other.runJson(["doctor"]);
+  expect(doctor.exitCode).toBe(1);
+  expect(doctor.data).toContainEqual({
+    name: "models",
+    ok: false,
+    detail: expect.stringContaining("model.onnx"),
+  });
+  expect(doctor.data).toContainEqual({
+    name: "database",
+    ok: true,
+    detail: expect.stringContaining("pgvector"),
+  });
+});
+
+test("two backfills on one data folder at once: both end well, all rows are there", async () => {
+  await using shared = new Workplace();
+  shared.write("a.jsonl", jsonLines(placesOf(150)));
+  shared.write("b.jsonl", jsonLines(placesOf(300).slice(150)));
+  const codes = await Promise.all(
+    ["a.jsonl", "b.jsonl"].map(async (name) => (await shared.run(["backfill", name])).code),
+  );
+  expect(codes.filter((code) => code !== 0 && code !== 1 && code !== 130)).toEqual([]);
+  for (const [at, code] of codes.entries()) {
+    if (code !== 0)
+      expect((await shared.run(["backfill", ["a.jsonl", "b.jsonl"][at] as string])).code).toBe(0);
+  }
+  const status = await shared.runJson(["status"]);
+  expect(status.data.collections).toMatchObject([{ rowsLive: 300 }]);
+}, 120_000);
