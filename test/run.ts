@@ -7,49 +7,36 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { startNativeServices } from "./native-services.ts";
-
-/** Of Vitest's JSON report. */
-interface Report {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
-  }[];
-}
+import type { TestOutcome } from "./outcome-reporter.ts";
 
 const root = join(import.meta.dirname, "..");
 process.exitCode = await run(process.argv.slice(2));
 
 async function run(vitestArguments: readonly string[]): Promise<number> {
   using stack = new DisposableStack();
-  const reportFolder = mkdtempSync(join(tmpdir(), "medley-report-"));
-  stack.defer(() => rmSync(reportFolder, { recursive: true, force: true }));
-  const variables = { ...process.env };
+  const folder = mkdtempSync(join(tmpdir(), "medley-outcome-"));
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const outcomePath = join(folder, "outcome.json");
+  const variables: NodeJS.ProcessEnv = { ...process.env, MEDLEY_TEST_OUTCOME: outcomePath };
   if (process.env.MEDLEY_SERVICES === "native") {
     Object.assign(variables, stack.use(startNativeServices()).variables);
   }
-  const reportPath = join(reportFolder, "report.json");
-  const exitCode = await vitest(
-    ["--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`, ...vitestArguments],
-    variables,
-  );
-  if (!existsSync(reportPath)) {
-    console.log("Vitest left no report\n0 passed, 1 failed, 0 skipped");
+  const reporters = ["--reporter=default", "--reporter=./test/outcome-reporter.ts"];
+  const exitCode = await vitest([...reporters, ...vitestArguments], variables);
+  if (!existsSync(outcomePath)) {
+    console.log("Vitest left no outcome\n0 passed, 1 failed, 0 skipped");
     return 1;
   }
-  const report: Report = JSON.parse(readFileSync(reportPath, "utf8"));
-  const skippedFiles = report.testResults.filter(({ assertionResults }) => assertionResults.some(isSkipped));
-  for (const { name, assertionResults } of skippedFiles) {
-    const count = assertionResults.filter(isSkipped).length;
-    console.log(`left out: ${count} of ${relative(root, name)}: ${reasonOf(name, variables)}`);
-  }
-  if (skippedFiles.some(({ name }) => name.endsWith(".services.test.ts"))) console.log(await servicesMend());
-  const tests = report.testResults.flatMap(({ assertionResults }) => assertionResults);
-  const passed = tests.filter(({ status }) => status === "passed").length;
-  const failed = tests.filter(({ status }) => status === "failed").length + brokenFiles(report);
-  console.log(`${passed} passed, ${failed} failed, ${tests.filter(isSkipped).length} skipped`);
+  const { passed, failed, skipped }: TestOutcome = JSON.parse(readFileSync(outcomePath, "utf8"));
+  const leftOut = Map.groupBy(
+    skipped,
+    ({ file, reason }) => `${file}: ${reason ?? reasonOf(file, variables)}`,
+  );
+  for (const [what, tests] of leftOut) console.log(`left out: ${tests.length} of ${what}`);
+  if (skipped.some(({ file }) => file.endsWith(".services.test.ts"))) console.log(await servicesMend());
+  console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
   return failed > 0 ? 1 : exitCode;
 }
 
@@ -67,21 +54,9 @@ async function vitest(options: readonly string[], variables: NodeJS.ProcessEnv):
   return ended.promise;
 }
 
-function isSkipped({ status }: { status: string }): boolean {
-  return status !== "passed" && status !== "failed";
-}
-
-/** Files that failed outside their tests: an import that throws, a hook. */
-function brokenFiles({ testResults }: Report): number {
-  return testResults.filter(
-    ({ status, assertionResults }) =>
-      status === "failed" && !assertionResults.some((result) => result.status === "failed"),
-  ).length;
-}
-
 /** Suites are skipped for want of something the environment names: `process.env.DATABASE_URL`. */
 function reasonOf(path: string, variables: NodeJS.ProcessEnv): string {
-  const named = readFileSync(path, "utf8").matchAll(/process\.env\.(\w+)/g);
+  const named = readFileSync(join(root, path), "utf8").matchAll(/process\.env\.(\w+)/g);
   const missing = new Set([...named].flatMap(([, name]) => (name && !variables[name] ? [name] : [])));
   return missing.size > 0 ? `${[...missing].join(", ")} is not set` : "skipped by the test itself";
 }

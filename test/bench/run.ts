@@ -97,7 +97,7 @@ ${rows.join("\n")}
 
 function figureOf({ value }: Measurement): string {
   if (value === null) return "-";
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(4);
 }
 
 function verdictOf({ met }: Measurement): string {

@@ -29,7 +29,7 @@ beforeAll(async () => {
   const environment = { MEDLEY_DATA_DIR: workplace.path(".medley"), MEDLEY_POSTGRES_PORT: "0" };
   deployment = await openDeployment({ collections: config.collections, settings: readSettings(environment) });
   await deployment.runStages(["embed", "index"]);
-}, 120_000);
+});
 
 afterAll(async () => {
   await deployment?.close();

@@ -42,7 +42,7 @@ test("each command prints one object of the same shape with --json, and nothing 
     expect([envelope.schemaVersion, envelope.command, envelope.exitCode]).toEqual([1, command, exitCode]);
     expect(envelope.status).toBe(exitCode === 0 ? "ok" : "error");
   }
-}, 180_000);
+});
 
 test("for people: results on stdout, the run on stderr, no escape sequences where there is no terminal", async () => {
   const { code, stdout, stderr } = await workplace.run(["backfill", "places.jsonl"]);
@@ -156,4 +156,4 @@ test("two backfills on one data folder at once: both end well, all rows are ther
   }
   const status = await shared.runJson(["status"]);
   expect(status.data.collections).toMatchObject([{ rowsLive: 300 }]);
-}, 120_000);
+});

@@ -89,7 +89,7 @@ test("kill -9 in the middle: --resume ends with every row once, and encodes no r
   const inHandMax = 300;
   expect(resumed.data.segments.encodedByModel).toBeLessThanOrEqual(count - rowsAtKill + inHandMax);
   await expectComplete(workplace);
-}, 180_000);
+});
 
 test("Ctrl-C: drained, exit code 130, the command to resume with; another file is refused, the same one completes", async () => {
   await using workplace = new Workplace();
@@ -115,4 +115,4 @@ test("Ctrl-C: drained, exit code 130, the command to resume with; another file i
   const resumed = await workplace.runJson(resume.split(" ").slice(1));
   expect(resumed).toMatchObject({ exitCode: 4, data: { state: "done", indexed: count } });
   await expectComplete(workplace);
-}, 180_000);
+});

@@ -13,7 +13,7 @@ beforeAll(async () => {
   sql = new pg.Client({ connectionString: up.connectionString });
   await sql.connect();
   workplace.write("places.jsonl", jsonLines(placesOf(60)));
-}, 120_000);
+});
 
 afterAll(async () => {
   await workplace[Symbol.asyncDispose]();

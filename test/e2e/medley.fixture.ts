@@ -6,6 +6,10 @@ import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
+import { vi } from "vitest";
+
+// A test starts several processes, each with its own Postgres and model: that takes its time on a busy machine.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 const bin = join(import.meta.dirname, "../../packages/medley/bin/medley.js");
 

@@ -140,7 +140,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("services (needs DATABAS
     ]);
     const [hit] = (await post(searchUrl, { parts: { title: "espresso and cake" }, k: 1 })).body.hits;
     expect(hit.fields.title).toContain("espresso");
-  }, 180_000);
+  });
 
   test("each service has its own routes only", async () => {
     const urlOf = (name: ServiceName) => running.find((service) => service.name === name)?.url;

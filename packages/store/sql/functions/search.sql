@@ -77,11 +77,16 @@ begin
       return;
     end if;
   end if;
-  -- `+ 0` keeps the index out.
   return query execute format(
     'select id, embedding::vector from medley_internal.%I as row where deleted_at is null and %s
-     order by (embedding <#> $1) + 0, id limit $2', found_row.live_table, condition
-  ) using direction, wanted, filter;
+     order by %s, id limit $2', found_row.live_table, condition,
+    case
+      -- The embedded engine has no instructions for half precision: single precision is 1.6 times as fast.
+      when version() like '%PGlite%' then 'embedding::vector <#> $4'
+      -- `+ 0` keeps the index out.
+      else '(embedding <#> $1) + 0'
+    end
+  ) using direction, wanted, filter, query;
 end $$;
 
 create or replace function medley_internal.index_candidates(
