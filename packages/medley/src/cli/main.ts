@@ -1,3 +1,4 @@
+import { MedleyError } from "@medley/core";
 import { sourceFormats } from "@medley/sources";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { backfillCommand } from "./backfill.ts";
@@ -165,14 +166,19 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
       exitCode = printError(name, error, global.json ?? false);
     }
   });
-  for (const command of [medley, ...medley.commands, ...medley.commands.flatMap((c) => c.commands)])
+  const json = args.includes("--json");
+  for (const command of [medley, ...medley.commands, ...medley.commands.flatMap((c) => c.commands)]) {
     command.exitOverride();
+    if (json) command.configureOutput({ writeErr: () => {} });
+  }
   try {
     await medley.parseAsync(args, { from: "user" });
   } catch (error) {
     // Commander has printed what is wrong; help and version are no errors.
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? 0 : 2;
+    if (error.exitCode === 0) return 0;
+    if (json) printError("medley", new MedleyError("usage", error.message), json);
+    return 2;
   }
   return exitCode;
 }

@@ -211,6 +211,13 @@ test("while isolating, a failure of all alike is the encoder's: thrown, no dead 
   expect([transport.sent, [...store.letters]]).toEqual([[], []]);
 });
 
+test("a record alone with what breaks its encoder is tried 40 times, then kept as a dead letter", async () => {
+  const alone = [upsert("a", 1, { title: "kill" })];
+  await expect(run(alone, { attempt: 40 })).rejects.toMatchObject({ code: "encoder_unavailable" });
+  await run(alone, { attempt: 41 });
+  expect([...store.letters.values()].map(({ recordId }) => recordId)).toEqual(["a"]);
+});
+
 test("a collection this process does not have is an error that is tried again, not a loss", async () => {
   opened.collections.clear();
   await expect(run([upsert("a", 1)])).rejects.toThrow("notes");

@@ -28,6 +28,10 @@ export interface EmbedPorts {
 // record's own, such as a text that kills its thread.
 const attemptsBeforeIsolation = 8;
 
+// A record alone in its packet has no neighbours to tell its fault from the encoder's: after a quarter of an hour it is
+// kept as a dead letter, from where it can be replayed.
+const attemptsBeforeGivingUp = 40;
+
 /** A record on its way through the stage; `failure` once it can't go on. */
 interface Draft {
   readonly envelope: RecordEnvelope;
@@ -58,13 +62,14 @@ export async function embed(
   const current = newestOf(packet.envelopes, stored);
   const drafts = current.map((envelope) => draftOf(opened, envelope));
   const isolatePassing = attempt > attemptsBeforeIsolation;
+  const givesUp = attempt > attemptsBeforeGivingUp && packet.envelopes.length === 1;
   // While isolating, nothing is copied: neighbours that succeed are what shows that the encoder works.
   const rows: typeof stored = isolatePassing ? new Map() : stored;
   await Promise.all(
     opened.collection.spaces.map((space, index) => {
       const jobs = reuseOrCollect(opened, { space, index }, drafts, rows, counters);
       const encoder = opened.encoders[index] as Encoder;
-      return encodeSegments(encoder, jobs, { space: space.name, signal, isolatePassing });
+      return encodeSegments(encoder, jobs, { space: space.name, signal, isolatePassing, givesUp });
     }),
   );
 

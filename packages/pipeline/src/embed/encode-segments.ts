@@ -16,11 +16,13 @@ export interface EncodeOptions {
   readonly signal: AbortSignal;
   /** Treat failures that look passing as the input's own, since they came back often: isolates what kills an encoder. */
   readonly isolatePassing: boolean;
+  /** While isolating, refuse also where all inputs fail alike: there is no neighbour to show whether the encoder works. */
+  readonly givesUp: boolean;
 }
 
 /**
  * Encodes the jobs of one space. Throws a retryable error where the encoder is unavailable, or for all jobs alike while
- * isolating (then it is the encoder that fails, not an input).
+ * isolating (then it is the encoder that fails, not an input), unless it is to give up.
  */
 export async function encodeSegments(
   encoder: Encoder,
@@ -53,7 +55,8 @@ export async function encodeSegments(
   };
   const isPassing = options.isolatePassing ? () => false : undefined;
   const failed = await bisect(jobs, run, isPassing);
-  if (failed.length > 0 && succeeded === 0 && options.isolatePassing) throw failed[0]?.error;
+  const allAlike = failed.length > 0 && succeeded === 0;
+  if (allAlike && options.isolatePassing && !options.givesUp) throw failed[0]?.error;
   for (const { item, error } of failed) {
     item.refuse(inSpace(options.space, error instanceof Error ? error.message : String(error)));
   }
