@@ -36,9 +36,9 @@ export async function readIndexState(
 /**
  * Builds the HNSW index over a collection's fused vectors where it is missing or broken. Needs the right to create
  * it, takes minutes per 100,000 rows, and lets writes go on (the embedded engine can't: it stops for everyone).
- * To be called after a load: an index makes each write many times slower. Returns whether it built one.
+ * To be called after a load: an index makes each write many times slower.
  */
-export async function buildIndex(pool: pg.Pool, collection: string): Promise<boolean> {
+export async function buildIndex(pool: pg.Pool, collection: string): Promise<void> {
   const client = await pool.connect();
   try {
     const { rows } = await client.query<{ embedded: boolean }>(
@@ -51,7 +51,6 @@ export async function buildIndex(pool: pg.Pool, collection: string): Promise<boo
     );
     await client.query(`create index ${concurrently} ${indexName(collection, "bare")} on ${liveTable(collection)}
 using hnsw (embedding ${types[0]?.schema}.halfvec_ip_ops)`);
-    return true;
   } finally {
     client.release();
   }

@@ -1,13 +1,30 @@
-import { describe } from "vitest";
+import pg from "pg";
+import { describe, expect, test } from "vitest";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
-import { openEmbeddedDatabase } from "./test-database.fixture.ts";
+import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-database.fixture.ts";
 
 describe("on the embedded engine", () => {
   describe("rows", () => describeRows(openEmbeddedDatabase));
   describe("letters and runs", () => describeLettersAndRuns(openEmbeddedDatabase));
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));
+
+  test("writes go through although another client's statement fails the engine under them", async () => {
+    const database = await openEmbeddedDatabase();
+    const store = await openStore(database, filmsLayout("films"));
+    const other = new pg.Client({ connectionString: database.connectionString });
+    other.on("error", () => {});
+    await other.connect();
+    const failed = other
+      .query(`select '${"[".repeat(100_000)}'::json`)
+      .catch((error: Error) => error.message);
+    const ids = Array.from({ length: 200 }, (_, n) => `film-${n}`);
+    await Promise.all(ids.map((id) => store.writeRows("films", [upsert(id, 1, {}, [1, 0, 0, 0, 1])], null)));
+    expect(await failed).toMatch(/restarts/);
+    expect((await store.readSegments("films", ids)).size).toBe(ids.length);
+    await database.close();
+  });
 });

@@ -68,7 +68,7 @@ export async function openPostgresStore(options: {
   );
 }
 
-async function readVectorTypes(pool: pg.Pool): Promise<VectorTypes> {
+export async function readVectorTypes(pool: pg.Pool): Promise<VectorTypes> {
   const { rows } = await pool.query<{ schema: string; vector: number; halfvec: number }>(
     `select extnamespace::regnamespace::text as schema,
   (select oid from pg_type where typname = 'vector' and typnamespace = extnamespace) as vector,

@@ -3,7 +3,8 @@ import { MedleyError } from "@medley/core";
 import pg from "pg";
 
 const triesMax = 5;
-const firstDelayMsMax = 100;
+/** Doubled each time: 2 to 4.5 seconds in all, enough for an embedded engine to start again. */
+const firstDelayMsMax = 300;
 
 /**
  * Runs an idempotent operation on Postgres, again after passing faults, at most `triesMax` times. Throws `MedleyError`
@@ -17,8 +18,8 @@ export async function withRetry<Value>(operation: () => Promise<Value>): Promise
     } catch (error) {
       if (!isPassing(error)) throw translated(error);
       if (attempt === triesMax) throw unavailable(error);
-      // Full jitter: those who failed together do not come back together.
-      await wait(Math.random() * firstDelayMsMax * 2 ** attempt);
+      // Jitter: those who failed together do not come back together.
+      await wait((0.5 + Math.random() / 2) * firstDelayMsMax * 2 ** (attempt - 1));
     }
   }
 }

@@ -1,7 +1,8 @@
 import { type RecordFields, type VectorEnvelope, versionMax } from "@medley/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { PostgresStore } from "./postgres-store.ts";
+import { type PostgresStore, readVectorTypes } from "./postgres-store.ts";
+import { rowWriter } from "./rows/write-rows.ts";
 import { filmsLayout, openStore, type TestDatabase, tombstone, upsert } from "./test-database.fixture.ts";
 
 const jaws: RecordFields = {
@@ -140,6 +141,24 @@ export function describeRows(open: () => Promise<TestDatabase>): void {
       }),
       { numRuns: 30 },
     );
+  });
+
+  test("writers of the same rows in other orders never deadlock", async () => {
+    // Without the store's retries, which would hide it.
+    const writer = rowWriter(filmsLayout("films").collection, await readVectorTypes(database.pool));
+    const ids = Array.from({ length: 300 }, (_, n) => `shuffled-${n}`);
+    for (let round = 1; round <= 10; round++) {
+      const packets = [ids, ids.toReversed(), ids.toSorted(), [...ids.slice(150), ...ids.slice(0, 150)]];
+      await Promise.all(
+        packets.map((packet, at) => {
+          const rows = packet.map((id) => upsert(id, 4 * round + at, missing, [1, 0, 0, 0, 1]));
+          const { text, values } = writer.statement(rows, null);
+          return database.pool.query(text, values);
+        }),
+      );
+    }
+    const stored = await store.readSegments("films", ids);
+    expect(new Set([...stored.values()].map((row) => row.version))).toEqual(new Set([43n]));
   });
 
   test("ids and texts of any characters are stored and found as they are", async () => {

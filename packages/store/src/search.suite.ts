@@ -253,6 +253,15 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     for (const [place, hit] of hits.entries()) expect(hit.score).toBeCloseTo(byHand[place].score, 5);
   });
 
+  test("the function itself returns live rows only, best first, equal scores in order of id", async () => {
+    const rows = await rowsOf(
+      "select id, score from medley.search('films', medley.query('films', '{\"genres\": \"Drama\"}'), 1000)",
+    );
+    expect(rows).toHaveLength(films.length);
+    const sorted = [...rows].sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
+    expect(rows).toEqual(sorted);
+  });
+
   test("explain and segment agree with the contributions", async () => {
     const [hit] = await search({ parts: { year: 1999, genres: "Drama" }, weights: { genres: -2 }, k: 1 });
     const explained = await rowsOf(`select * from medley.explain(

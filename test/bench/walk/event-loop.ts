@@ -65,7 +65,11 @@ async function demoMemory(): Promise<Measurement> {
   const child = spawn(
     process.execPath,
     ["--import", `data:text/javascript,${encodeURIComponent(reportPeak)}`, demo],
-    { stdio: ["ignore", "ignore", "pipe", "pipe"] },
+    {
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
+      // As `npm run demo` and the `medley` launcher do.
+      env: { ...process.env, MALLOC_TRIM_THRESHOLD_: "1048576" },
+    },
   );
   const exited = once(child, "exit");
   const [errors, status] = await Promise.all([

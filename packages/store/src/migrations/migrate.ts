@@ -3,7 +3,7 @@ import pg from "pg";
 import { type CatalogueRow, type CollectionLayout, planCollection } from "./collection-tables.ts";
 import { type MigrationFile, readFunctions, readMigrations } from "./migration-files.ts";
 
-const { escapeLiteral } = pg;
+const { escapeIdentifier, escapeLiteral } = pg;
 
 export interface MigrationStep {
   /** `0001-foundation.sql`, `functions/search.sql`, `collection films`. */
@@ -14,11 +14,11 @@ export interface MigrationStep {
 /** Any number, the same in all processes that migrate. */
 const migrationLock = 7_305_814;
 /** Oldest that has iterative index scans. */
-const pgvectorMin = [0, 8];
+const pgvectorMin = { major: 0, minor: 8 };
 
 /**
- * Brings a database to this version's migrations and functions and to the configured collections; one transaction per
- * step, one process at a time. Returns the names of the steps it took: none where all was there.
+ * Brings a database to this version's migrations and functions and to the configured collections: all of it or nothing,
+ * one process at a time. Returns the names of the steps it took: none where all was there.
  *
  * Throws `MedleyError` `schema_behind` (the role may not, or pgvector is missing or too old), `schema_conflict` or
  * `data_too_new`.
@@ -29,72 +29,86 @@ export async function migrate(
 ): Promise<readonly string[]> {
   const client = await pool.connect();
   try {
-    await client.query("select pg_advisory_lock($1)", [migrationLock]);
-    try {
-      await prepare(client);
-      const steps = await planMigration(client, collections);
-      for (const step of steps) await apply(client, step);
-      return steps.map((step) => step.name);
-    } finally {
-      await client.query("select pg_advisory_unlock($1)", [migrationLock]);
-    }
+    await client.query("begin");
+    // The embedded engine's clients are one session, which a lock does not divide; there the transaction does.
+    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
+    const steps = await planMigration(client, collections);
+    for (const step of steps) await client.query(step.sql);
+    requirePgvector((await readState(client)).pgvector);
+    await client.query("commit");
+    return steps.map((step) => step.name);
   } catch (error) {
+    await client.query("rollback").catch(() => {});
     throw explained(error);
   } finally {
     client.release();
   }
 }
 
-/** The steps `migrate` would take now, without taking them. Throws as it does. */
+type Database = Pick<pg.Pool | pg.PoolClient, "query">;
+
+/**
+ * The steps `migrate` would take now, without taking them, each a transaction's statements. Throws as it does.
+ */
 export async function planMigration(
-  database: Pick<pg.Pool | pg.PoolClient, "query">,
+  database: Database,
   collections: readonly CollectionLayout[],
 ): Promise<readonly MigrationStep[]> {
-  const { rows } = await database.query<{
-    ledger: string | null;
-    catalogue: string | null;
-    vector: string | null;
-  }>(
-    `select to_regclass('medley_internal.migrations')::text as ledger,
-       to_regclass('medley_internal.collections')::text as catalogue,
-       (select extnamespace::regnamespace::text from pg_extension where extname = 'vector') as vector`,
-  );
-  const state = rows[0] as (typeof rows)[0];
-  const vectorSchema = state.vector ?? "public";
-  const applied = state.ledger === null ? new Map<string, string>() : await readLedger(database);
-  const stored = state.catalogue === null ? [] : await readCatalogue(database);
-  const preamble = `set local search_path = ${vectorSchema}, pg_temp;\n`;
+  const state = await readState(database);
+  if (state.pgvector !== null) requirePgvector(state.pgvector);
+  const vectorSchema = state.vectorSchema ?? "public";
+  const applied = state.hasLedger ? await readLedger(database) : new Map<string, string>();
+  const stored = state.hasCatalogue ? await readCatalogue(database) : [];
   const steps = [
-    ...(state.ledger === null || state.vector === null ? [{ name: "schemas", sql: prepareSql }] : []),
+    ...(state.hasLedger && state.pgvector !== null ? [] : [{ name: "schemas", sql: schemasSql }]),
     ...pendingMigrations(applied),
     ...readFunctions()
       .filter((file) => applied.get(file.name) !== file.checksum)
       .map(fileStep),
     ...collections.flatMap((configured) => {
       const row = stored.find((candidate) => candidate.name === configured.collection.name);
-      return planCollection(configured, row, unquoted(vectorSchema));
+      return planCollection(configured, row, vectorSchema);
     }),
   ];
+  // Functions remember it: their types and operators are found whatever a caller's settings are.
+  const preamble = `set local search_path = ${escapeIdentifier(vectorSchema)}, pg_temp;\n`;
   return steps.map((step) => ({ ...step, sql: preamble + step.sql }));
 }
 
-export async function readCatalogue(
-  database: Pick<pg.Pool | pg.PoolClient, "query">,
-): Promise<readonly CatalogueRow[]> {
+interface DatabaseState {
+  readonly hasLedger: boolean;
+  readonly hasCatalogue: boolean;
+  /** Its version; null where it is not installed. */
+  readonly pgvector: string | null;
+  readonly vectorSchema: string | null;
+}
+
+async function readState(database: Database): Promise<DatabaseState> {
+  const { rows } = await database.query<DatabaseState>(
+    `select to_regclass('medley_internal.migrations') is not null as "hasLedger",
+  to_regclass('medley_internal.collections') is not null as "hasCatalogue",
+  (select extversion from pg_extension where extname = 'vector') as pgvector,
+  (select nspname from pg_extension join pg_namespace on pg_namespace.oid = extnamespace where extname = 'vector')
+    as "vectorSchema"`,
+  );
+  return rows[0] as DatabaseState;
+}
+
+export async function readCatalogue(database: Database): Promise<readonly CatalogueRow[]> {
   const { rows } = await database.query<CatalogueRow>(
     "select name, fields, spaces, weights, live_table from medley_internal.collections",
   );
   return rows;
 }
 
-async function readLedger(database: Pick<pg.Pool | pg.PoolClient, "query">): Promise<Map<string, string>> {
+async function readLedger(database: Database): Promise<Map<string, string>> {
   const { rows } = await database.query<{ name: string; checksum: string }>(
     "select name, checksum from medley_internal.migrations",
   );
   return new Map(rows.map((row) => [row.name, row.checksum]));
 }
 
-const prepareSql = `create schema if not exists medley;
+const schemasSql = `create schema if not exists medley;
 create schema if not exists medley_internal;
 create table if not exists medley_internal.migrations (
   name text primary key,
@@ -103,22 +117,13 @@ create table if not exists medley_internal.migrations (
 );
 create extension if not exists vector schema public;`;
 
-async function prepare(client: pg.PoolClient): Promise<void> {
-  await client.query(prepareSql);
-  const { rows } = await client.query<{ extversion: string }>(
-    "select extversion from pg_extension where extname = 'vector'",
-  );
-  const found = rows[0]?.extversion ?? "0";
-  const [major = 0, minor = 0] = found.split(".").map(Number);
-  const [majorMin, minorMin] = pgvectorMin as [number, number];
-  if (major > majorMin || (major === majorMin && minor >= minorMin)) return;
-  throw new MedleyError(
-    "schema_behind",
-    `pgvector is ${found}; Medley needs ${pgvectorMin.join(".")} or newer`,
-    {
-      mend: "install a newer pgvector on the server, then run: alter extension vector update",
-    },
-  );
+function requirePgvector(found: string | null): void {
+  const [major = 0, minor = 0] = (found ?? "0").split(".").map(Number);
+  if (major > pgvectorMin.major || (major === pgvectorMin.major && minor >= pgvectorMin.minor)) return;
+  const wanted = `${pgvectorMin.major}.${pgvectorMin.minor}`;
+  throw new MedleyError("schema_behind", `pgvector is ${found}; Medley needs ${wanted} or newer`, {
+    mend: "install a newer pgvector on the server, then run: alter extension vector update",
+  });
 }
 
 function pendingMigrations(applied: ReadonlyMap<string, string>): readonly MigrationStep[] {
@@ -148,20 +153,6 @@ function fileStep({ name, sql, checksum }: MigrationFile): MigrationStep {
   const ledger = `insert into medley_internal.migrations (name, checksum) values (${escapeLiteral(name)}, '${checksum}')
   on conflict (name) do update set checksum = excluded.checksum, applied_at = now();`;
   return { name, sql: `${sql}\n${ledger}` };
-}
-
-async function apply(client: pg.PoolClient, step: MigrationStep): Promise<void> {
-  try {
-    await client.query(`begin;\n${step.sql}\ncommit;`);
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
-  }
-}
-
-/** regnamespace quotes where it must. */
-function unquoted(identifier: string): string {
-  return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
 }
 
 function explained(error: unknown): unknown {

@@ -13,39 +13,36 @@ export function describeMigrations(open: () => Promise<TestDatabase>): void {
   });
   afterAll(() => database.close());
 
-  test("a fresh database: the store says what is missing, migrate brings it, once", async () => {
+  test("a fresh database: the store says what is missing; the planned statements, run by hand, bring it", async () => {
     const { pool } = database;
     const collections = [filmsLayout("first")];
     const opening = openPostgresStore({ pool, collections });
     await expect(opening).rejects.toMatchObject({
       code: "schema_behind",
-      message: expect.stringMatching(/0001-foundation\.sql.*collection first/),
+      message: expect.stringMatching(/schemas, 0001-foundation\.sql, functions.*collection first/),
       mend: expect.stringContaining("medley migrate"),
     });
-    const steps = await migrate(pool, collections);
-    expect(steps).toContain("0001-foundation.sql");
-    expect(steps).toContain("functions/search.sql");
-    expect(steps.at(-1)).toBe("collection first");
+    for (const { sql } of await planMigration(pool, collections)) await pool.query(`begin; ${sql} commit;`);
     expect(await migrate(pool, collections)).toEqual([]);
     await openPostgresStore({ pool, collections });
   });
 
-  test("two that migrate at once do not disturb each other", async () => {
+  test("processes that migrate at once do not disturb each other", async () => {
+    // So that all three are connected before they begin.
+    await Promise.all([1, 2, 3].map(() => database.pool.query("select pg_sleep(0.05)")));
     const collections = [filmsLayout("at_once")];
-    const steps = await Promise.all([
-      migrate(database.pool, collections),
-      migrate(database.pool, collections),
-    ]);
-    expect(steps.flat()).toEqual(["collection at_once"]);
+    const runs = Array.from({ length: 3 }, () => migrate(database.pool, collections));
+    expect((await Promise.all(runs)).flat()).toEqual(["collection at_once"]);
   });
 
-  test("the statements can be run by hand instead", async () => {
-    const collections = [filmsLayout("by_hand")];
-    for (const { sql } of await planMigration(database.pool, collections)) {
-      await database.pool.query(`begin; ${sql} commit;`);
-    }
-    expect(await migrate(database.pool, collections)).toEqual([]);
-    await openPostgresStore({ pool: database.pool, collections });
+  test("a migration that fails leaves nothing behind", async () => {
+    await database.pool.query("create table medley_internal.blocked_g1 ()");
+    const collections = [filmsLayout("before_blocked"), filmsLayout("blocked")];
+    await expect(migrate(database.pool, collections)).rejects.toThrow(/already exists/);
+    const { rows } = await database.pool.query("select to_regclass('medley.before_blocked') as left_behind");
+    expect(rows).toEqual([{ left_behind: null }]);
+    await database.pool.query("drop table medley_internal.blocked_g1");
+    expect(await migrate(database.pool, collections)).toHaveLength(2);
   });
 
   test("functions are applied again when their text changed", async () => {
@@ -166,7 +163,7 @@ export function describeMigrations(open: () => Promise<TestDatabase>): void {
     const url = new URL(database.connectionString);
     Object.assign(url, { username: role, password: "guest" });
     const guests = openPool({ connectionString: url.href });
-    await expect(migrate(guests, [])).rejects.toMatchObject({
+    await expect(migrate(guests, [filmsLayout("guests")])).rejects.toMatchObject({
       code: "schema_behind",
       mend: expect.stringContaining("owner"),
     });
