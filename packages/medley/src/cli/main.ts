@@ -88,7 +88,7 @@ function program(run: Run): Command {
     .allowUnknownOption()
     .addHelpText(
       "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like Heat_(1995_film) --year high --filter \'{"year":{"gte":1990}}\'',
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'',
     )
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
