@@ -2,8 +2,18 @@
  * The types a field can have. `fieldTypes` are served today; `announcedFieldTypes` may be named in a configuration
  * but are refused with the release they come with.
  */
-export const fieldTypes = ["text", "category", "categories", "shares", "number", "timestamp", "geo"] as const;
-export const announcedFieldTypes = ["image", "audio", "series", "graph"] as const;
+export const fieldTypes = [
+  "text",
+  "image",
+  "audio",
+  "category",
+  "categories",
+  "shares",
+  "number",
+  "timestamp",
+  "geo",
+] as const;
+export const announcedFieldTypes = ["series", "graph"] as const;
 
 /** `vector(384)`: the user's own vector of that many dimensions. */
 export type VectorFieldType = `vector(${number})`;
@@ -22,6 +32,9 @@ export interface GeoPoint {
 /** Values as they travel and are stored, after validation. A missing field is `null`. */
 export interface FieldValues {
   text: string;
+  /** Where a picture's or clip's bytes are, see `record/content.ts`. */
+  image: string;
+  audio: string;
   category: string;
   categories: readonly string[];
   /** Category to its share, each ≥ 0; only the proportions count. */

@@ -3,14 +3,18 @@ export type { Collection, Field, SegmentLayout, Space } from "./collection.ts";
 export { checkConfig, dimensionsMax } from "./config/check.ts";
 export { defineConfig } from "./config/define.ts";
 export type {
+  AudioSpace,
   CategorySpace,
   CollectionDefinition,
+  ContentSources,
   EncoderName,
   FieldOf,
   GeoSpace,
+  ImageSpace,
   MedleyDefinition,
   NumberSpace,
   RecencySpace,
+  RemoteSpace,
   SpaceDefinition,
   TextSpace,
   VectorSpace,
@@ -70,7 +74,9 @@ export {
   type Receive,
   type Transport,
 } from "./ports/transport.ts";
+export { type Content, contentBase64CharsMax, contentOf } from "./record/content.ts";
+export { textProblem } from "./record/describe-value.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
-export { parseValue, textCharsMax, textProblem } from "./record/parse-value.ts";
+export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
 export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

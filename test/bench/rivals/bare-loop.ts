@@ -1,14 +1,15 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
-import type { TokenLists } from "@medley/models";
-import { feedsOf, sessionOptions } from "@medley/models/session";
+import type { Rows } from "@medley/models";
+import { feedsOf } from "@medley/models/session";
+import { sessionOptions } from "@medley/models/session-options";
 import { InferenceSession, type Tensor } from "onnxruntime-node";
 
 /** What a thread of the bare loop is started with. */
 export interface BareLoopStart {
   readonly modelPath: string;
-  readonly batches: readonly TokenLists[];
+  readonly batches: readonly Rows[];
   readonly padId: number;
   /** One shared int32: the next batch that no thread has taken. */
   readonly next: SharedArrayBuffer;

@@ -5,11 +5,11 @@ import { Worker } from "node:worker_threads";
 import {
   batchBounds,
   batchesByLength,
-  type OpenTextModel,
+  type OpenModel,
   openModelRuntime,
-  selectTokens,
-  splitTokens,
-  type TokenLists,
+  type Rows,
+  selectRows,
+  splitRows,
 } from "@medley/models";
 import { duel, secondsOf } from "../duel.ts";
 import { films } from "../films.ts";
@@ -52,10 +52,10 @@ export async function run(): Promise<Measurement[]> {
   }
 }
 
-async function batchesOf(model: OpenTextModel): Promise<TokenLists[]> {
-  const lists = splitTokens(await model.tokenise(films(textsCount).map(({ plot }) => plot)));
+async function batchesOf(model: OpenModel): Promise<Rows[]> {
+  const lists = splitRows(await model.prepare(films(textsCount).map(({ plot }) => plot)));
   const lengths = lists.map(({ length }) => length);
-  return batchesByLength(lengths, batchBounds).map((indices) => selectTokens(lists, indices));
+  return batchesByLength(lengths, batchBounds).map((indices) => selectRows(lists, indices));
 }
 
 class BareLoop {
@@ -67,11 +67,7 @@ class BareLoop {
     this.#next = next;
   }
 
-  static async start(
-    threads: number,
-    open: OpenTextModel,
-    batches: readonly TokenLists[],
-  ): Promise<BareLoop> {
+  static async start(threads: number, open: OpenModel, batches: readonly Rows[]): Promise<BareLoop> {
     const next = new SharedArrayBuffer(4);
     const { model, padId } = open.model;
     const start: BareLoopStart = { modelPath: model.path, batches, padId, next };
@@ -101,8 +97,8 @@ class BareLoop {
 
 /** Between our vectors and the mean of the bare loop's hidden states. */
 async function leastCosine(
-  model: OpenTextModel,
-  batches: readonly TokenLists[],
+  model: OpenModel,
+  batches: readonly Rows[],
   hidden: ReadonlyMap<number, Float32Array>,
 ): Promise<number> {
   assert.equal(hidden.size, batches.length);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import type { Encoder } from "@medley/core";
-import { type OpenTextModel, openModelRuntime } from "@medley/models";
+import { type OpenModel, openModelRuntime } from "@medley/models";
 import { type Duel, duel, secondsOf } from "../duel.ts";
 import { films } from "../films.ts";
 import type { Measurement } from "../measurement.ts";
@@ -74,8 +74,8 @@ export async function run(): Promise<Measurement[]> {
 }
 
 /** Texts within the model's limit: of a longer one transformers.js also cuts off the closing [SEP]. */
-async function whole(open: OpenTextModel, texts: readonly string[]): Promise<string[]> {
-  const { lengths } = await open.tokenise(texts);
+async function whole(open: OpenModel, texts: readonly string[]): Promise<string[]> {
+  const { lengths } = await open.prepare(texts);
   return texts.filter((_, index) => (lengths[index] as number) < open.model.tokensMax);
 }
 

@@ -59,8 +59,8 @@ test.for([
   ],
   [
     "a type of a later version",
-    { fields: { ...good.fields, poster: "image" } },
-    'field "poster": type "image" comes with the image encoders',
+    { fields: { ...good.fields, poster: "series" } },
+    'field "poster": type "series" comes with the time-series encoders',
   ],
   [
     "a reserved field name",

@@ -9,6 +9,9 @@ import { type CollectionShape, configShape } from "./shape.ts";
 /** Which field types an encoder reads. */
 const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
   text: ["text"],
+  image: ["image"],
+  audio: ["audio"],
+  remote: ["text"],
   number: ["number"],
   category: ["category", "categories", "shares"],
   recency: ["timestamp"],
@@ -18,8 +21,6 @@ const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
 
 /** What a field type that is only announced comes with. */
 const announcedWith: Record<(typeof announcedFieldTypes)[number], string> = {
-  image: "the image encoders (ResNet, CLIP)",
-  audio: "the audio encoder (Wav2Vec2)",
   series: "the time-series encoders (DLinear, Autoformer, Informer)",
   graph: "the graph encoders (Node2Vec, GraphSAGE)",
 };

@@ -21,6 +21,67 @@ export interface TextSpace<F extends Fields> extends Weighted {
   model?: string;
 }
 
+/**
+ * Where the pictures or clips of a space may be read from, besides bytes that come with the record (base64, which
+ * always work). A path or address outside is refused: the record becomes a dead letter.
+ */
+export interface ContentSources {
+  /** Paths are relative to this folder and may not leave it. Itself relative to the configuration file. */
+  readonly folder?: string;
+  /** Hosts that addresses (http, https) may name: `images.example.com`, `*.example.com`, `localhost:8080`. */
+  readonly hosts?: readonly string[];
+}
+
+/** A picture's embedding by a pre-trained model: ResNet, ViT, the picture side of CLIP. */
+export interface ImageSpace<F extends Fields> extends Weighted {
+  encoder: "image";
+  field: FieldOf<F, "image">;
+  model: string;
+  /**
+   * The output of the model to take, by name: for a classifier the layer before its classes. Default: the one that its
+   * own files mean. `medley models outputs MODEL` lists the candidates.
+   */
+  output?: string;
+  from?: ContentSources;
+}
+
+/** A clip's embedding by a pre-trained model that reads samples, such as Wav2Vec2: the mean over its frames. */
+export interface AudioSpace<F extends Fields> extends Weighted {
+  encoder: "audio";
+  field: FieldOf<F, "audio">;
+  model: string;
+  output?: string;
+  /** What is longer is cut. Default 30. */
+  secondsMax?: number;
+  from?: ContentSources;
+}
+
+/** A text's embedding by an endpoint that speaks OpenAI's protocol: OpenAI, vLLM, Ollama, TEI. */
+export interface RemoteSpace<F extends Fields> extends Weighted {
+  encoder: "remote";
+  field: FieldOf<F, "text"> | readonly FieldOf<F, "text">[];
+  /** The base that `/embeddings` is put after: `https://api.openai.com/v1`, `http://localhost:11434/v1`. */
+  url: string;
+  model: string;
+  dimensions: number;
+  /** Ask the endpoint to shorten its vectors to `dimensions` (OpenAI's v3 models). Default: it is only checked. */
+  asksDimensions?: boolean;
+  /** The environment variable that holds the key; with `_FILE` after its name, the file that does. Default: no key. */
+  keyVariable?: string;
+  /** Put before texts of records and of searches. Default: nothing. */
+  passagePrompt?: string;
+  queryPrompt?: string;
+  /** Texts a request; the default suits most endpoints: 64. */
+  batchTextsMax?: number;
+  requestsInFlightMax?: number;
+  requestsPerMinuteMax?: number;
+  tokensPerMinuteMax?: number;
+  /** Tokens this process may spend in all; then the space stops with `encoder_unavailable`. Default: no limit. */
+  tokensMax?: number;
+  /** Of one request. Default 30,000. */
+  timeoutMs?: number;
+}
+
 /** A number on a range. `prefer` is what a search asks for when it names no value: the highest, the lowest, or nothing. */
 export interface NumberSpace<F extends Fields> extends Weighted {
   encoder: "number";
@@ -70,6 +131,9 @@ export interface VectorSpace<F extends Fields> extends Weighted {
 
 export type SpaceDefinition<F extends Fields = Fields> =
   | TextSpace<F>
+  | ImageSpace<F>
+  | AudioSpace<F>
+  | RemoteSpace<F>
   | NumberSpace<F>
   | CategorySpace<F>
   | RecencySpace<F>

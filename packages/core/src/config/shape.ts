@@ -6,12 +6,54 @@ import { z } from "zod";
  */
 const weight = z.number().optional().describe("weight in searches that name none; may be 0 or negative");
 const field = z.string();
+const from = z
+  .strictObject({ folder: z.string().min(1).optional(), hosts: z.array(z.string().min(1)).optional() })
+  .optional();
+const positiveInteger = z.int().positive();
 
 const spaceShape = z.discriminatedUnion("encoder", [
   z.strictObject({
     encoder: z.literal("text"),
     field: z.union([z.string(), z.array(z.string()).min(1)]),
     model: z.string().min(1).optional(),
+    weight,
+  }),
+  z.strictObject({
+    encoder: z.literal("image"),
+    field,
+    model: z.string().min(1),
+    output: z.string().min(1).optional(),
+    from,
+    weight,
+  }),
+  z.strictObject({
+    encoder: z.literal("audio"),
+    field,
+    model: z.string().min(1),
+    output: z.string().min(1).optional(),
+    secondsMax: z.number().positive().max(600).optional(),
+    from,
+    weight,
+  }),
+  z.strictObject({
+    encoder: z.literal("remote"),
+    field: z.union([z.string(), z.array(z.string()).min(1)]),
+    url: z.url({ protocol: /^https?$/ }),
+    model: z.string().min(1),
+    dimensions: positiveInteger.max(4000),
+    asksDimensions: z.boolean().optional(),
+    keyVariable: z
+      .string()
+      .regex(/^[A-Z_][A-Z0-9_]*$/)
+      .optional(),
+    passagePrompt: z.string().optional(),
+    queryPrompt: z.string().optional(),
+    batchTextsMax: positiveInteger.max(2048).optional(),
+    requestsInFlightMax: positiveInteger.max(256).optional(),
+    requestsPerMinuteMax: positiveInteger.optional(),
+    tokensPerMinuteMax: positiveInteger.optional(),
+    tokensMax: positiveInteger.optional(),
+    timeoutMs: positiveInteger.max(600_000).optional(),
     weight,
   }),
   z.strictObject({

@@ -10,7 +10,7 @@ import { recencyEncoder } from "./recency.ts";
 import { vectorEncoder } from "./vector.ts";
 
 /**
- * The encoder of a checked space, or null where it needs a model (text). `fields` are the collection's; the clock says
+ * The encoder of a checked space, or null where it needs a model. `fields` are the collection's; the clock says
  * what *now* is for recency queries that don't.
  */
 export function closedFormEncoder(
@@ -21,6 +21,9 @@ export function closedFormEncoder(
   const { name, definition } = space;
   switch (definition.encoder) {
     case "text":
+    case "image":
+    case "audio":
+    case "remote":
       return null;
     case "number":
       return numberEncoder(name, definition);

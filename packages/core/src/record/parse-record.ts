@@ -4,7 +4,8 @@ import { type RecordEnvelope, recordIdBytesMax } from "../envelope.ts";
 import type { FieldValue } from "../fields.ts";
 import { fail, type Result, succeed } from "../result.ts";
 import { type Version, version, versionMax } from "../version.ts";
-import { isObject, kindOf, parseValue, textProblem } from "./parse-value.ts";
+import { isObject, kindOf, textProblem } from "./describe-value.ts";
+import { parseValue } from "./parse-value.ts";
 
 /** The key of an input record that says what to do with it: `upsert` (default) or `delete`. */
 export const opKey = "_op";

@@ -1,6 +1,8 @@
 import type { Field } from "../collection.ts";
 import { type FieldValue, vectorDimensions } from "../fields.ts";
 import { fail, type Result, succeed } from "../result.ts";
+import { parseContent } from "./content.ts";
+import { isObject, kindOf, show, textProblem } from "./describe-value.ts";
 
 /** A value's problem in words; the caller adds which record and field. */
 export type ParsedValue = Result<FieldValue | null, string>;
@@ -24,6 +26,9 @@ export function parseValue(field: Field, input: unknown, textual: boolean): Pars
   switch (field.type as Exclude<typeof field.type, `vector(${number})`>) {
     case "text":
       return parseText(input, textCharsMax);
+    case "image":
+    case "audio":
+      return parseContent(input);
     case "category":
       return parseText(input, categoryCharsMax);
     case "categories":
@@ -71,13 +76,6 @@ function placeOf(text: string): unknown {
   if (text.startsWith("{")) return jsonOf(text);
   const [lat, lon, ...rest] = text.split(",").map((part) => numberOf(part.trim()));
   return rest.length === 0 ? { lat, lon } : text;
-}
-
-/** Why Postgres could not keep this string as it is, or `undefined`. */
-export function textProblem(text: string): string | undefined {
-  if (text.includes("\u0000")) return "contains U+0000, which Postgres can't store; remove it";
-  if (!text.isWellFormed()) return "contains a lone surrogate, which is no valid Unicode; remove it";
-  return undefined;
 }
 
 function parseText(input: unknown, charsMax: number): ParsedValue {
@@ -158,20 +156,4 @@ function parseVector(type: string, input: unknown): ParsedValue {
   if (input.every((x) => Math.fround(x) === 0))
     return fail("is all zero: it has no direction; leave it out instead");
   return succeed(input as number[]);
-}
-
-export function isObject(input: unknown): input is Record<string, unknown> {
-  return typeof input === "object" && input !== null && !Array.isArray(input);
-}
-
-export function kindOf(input: unknown): string {
-  if (input === null || input === undefined) return "missing";
-  if (Array.isArray(input)) return "a list";
-  return typeof input === "object" ? "an object" : `a ${typeof input} (${show(input)})`;
-}
-
-/** A value for a message: at most 60 characters. */
-function show(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

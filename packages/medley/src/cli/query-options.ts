@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { MedleyError, suggestion } from "@medley/core";
 import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
 
@@ -61,13 +62,30 @@ function partOf(opened: CollectionEncoders, name: string, values: readonly strin
   const [first] = values as [string];
   switch (space?.definition.encoder) {
     case "text":
+    case "remote":
       return values.join("\n");
+    case "image":
+    case "audio":
+      return contentPart(`--${name}`, first);
     case "category":
       return first.startsWith("{") ? jsonOf(`--${name}`, first) : values;
     case "number":
       return /^[+-]?[\d.]+([eE][+-]?\d+)?$/.test(first) ? Number(first) : first;
     default:
       return jsonOf(`--${name}`, first);
+  }
+}
+
+/** A file of this machine goes along as bytes; an address is left to the encoder, which may refuse it. */
+function contentPart(option: string, text: string): unknown {
+  if (/^https?:/i.test(text)) return { url: text };
+  try {
+    return { base64: readFileSync(text).toString("base64") };
+  } catch (cause) {
+    throw new MedleyError("usage", `${option} ${text} can't be read`, {
+      mend: "give the path of a file, or an http or https address",
+      cause,
+    });
   }
 }
 

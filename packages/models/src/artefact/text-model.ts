@@ -7,6 +7,7 @@ export type Pooling = "mean" | "cls";
 
 /** All that decides a text's vector, read from the model's own files. Plain data: it travels to threads. */
 export interface TextModel {
+  readonly kind: "text";
   readonly name: string;
   readonly dimensions: number;
   readonly model: PinnedFile;
@@ -57,7 +58,7 @@ export async function readTextModel(name: string, environment: Environment): Pro
     model: model.sha256,
     tokenizer: tokenizer.sha256,
   });
-  return { name, ...shape, ...prompts, model, tokenizer, identity };
+  return { kind: "text", name, ...shape, ...prompts, model, tokenizer, identity };
 }
 
 function unsupported(path: string, what: string, mend: string): MedleyError {

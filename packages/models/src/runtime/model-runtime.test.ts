@@ -48,8 +48,8 @@ test("a text has the same vector alone and beside longer ones, as a record and a
   const together = vectors(await encoder.encode(texts));
   // One batch of unlike lengths, which the encoder itself would not make.
   const model = await runtime.textModel(name);
-  const { ids, lengths } = await model.tokenise(["food", "A film. ".repeat(100), "bread and butter"]);
-  const mixed = (await model.run({ ids, lengths })).vectors;
+  const { values, lengths } = await model.prepare(["food", "A film. ".repeat(100), "bread and butter"]);
+  const mixed = (await model.run({ values, lengths })).vectors;
   const [food, , bread] = vectors(await encoder.encode(["food"])).concat(
     vectors(await encoder.encode(["A film. ".repeat(100)])),
     vectors(await encoder.encode(["bread and butter"])),
@@ -122,10 +122,10 @@ test("two encoders of one model are one model, and work is counted", async () =>
   await second.encode(["food", "a loaf of bread", ""]);
   await second.encodeQuery("food");
   const after = runtime.counters;
-  expect(after.texts - before.texts).toBe(3);
+  expect(after.inputs - before.inputs).toBe(3);
   expect(after.modelCalls - before.modelCalls).toBe(2);
-  expect(after.usefulTokens - before.usefulTokens).toBe(3 + 6 + 3);
-  expect(after.paddedTokens - before.paddedTokens).toBe(2 * 6 + 3);
+  expect(after.usefulValues - before.usefulValues).toBe(3 + 6 + 3);
+  expect(after.paddedValues - before.paddedValues).toBe(2 * 6 + 3);
 });
 
 test("who gives up gets the reason", async () => {

@@ -4,7 +4,7 @@ import type { Environment } from "../artefact/locate.ts";
 import { readTextModel } from "../artefact/text-model.ts";
 import { TextEncoder, windowTextsMax } from "../text/text-encoder.ts";
 import { Admission } from "./admission.ts";
-import { type ModelCounters, OpenTextModel } from "./open-text-model.ts";
+import { type ModelCounters, OpenModel } from "./open-model.ts";
 import { ThreadPool } from "./thread-pool.ts";
 
 /** Texts in the queue and the threads at once: two full windows. Their tokens take 4 MB at 512 each. */
@@ -27,7 +27,7 @@ export class ModelRuntime implements AsyncDisposable {
   readonly #environment: Environment;
   /** By identity. */
   readonly #opened = new Map<string, Promise<void>>();
-  readonly #counters: ModelCounters = { modelCalls: 0, texts: 0, paddedTokens: 0, usefulTokens: 0 };
+  readonly #counters: ModelCounters = { modelCalls: 0, inputs: 0, paddedValues: 0, usefulValues: 0 };
   readonly #admission = new Admission({ textsMax: textsAdmittedMax, callersMax: callersWaitingMax });
   readonly #queryAdmission = new Admission({ textsMax: queriesMax, callersMax: callersWaitingMax });
 
@@ -54,8 +54,8 @@ export class ModelRuntime implements AsyncDisposable {
     return new TextEncoder({ model: open, admission: this.#admission, queryAdmission: this.#queryAdmission });
   }
 
-  /** The model below an encoder, for callers that tokenise and batch themselves. */
-  async textModel(name: string): Promise<OpenTextModel> {
+  /** The model below an encoder, for callers that prepare and batch themselves. */
+  async textModel(name: string): Promise<OpenModel> {
     const model = await readTextModel(name, this.#environment);
     let opening = this.#opened.get(model.identity);
     if (opening === undefined) {
@@ -64,7 +64,7 @@ export class ModelRuntime implements AsyncDisposable {
       opening.catch(() => this.#opened.delete(model.identity));
     }
     await opening;
-    return new OpenTextModel({ model, pool: this.#pool, counters: this.#counters });
+    return new OpenModel({ model, pool: this.#pool, counters: this.#counters });
   }
 
   async close(): Promise<void> {

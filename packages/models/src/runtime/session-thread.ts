@@ -1,21 +1,35 @@
 import { strict as assert } from "node:assert";
 import { parentPort } from "node:worker_threads";
 import { MedleyError } from "@medley/core";
+import { openSession } from "./open-session.ts";
 import type { Answers, Failure, Job, Reply, Request } from "./protocol.ts";
-import { TextSession } from "./text-session.ts";
+import type { RunAnswer, Session } from "./session.ts";
 
 /** The program of a session thread: jobs one after the other, in the order in which they come. */
-const sessions = new Map<string, TextSession>();
+const sessions = new Map<string, Session<unknown>>();
 
 async function answer(job: Job): Promise<Answers[Job["kind"]]> {
   if (job.kind === "open") {
-    sessions.set(job.model.identity, await TextSession.open(job.model));
+    sessions.set(job.model.identity, (await openSession(job.model)) as Session<unknown>);
     return null;
   }
   const session = sessions.get(job.model);
   assert(session !== undefined, `a ${job.kind} job came before its model was opened`);
-  if (job.kind === "query") return session.query(job.text, job.prompt);
-  return job.kind === "tokenise" ? session.tokenise(job.texts) : session.run(job.tokens);
+  if (job.kind === "query") return answerQuery(session, job.input);
+  return job.kind === "prepare" ? session.prepare(job.inputs, "passage") : session.run(job.rows);
+}
+
+async function answerQuery(session: Session<unknown>, input: unknown): Promise<RunAnswer | null> {
+  const { values, lengths, failures } = await session.prepare([input], "query");
+  const [failure] = failures;
+  if (failure !== undefined) {
+    throw new MedleyError(
+      "query_invalid",
+      failure.message,
+      failure.mend === undefined ? {} : { mend: failure.mend },
+    );
+  }
+  return lengths[0] === 0 ? null : session.run({ values, lengths });
 }
 
 function failureOf(error: unknown): Failure {

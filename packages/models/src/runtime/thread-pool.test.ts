@@ -16,16 +16,16 @@ function pool(options: { threads?: number; onStart?: string } = {}): ThreadPool 
     ${options.onStart ?? ""};
     parentPort.on("message", async ({ id, job }) => {
       const answer = (value) => parentPort.postMessage({ id, ok: true, value });
-      if (job.kind === "query") await eval("(async () => {" + job.text + "})()");
-      else answer(job.kind === "tokenise" ? job.texts : null);
+      if (job.kind === "query") await eval("(async () => {" + job.input + "})()");
+      else answer(job.kind === "prepare" ? job.inputs : null);
     });`;
   const program = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
   return new ThreadPool({ threads: options.threads ?? 1, jobsMax: 100, program });
 }
 
 const model = { identity: "m" } as TextModel;
-const query = (text: string) => ({ kind: "query", model: "m", text, prompt: "" }) as const;
-const tokenise = (text: string) => ({ kind: "tokenise", model: "m", texts: [text] }) as const;
+const query = (text: string) => ({ kind: "query", model: "m", input: text }) as const;
+const prepare = (input: string) => ({ kind: "prepare", model: "m", inputs: [input] }) as const;
 /** The name of a file that is not there yet, as JavaScript source. */
 async function absentFile(): Promise<string> {
   return JSON.stringify(join(await temporaryFolder(), "mark"));
@@ -89,7 +89,7 @@ test("while no thread can be started all work fails as passing, instead of waiti
   await threads.close();
 });
 
-test("queries go first, then tokenising", async () => {
+test("queries go first, then preparing", async () => {
   const threads = pool();
   await threads.open(model);
   const order: string[] = [];
@@ -97,12 +97,12 @@ test("queries go first, then tokenising", async () => {
   await Promise.all([
     threads.run(query("await new Promise((go) => setTimeout(go, 20)); answer(0)")).then(note("running")),
     threads
-      .run({ kind: "run", model: "m", tokens: { ids: new Int32Array(1), lengths: new Int32Array(1) } })
+      .run({ kind: "run", model: "m", rows: { values: new Int32Array(1), lengths: new Int32Array(1) } })
       .then(note("run")),
-    threads.run(tokenise("a")).then(note("tokenise")),
+    threads.run(prepare("a")).then(note("prepare")),
     threads.run(query("answer(0)")).then(note("query")),
   ]);
-  expect(order).toEqual(["running", "query", "tokenise", "run"]);
+  expect(order).toEqual(["running", "query", "prepare", "run"]);
   await threads.close();
 });
 

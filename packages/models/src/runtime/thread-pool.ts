@@ -1,14 +1,14 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
-import type { TextModel } from "../artefact/text-model.ts";
+import type { Model } from "../artefact/model.ts";
 import type { Answers, Job } from "./protocol.ts";
 import { SessionThread, ThreadLost } from "./thread.ts";
 
 type WorkKind = Exclude<Job["kind"], "open">;
 
-/** What goes first: a search waits for nothing but the batches that run; tokenising feeds the other threads. */
-const turns: readonly WorkKind[] = ["query", "tokenise", "run"];
+/** What goes first: a search waits for nothing but the batches that run; preparing feeds the other threads. */
+const turns: readonly WorkKind[] = ["query", "prepare", "run"];
 
 interface Waiting {
   readonly job: Extract<Job, { kind: WorkKind }>;
@@ -33,8 +33,8 @@ export class ThreadPool {
   readonly #program: URL;
   readonly #slots: (SessionThread | undefined)[];
   readonly #ready = new Set<SessionThread>();
-  readonly #models = new Map<string, TextModel>();
-  readonly #queues: Record<WorkKind, Waiting[]> = { query: [], tokenise: [], run: [] };
+  readonly #models = new Map<string, Model>();
+  readonly #queues: Record<WorkKind, Waiting[]> = { query: [], prepare: [], run: [] };
   readonly #jobsMax: number;
   readonly #stop = new AbortController();
   readonly #keepers: Promise<void>[] = [];
@@ -58,13 +58,13 @@ export class ThreadPool {
    * Loads a model into every thread, one model at a time; the first starts the threads. Rejects with what the
    * loading threw; the model is then not kept.
    */
-  open(model: TextModel): Promise<void> {
+  open(model: Model): Promise<void> {
     const opening = this.#opening.then(() => this.#open(model));
     this.#opening = opening.catch(() => {});
     return opening;
   }
 
-  async #open(model: TextModel): Promise<void> {
+  async #open(model: Model): Promise<void> {
     if (this.#drained) throw closed();
     assert(!this.#models.has(model.identity), "a model is opened once");
     this.#models.set(model.identity, model);

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { Worker } from "node:worker_threads";
 import { MedleyError } from "@medley/core";
-import type { TextModel } from "../artefact/text-model.ts";
+import type { Model } from "../artefact/model.ts";
 import type { Answers, Job, Reply, Request } from "./protocol.ts";
 
 /** The thread ended while it had work: the same work may succeed on another. */
@@ -47,7 +47,7 @@ export class SessionThread {
     return (await answer.promise) as Answers[Kind];
   }
 
-  async open(models: Iterable<TextModel>): Promise<void> {
+  async open(models: Iterable<Model>): Promise<void> {
     await Promise.all(Array.from(models, (model) => this.ask({ kind: "open", model })));
   }
 

@@ -8,9 +8,9 @@ import {
   succeed,
 } from "@medley/core";
 import type { Admission } from "../runtime/admission.ts";
-import type { OpenTextModel } from "../runtime/open-text-model.ts";
+import type { OpenModel } from "../runtime/open-model.ts";
+import { type Rows, selectRows, splitRows } from "../runtime/rows.ts";
 import { batchesByLength } from "./batches.ts";
-import { selectTokens, splitTokens } from "./tokenise.ts";
 
 /** Texts that are sorted by length together: more pad less, and take longer until the first is done. */
 export const windowTextsMax = 1_024;
@@ -28,11 +28,11 @@ export const batchBounds = { paddedTokensMax: 512, batchTextsMax: 64 };
  */
 export class TextEncoder implements Encoder<string, string> {
   readonly usesModel = true;
-  readonly #model: OpenTextModel;
+  readonly #model: OpenModel;
   readonly #admission: Admission;
   readonly #queryAdmission: Admission;
 
-  constructor(options: { model: OpenTextModel; admission: Admission; queryAdmission: Admission }) {
+  constructor(options: { model: OpenModel; admission: Admission; queryAdmission: Admission }) {
     this.#model = options.model;
     this.#admission = options.admission;
     this.#queryAdmission = options.queryAdmission;
@@ -98,14 +98,14 @@ export class TextEncoder implements Encoder<string, string> {
       (_, i) => i * tokeniseTextsMax,
     );
     const answers = await Promise.all(
-      starts.map((start) => this.#model.tokenise(texts.slice(start, start + tokeniseTextsMax), signal)),
+      starts.map((start) => this.#model.prepare(texts.slice(start, start + tokeniseTextsMax), signal)),
     );
     answers.forEach((answer, part) => {
       const start = starts[part] as number;
       for (const { index, message } of answer.failures) {
         failures.push([start + index, { code: "encoder_failed", message }]);
       }
-      tokens.push(...splitTokens(answer));
+      tokens.push(...splitRows(answer as Rows<Int32Array>));
     });
     return { tokens, failures };
   }
@@ -119,7 +119,7 @@ export class TextEncoder implements Encoder<string, string> {
   ): Promise<void> {
     const { dimensions } = this;
     try {
-      const { vectors, failed } = await this.#model.run(selectTokens(tokens, batch), signal);
+      const { vectors, failed } = await this.#model.run(selectRows(tokens, batch), signal);
       batch.forEach((index, row) => {
         results[index] = succeed(vectors.slice(row * dimensions, (row + 1) * dimensions));
       });

@@ -1,12 +1,7 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { MedleyError } from "@medley/core";
 import type { TextModel } from "../artefact/text-model.ts";
-
-/** Token ids of several texts end to end; a text of `lengths[i]` 0 says nothing. */
-export interface TokenLists {
-  readonly ids: Int32Array;
-  readonly lengths: Int32Array;
-}
+import type { Prepared } from "../runtime/session.ts";
 
 /** Characters per token that a first guess allows for; English has about 4.5, with its spaces. */
 const charactersPerToken = 8;
@@ -114,46 +109,21 @@ function whitespaceFrom(text: string, start: number): number {
   return found < 0 ? -1 : start + found;
 }
 
-/** Encodes texts one by one; `failures` names those that have no valid ids (their length is 0). */
-export function tokenise(
-  tokenizer: TextTokenizer,
-  texts: readonly string[],
-  prompt: string,
-): TokenLists & { failures: { index: number; message: string }[] } {
-  const failures: { index: number; message: string }[] = [];
+/** Encodes texts one by one: a row is a text's token ids. */
+export function tokenise(tokenizer: TextTokenizer, texts: readonly string[], prompt: string): Prepared {
+  const failures: { index: number; message: string; mend?: string }[] = [];
   const lists = texts.map((text, index) => {
     try {
       return tokenizer.encode(text, prompt);
     } catch (error) {
-      failures.push({ index, message: (error as Error).message });
+      const { message, mend } = error as MedleyError;
+      failures.push({ index, message, ...(mend === undefined ? {} : { mend }) });
       return [];
     }
   });
   return {
-    ids: Int32Array.from(lists.flat()),
+    values: Int32Array.from(lists.flat()),
     lengths: Int32Array.from(lists, (ids) => ids.length),
     failures,
   };
-}
-
-/** The lists of some texts, end to end. */
-export function selectTokens(lists: readonly Int32Array[], indices: readonly number[]): TokenLists {
-  const lengths = Int32Array.from(indices, (index) => (lists[index] as Int32Array).length);
-  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
-  let offset = 0;
-  for (const index of indices) {
-    const list = lists[index] as Int32Array;
-    ids.set(list, offset);
-    offset += list.length;
-  }
-  return { ids, lengths };
-}
-
-/** One list of ids per text: views, not copies. */
-export function splitTokens({ ids, lengths }: TokenLists): Int32Array[] {
-  let end = 0;
-  return Array.from(lengths, (length) => {
-    end += length;
-    return ids.subarray(end - length, end);
-  });
 }

@@ -128,6 +128,8 @@ function columnDefinition(name: string, type: string, vectorSchema: string): str
 function columnType(type: string, vectorSchema: string): string {
   switch (type) {
     case "text":
+    case "image":
+    case "audio":
     case "category":
       return "text";
     case "categories":

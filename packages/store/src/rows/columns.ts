@@ -1,4 +1,5 @@
-import { type Field, type FieldValue, type FieldValues, vectorDimensions } from "@medley/core";
+import { createHash } from "node:crypto";
+import { contentOf, type Field, type FieldValue, type FieldValues, vectorDimensions } from "@medley/core";
 import {
   binaryArray,
   elementOids,
@@ -44,6 +45,9 @@ export function columnOf(field: Field, types: VectorTypes): Column {
     case "text":
     case "category":
       return column<string>(text, textBytes);
+    case "image":
+    case "audio":
+      return column<string>(text, (value) => textBytes(contentName(value)));
     // An array of arrays would have to be rectangular: each travels as text.
     case "categories":
       return column<FieldValues["categories"]>(text, (value) => textBytes(arrayLiteral(value)), "text[]");
@@ -60,6 +64,13 @@ export function columnOf(field: Field, types: VectorTypes): Column {
     default:
       return column<FieldValues["vector"]>([`${types.schema}.vector`, types.vectorOid], vectorBytes);
   }
+}
+
+/** A path or address as it is; bytes that came with the record by their hash: a table is no place for megabytes. */
+function contentName(value: string): string {
+  const content = contentOf(value);
+  if (content.kind !== "bytes") return value;
+  return `sha256:${createHash("sha256").update(Buffer.from(content.base64, "base64")).digest("hex")}`;
 }
 
 function arrayLiteral(values: readonly string[]): string {

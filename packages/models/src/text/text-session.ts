@@ -2,29 +2,16 @@ import { MedleyError } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { readPinned } from "../artefact/files.ts";
 import type { TextModel } from "../artefact/text-model.ts";
-import { pool } from "../text/pooling.ts";
-import { TextTokenizer, type TokenizerDefinition, type TokenLists, tokenise } from "../text/tokenise.ts";
-import type { RunAnswer, TokeniseAnswer } from "./protocol.ts";
-
-/**
- * One thread, one core: on a shared machine two sessions of one thread beat one session of two. Spinning would burn
- * a core that other work needs. fp32 kernels give a text the same vector in any batch.
- */
-export const sessionOptions: InferenceSession.SessionOptions = {
-  executionProviders: ["cpu"],
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  executionMode: "sequential",
-  graphOptimizationLevel: "all",
-  logSeverityLevel: 3,
-  extra: { session: { intra_op: { allow_spinning: "0" } } },
-};
+import type { Rows } from "../runtime/rows.ts";
+import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
+import { pool } from "./pooling.ts";
+import { TextTokenizer, type TokenizerDefinition, tokenise } from "./tokenise.ts";
 
 const knownInputs = ["input_ids", "attention_mask", "token_type_ids"];
 const knownOutputs = ["last_hidden_state", "token_embeddings"];
 
-/** A text model loaded into this thread. Its calls block the thread: never use it on a main thread. */
-export class TextSession {
+/** A text model loaded into this thread; a row is a text's token ids. */
+export class TextSession implements Session<string> {
   readonly #model: TextModel;
   readonly #tokenizer: TextTokenizer;
   readonly #session: InferenceSession;
@@ -50,14 +37,14 @@ export class TextSession {
   }
 
   /** Throws `model_damaged` where a file changed since it was pinned, `model_unsupported` where it can't be run. */
-  static async open(model: TextModel): Promise<TextSession> {
+  static async open(model: TextModel, options: InferenceSession.SessionOptions): Promise<TextSession> {
     const definition = JSON.parse(
       new TextDecoder().decode(readPinned(model.tokenizer)),
     ) as TokenizerDefinition;
     const tokenizer = new TextTokenizer(model, definition);
     const bytes = readPinned(model.model);
     try {
-      const session = new TextSession(model, tokenizer, await InferenceSession.create(bytes, sessionOptions));
+      const session = new TextSession(model, tokenizer, await InferenceSession.create(bytes, options));
       await session.#probe();
       return session;
     } catch (cause) {
@@ -69,16 +56,12 @@ export class TextSession {
     }
   }
 
-  tokenise(texts: readonly string[]): TokeniseAnswer {
-    return tokenise(this.#tokenizer, texts, this.#model.passagePrompt);
+  async prepare(texts: readonly string[], role: Role): Promise<Prepared> {
+    const { passagePrompt, queryPrompt } = this.#model;
+    return tokenise(this.#tokenizer, texts, role === "query" ? queryPrompt : passagePrompt);
   }
 
-  async query(text: string, prompt: string): Promise<RunAnswer | null> {
-    const ids = Int32Array.from(this.#tokenizer.encode(text, prompt));
-    return ids.length === 0 ? null : this.run({ ids, lengths: Int32Array.of(ids.length) });
-  }
-
-  async run(tokens: TokenLists): Promise<RunAnswer> {
+  async run(tokens: Rows): Promise<RunAnswer> {
     const { dimensions, pooling, padId } = this.#model;
     const { lengths } = tokens;
     const { feeds, tokensPadded } = feedsOf(tokens, padId, this.#session.inputNames);
@@ -86,7 +69,7 @@ export class TextSession {
     const dims = [lengths.length, tokensPadded, dimensions];
     await this.#session.run(feeds, { [this.#output]: new Tensor("float32", values, dims) });
     const pooled = pool({ values, lengths, tokensPadded, dimensions }, pooling);
-    return { ...pooled, paddedTokens: lengths.length * tokensPadded, usefulTokens: tokens.ids.length };
+    return { ...pooled, paddedValues: lengths.length * tokensPadded, usefulValues: tokens.values.length };
   }
 
   /** Outputs are written to the same memory each time: left to the garbage collector they pile up. */
@@ -97,14 +80,14 @@ export class TextSession {
 
   /** Runs one text, so that a model whose output is not as its config says is refused before it is used. */
   async #probe(): Promise<void> {
-    const ids = Int32Array.from(this.#tokenizer.encode("a", ""));
+    const values = Int32Array.from(this.#tokenizer.encode("a", ""));
     const { feeds } = feedsOf(
-      { ids, lengths: Int32Array.of(ids.length) },
+      { values, lengths: Int32Array.of(values.length) },
       this.#model.padId,
       this.#session.inputNames,
     );
     const output = (await this.#session.run(feeds, [this.#output]))[this.#output] as Tensor;
-    const expected = `float32[1,${ids.length},${this.#model.dimensions}]`;
+    const expected = `float32[1,${values.length},${this.#model.dimensions}]`;
     const got = `${output.type}[${output.dims}]`;
     if (got === expected) return;
     throw new MedleyError(
@@ -119,7 +102,7 @@ export class TextSession {
 
 /** A batch as the model wants it: rows padded to the longest, int64. */
 export function feedsOf(
-  { ids, lengths }: TokenLists,
+  { values: ids, lengths }: Rows,
   padId: number,
   inputNames: readonly string[],
 ): { feeds: Record<string, Tensor>; tokensPadded: number } {

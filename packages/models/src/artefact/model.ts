@@ -1,0 +1,4 @@
+import type { TextModel } from "./text-model.ts";
+
+/** All that decides a model's vectors, read from its own files. Plain data: it travels to threads. */
+export type Model = TextModel;

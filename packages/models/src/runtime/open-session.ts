@@ -1,0 +1,11 @@
+import type { Model } from "../artefact/model.ts";
+import { TextSession } from "../text/text-session.ts";
+import { type Session, sessionOptions } from "./session.ts";
+
+/** Loads a model into this thread, by its kind. */
+export function openSession(model: Model): Promise<Session<never>> {
+  switch (model.kind) {
+    case "text":
+      return TextSession.open(model, sessionOptions);
+  }
+}
