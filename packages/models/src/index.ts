@@ -1,6 +1,8 @@
 export { type Environment, type LocatedModel, locateModel } from "./artefact/locate.ts";
 export type { Model } from "./artefact/model.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
+export type { ResolveHost } from "./content/connections.ts";
+export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";
