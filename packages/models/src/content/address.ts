@@ -22,7 +22,7 @@ const nat64: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse("64:ff9b::"), 96];
 
 /**
  * Why a connection to `address` (as a resolver or `URL.hostname` without brackets writes it) is refused, such as
- * `a loopback address`; `undefined` where it is allowed. What a name resolves to must be public: IANA's special-purpose
+ * `an address of the range "loopback"`; `undefined` where it is allowed. What a name resolves to must be public: IANA's special-purpose
  * registries (RFC 6890) are refused, and so are addresses that embed others (mapped, 6to4, Teredo), except NAT64 of a public
  * one. `isNamedByItself`: an operator wrote this very address into the configuration, so a private one is meant.
  */
@@ -33,15 +33,18 @@ export function addressProblem(
   if (isIP(address) === 0 || address.includes("%")) return "no address without a zone";
   const parsed = isIPv4(address) ? ipaddr.IPv4.parse(address) : ipaddr.IPv6.parse(address);
   if (cloudAddresses.has(parsed.toString())) return "an address of a cloud's own services";
+  if (parsed instanceof ipaddr.IPv6 && parsed.match(nat64)) {
+    const embedded = ipaddr.fromByteArray(parsed.toByteArray().slice(12)).toString();
+    return addressProblem(embedded, { isNamedByItself: false });
+  }
   const range = rangeOf(parsed);
   if (range === "unicast" || (isNamedByItself && privateRanges.has(range))) return undefined;
   return `an address of the range "${range}"`;
 }
 
 function rangeOf(address: ipaddr.IPv4 | ipaddr.IPv6): string {
-  if (address instanceof ipaddr.IPv4) return address.range();
-  if (address.match(nat64)) return ipaddr.fromByteArray(address.toByteArray().slice(12)).range();
   const range = address.range();
   // The library calls unicast whatever is in no list of its own, as IPv4-compatible addresses (::/96).
-  return range === "unicast" && !address.match(globalUnicast) ? "reserved" : range;
+  const isElsewhere = address instanceof ipaddr.IPv6 && !address.match(globalUnicast);
+  return range === "unicast" && isElsewhere ? "reserved" : range;
 }
