@@ -35,15 +35,18 @@ const certificateFault = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNA
 export class Connections implements Disposable {
   readonly #hosts: AllowedHosts;
   readonly #resolve: ResolveHost;
+  readonly #connectMsMax: number;
   readonly #agents: { readonly "http:": http.Agent; readonly "https:": https.Agent };
 
-  constructor({ hosts, resolve }: { hosts: AllowedHosts; resolve: ResolveHost }) {
-    this.#hosts = hosts;
-    this.#resolve = resolve;
-    const options = { keepAlive: true, timeout: idleMs };
+  /** `connectMsMax`: for the name's resolution, the connection and its TLS. */
+  constructor(options: { hosts: AllowedHosts; resolve: ResolveHost; connectMsMax: number }) {
+    this.#hosts = options.hosts;
+    this.#resolve = options.resolve;
+    this.#connectMsMax = options.connectMsMax;
+    const agentOptions = { keepAlive: true, timeout: idleMs };
     this.#agents = {
-      "http:": keepingFew(new http.Agent(options)),
-      "https:": keepingFew(new https.Agent(options)),
+      "http:": keepingFew(new http.Agent(agentOptions)),
+      "https:": keepingFew(new https.Agent(agentOptions)),
     };
   }
 
@@ -71,16 +74,31 @@ export class Connections implements Disposable {
       insecureHTTPParser: false,
       rejectUnauthorized: true,
     });
+    request.on("error", () => {}); // Told by `once`, but for what comes after it.
+    const connecting = this.#boundConnecting(request, url);
     try {
       const answered = once(request, "response", { signal });
       request.end();
       const [response] = (await answered) as [http.IncomingMessage];
+      response.on("error", () => {}); // Told to who reads it.
       return response;
     } catch (error) {
-      request.on("error", () => {}); // One that was destroyed may still tell of it.
       request.destroy();
       throw connectionFault(error, url, signal);
+    } finally {
+      clearTimeout(connecting);
     }
+  }
+
+  /** A host that drops packets would use up the whole time of a fetch; one that is there connects soon. */
+  #boundConnecting(request: http.ClientRequest, url: URL): NodeJS.Timeout {
+    const late = new Unreachable(`${hostOf(url)} took no connection within ${this.#connectMsMax} ms`);
+    const timer = setTimeout(() => request.destroy(late), this.#connectMsMax);
+    request.on("socket", (socket) => {
+      if (!socket.connecting) return clearTimeout(timer); // One that is used again.
+      socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => clearTimeout(timer));
+    });
+    return timer;
   }
 
   [Symbol.dispose](): void {

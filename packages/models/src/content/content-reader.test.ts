@@ -1,31 +1,16 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type http from "node:http";
-import https from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { gzipSync } from "node:zlib";
-import { afterEach, describe, expect, test, vi } from "vitest";
-import { certificate, key } from "./certificate.fixture.ts";
-import { ContentReader, type ContentReaderOptions } from "./content-reader.ts";
+import { describe, expect, test, vi } from "vitest";
+import { at, failed, readerOf } from "./content-reader.fixture.ts";
+import { ContentReader } from "./content-reader.ts";
 import { serve } from "./web-server.fixture.ts";
-
-const failed = (message: string) => ({
-  ok: false,
-  failure: { code: "encoder_failed", message: expect.stringContaining(message), mend: expect.any(String) },
-});
-
-/** Of whatever listens on 127.0.0.1 at `port`. */
-function readerOf(port: number, options: Partial<ContentReaderOptions> = {}): ContentReader {
-  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
-  return new ContentReader({ folder: null, hosts, bytesMax: 1_000, backoffMs: 1, ...options });
-}
-const at = (port: number, path = "/") => `http://127.0.0.1:${port}${path}`;
 
 describe("base64", () => {
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => 255 - i);
@@ -61,133 +46,6 @@ test("paths are read under the folder, and refused without one", async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe("an answer", () => {
-  test.for([201, 204, 206, 300, 304, 305, 400, 401, 403, 404, 410, 418, 451])(
-    "%s is the record's fault: asked once",
-    async (status) => {
-      await using server = await serve((_, response) => response.writeHead(status, { location: "/x" }).end());
-      await using reader = readerOf(server.port);
-      expect(await reader.read(at(server.port, "/1.jpg?key=hunter2"))).toEqual(
-        failed(`127.0.0.1:${server.port} answered ${status}`),
-      );
-      expect(server.requests.length).toBe(1);
-    },
-  );
-
-  test.for([408, 425, 429, 500, 502, 503, 504])(
-    "%s may pass: asked again, then a dead letter",
-    async (status) => {
-      await using server = await serve((_, response) => response.writeHead(status).end());
-      await using reader = readerOf(server.port);
-      const result = await reader.read(at(server.port));
-      expect(result).toEqual(failed(`answered ${status}`));
-      expect(result).toMatchObject({ failure: { mend: expect.stringContaining("replay the record later") } });
-      expect(server.requests.length).toBe(3);
-    },
-  );
-
-  test("503, a cut connection, then the file", async () => {
-    await using server = await serve((request, response) => {
-      if (server.requests.length === 1) response.writeHead(503).end();
-      else if (server.requests.length === 2)
-        response.writeHead(200, { "content-length": 9 }).write("brok", () => request.socket.destroy());
-      else response.end("whole");
-    });
-    await using reader = readerOf(server.port);
-    expect(await reader.read(at(server.port))).toEqual({
-      ok: true,
-      value: Uint8Array.from(Buffer.from("whole")),
-    });
-  });
-
-  test("nobody listening may pass", async () => {
-    const server = await serve(() => {});
-    await server[Symbol.asyncDispose]();
-    await using reader = readerOf(server.port);
-    expect(await reader.read(at(server.port))).toEqual(failed("failed (ECONNREFUSED)"));
-  });
-
-  test.for([
-    ["EAI_AGAIN", 3, "can't be resolved just now (EAI_AGAIN)"],
-    ["ESERVFAIL", 3, "can't be resolved just now"],
-    ["ENOTFOUND", 1, "there is no host images.example.com"],
-  ] as const)("a name that fails with %s is resolved %s times", async ([code, times, message]) => {
-    const resolve = vi.fn(() => Promise.reject(Object.assign(new Error(code), { code })));
-    await using reader = readerOf(1, { hosts: ["images.example.com"], resolve });
-    expect(await reader.read("https://images.example.com/1.jpg")).toEqual(failed(message));
-    expect(resolve).toHaveBeenCalledTimes(times);
-  });
-
-  test("Retry-After is kept to", async () => {
-    const times: number[] = [];
-    await using server = await serve((_, response) => {
-      times.push(Date.now());
-      if (times.length === 1) response.writeHead(429, { "retry-after": "1" }).end();
-      else response.end("now");
-    });
-    await using reader = readerOf(server.port);
-    expect(await reader.read(at(server.port))).toMatchObject({ ok: true });
-    const [first, second] = times as [number, number];
-    expect(second - first).toBeGreaterThanOrEqual(990);
-  });
-
-  test.for(["11", "999999999999999999999", new Date(Date.now() + 3_600_000).toUTCString()])(
-    "a Retry-After of %s is too long: not tried again",
-    async (header) => {
-      await using server = await serve((_, response) =>
-        response.writeHead(503, { "retry-after": header }).end(),
-      );
-      await using reader = readerOf(server.port);
-      expect(await reader.read(at(server.port))).toEqual(failed("answered 503"));
-      expect(server.requests.length).toBe(1);
-    },
-  );
-
-  test.for(["", "soon", "-5", "0", new Date(0).toUTCString()])(
-    "a Retry-After of %j asks for nothing",
-    async (header) => {
-      await using server = await serve((_, response) =>
-        response.writeHead(503, { "retry-after": header }).end(),
-      );
-      await using reader = readerOf(server.port);
-      await reader.read(at(server.port));
-      expect(server.requests.length).toBe(3);
-    },
-  );
-
-  test("what is compressed is refused undecoded, and an empty one too", async () => {
-    const bomb = gzipSync(Buffer.alloc(10_000_000));
-    const heads: Record<string, string>[] = [
-      { "content-encoding": "gzip" },
-      { "content-encoding": "br, gzip" },
-      { "transfer-encoding": "gzip, chunked" },
-    ];
-    await using server = await serve((_, response) =>
-      response.writeHead(200, heads[server.requests.length - 1]).end(bomb),
-    );
-    await using reader = readerOf(server.port, { bytesMax: 1_000_000 });
-    for (const _ of heads)
-      expect(await reader.read(at(server.port))).toEqual(failed("compresses its answer"));
-    expect(server.requests.map(({ headers }) => headers["accept-encoding"])).toEqual(
-      heads.map(() => "identity"),
-    );
-    await using empty = await serve((_, response) => response.end());
-    await using other = readerOf(empty.port);
-    expect(await other.read(at(empty.port))).toEqual(failed("is empty"));
-  });
-
-  test("no valid HTTP, or a head without end, is refused", async () => {
-    await using server = await serve((request) => {
-      const head =
-        server.requests.length === 1 ? "SSH-2.0-x\r\n\r\n" : `HTTP/1.1 200 OK\r\nx: ${"y".repeat(20_000)}`;
-      request.socket.end(head);
-    });
-    await using reader = readerOf(server.port);
-    expect(await reader.read(at(server.port))).toEqual(failed("(HPE_INVALID_CONSTANT)"));
-    expect(await reader.read(at(server.port))).toEqual(failed("(HPE_HEADER_OVERFLOW)"));
-  });
-});
-
 describe("bounds", () => {
   test("a body has at most bytesMax, announced or not", async () => {
     await using server = await serve((request, response) => {
@@ -204,6 +62,14 @@ describe("bounds", () => {
         failed("has more than 1000 bytes"),
       );
     }
+  });
+
+  test("one that is announced as too large is not waited for", async () => {
+    await using server = await serve((_, response) => {
+      response.writeHead(200, { "content-length": 1_001 }).flushHeaders();
+    });
+    await using reader = readerOf(server.port, { timeoutMs: 5_000, attemptsMax: 1 });
+    expect(await reader.read(at(server.port))).toEqual(failed("has more than 1000 bytes"));
   });
 
   test("an endless body is left at bytesMax, without more memory than that", async () => {
@@ -276,6 +142,36 @@ describe("bounds", () => {
     await vi.waitFor(() => expect(server.open).toBe(0));
   });
 
+  test("a host that takes no connection ends it after connectMsMax, one that did has timeoutMs", async () => {
+    const resolve = () => new Promise<never>(() => {});
+    await using reader = readerOf(1, { hosts: ["a.example.com"], resolve, connectMsMax: 50, attemptsMax: 1 });
+    expect(await reader.read("https://a.example.com/")).toEqual(failed("took no connection within 50 ms"));
+    await using silent = createServer((socket) => void socket.on("error", () => {}).resume()).listen(0);
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    await using other = readerOf(port, { connectMsMax: 50, timeoutMs: 150, attemptsMax: 1 });
+    expect(await other.read(`https://localhost:${port}/`)).toEqual(failed("took no connection within 50 ms"));
+    expect(await other.read(`http://localhost:${port}/`)).toEqual(failed("took longer than 150 ms"));
+  });
+
+  test("a host that failed every attempt gets one a read, until one succeeds", async () => {
+    let status = 503;
+    await using server = await serve((_, response) => response.writeHead(status).end("x"));
+    await using reader = readerOf(server.port);
+    const asked = async () => {
+      const before = server.requests.length;
+      await reader.read(at(server.port));
+      return server.requests.length - before;
+    };
+    expect([await asked(), await asked(), await asked()]).toEqual([3, 1, 1]);
+    status = 404; // It answers, but that is no success of a fetch.
+    expect(await asked()).toBe(1);
+    status = 200;
+    expect(await asked()).toBe(1);
+    status = 503;
+    expect([await asked(), await asked()]).toEqual([3, 1]);
+  });
+
   test("so does a name that is never resolved", async () => {
     await using reader = readerOf(1, {
       hosts: ["a.example.com"],
@@ -288,9 +184,9 @@ describe("bounds", () => {
 
   test("fetches in flight are bounded, in all and for one host", async () => {
     let inFlight = 0;
-    const most = { all: 0 };
+    let most = 0;
     await using server = await serve(async (_, response) => {
-      most.all = Math.max(most.all, ++inFlight);
+      most = Math.max(most, ++inFlight);
       await sleep(5);
       inFlight--;
       response.end("x");
@@ -299,9 +195,9 @@ describe("bounds", () => {
     const read = (host: string) =>
       Promise.all(Array.from({ length: 20 }, () => reader.read(`http://${host}:${server.port}/`)));
     expect((await read("127.0.0.1")).every(({ ok }) => ok)).toBe(true);
-    expect(most.all).toBe(2);
-    await Promise.all([read("127.0.0.1"), read("localhost")]);
-    expect(most.all).toBe(4);
+    expect(most).toBe(2);
+    await Promise.all([read("127.0.0.1"), read("127.0.0.2"), read("localhost")]);
+    expect(most).toBe(4);
   });
 
   test("a host that hangs does not hold up another", async () => {
@@ -391,82 +287,5 @@ describe("the end", () => {
       reader[Symbol.asyncDispose](),
     ]);
     await vi.waitFor(() => expect(server.open).toBe(0));
-  });
-});
-
-describe("redirects", () => {
-  test("three are followed, relative ones too; four are not", async () => {
-    await using server = await serve((request, response) => {
-      const left = Number(request.url?.slice(1));
-      if (left === 0) response.end("x");
-      else
-        response.writeHead([301, 302, 303, 307, 308][left] ?? 302, { location: `${left - 1}` }).end("moved");
-    });
-    await using reader = readerOf(server.port);
-    expect(await reader.read(at(server.port, "/3"))).toMatchObject({ ok: true });
-    expect(await reader.read(at(server.port, "/4"))).toEqual(failed("redirects more than 3 times"));
-  });
-
-  test.for([undefined, "", "http://", "http://[", "http://a b/"])("to %j", async (location) => {
-    await using server = await serve((_, response) =>
-      response.writeHead(302, location === undefined ? {} : { location }).end(),
-    );
-    await using reader = readerOf(server.port);
-    expect(await reader.read(at(server.port))).toEqual(
-      failed(location === "" ? "more than 3 times" : "to no valid address"),
-    );
-  });
-});
-
-describe("https", () => {
-  const system = getCACertificates("default");
-  afterEach(() => {
-    setDefaultCACertificates(system);
-    vi.unstubAllEnvs();
-  });
-
-  async function serveTls(handler: http.RequestListener) {
-    const server = https.createServer({ key, cert: certificate }, handler).listen(0);
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    return {
-      port,
-      async [Symbol.asyncDispose]() {
-        server.closeAllConnections();
-        server.close();
-      },
-    };
-  }
-
-  test("a certificate that is trusted, of the host", async () => {
-    setDefaultCACertificates([certificate]);
-    await using server = await serveTls((_, response) => response.end("x"));
-    await using reader = readerOf(server.port);
-    expect(await reader.read(`https://localhost:${server.port}/`)).toMatchObject({ ok: true });
-    expect(await reader.read(`https://127.0.0.1:${server.port}/`)).toEqual(
-      failed("(ERR_TLS_CERT_ALTNAME_INVALID)"),
-    );
-  });
-
-  test("a certificate that is not, whatever the environment says", async () => {
-    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
-    await using server = await serveTls((_, response) => response.end("x"));
-    await using reader = readerOf(server.port);
-    const result = await reader.read(`https://localhost:${server.port}/`);
-    expect(result).toEqual(failed(`the certificate of localhost:${server.port} is not trusted`));
-  });
-
-  test("no redirect to http", async () => {
-    setDefaultCACertificates([certificate]);
-    await using plain = await serve((_, response) => response.end("x"));
-    await using server = await serveTls((_, response) =>
-      response.writeHead(301, { location: at(plain.port) }).end(),
-    );
-    await using reader = readerOf(plain.port, {
-      hosts: [`127.0.0.1:${plain.port}`, `localhost:${server.port}`],
-    });
-    expect(await reader.read(`https://localhost:${server.port}/`)).toEqual(failed("from https to http"));
-    expect(plain.connections).toBe(0);
-    expect(await reader.read(at(plain.port))).toMatchObject({ ok: true });
   });
 });

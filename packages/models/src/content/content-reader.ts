@@ -1,7 +1,9 @@
 import { strict as assert } from "node:assert";
+import { isAbsolute } from "node:path";
 import { contentOf, type EncodeFailure, fail, MedleyError, type Result, succeed } from "@medley/core";
 import { AllowedHosts, hostOf } from "./allowed-hosts.ts";
 import { Connections, type ResolveHost, resolveBySystem } from "./connections.ts";
+import { DownHosts } from "./down-hosts.ts";
 import { Refused, sendBase64, tooLarge, Unreachable } from "./faults.ts";
 import { fetchBytes } from "./fetch-bytes.ts";
 import { readUnder } from "./folder.ts";
@@ -17,6 +19,8 @@ export interface ContentReaderOptions extends Partial<RetryBounds> {
   readonly bytesMax?: number;
   /** Of one attempt to fetch, from the name's resolution over all redirects to the last byte. Default 20,000. */
   readonly timeoutMs?: number;
+  /** Of these, for the name's resolution, the connection and its TLS. Default 5,000. */
+  readonly connectMsMax?: number;
   /** Default 16; half of them for one host. */
   readonly fetchesInFlightMax?: number;
   /** Reads that are open at once, those that wait included; one more is `encoder_unavailable`. Default 1,000. */
@@ -28,6 +32,7 @@ export interface ContentReaderOptions extends Partial<RetryBounds> {
 const defaults = {
   bytesMax: 32 * 2 ** 20,
   timeoutMs: 20_000,
+  connectMsMax: 5_000,
   fetchesInFlightMax: 16,
   readsMax: 1_000,
   attemptsMax: 3,
@@ -35,6 +40,9 @@ const defaults = {
   retryAfterMsMax: 10_000,
   resolve: resolveBySystem,
 };
+
+/** About as long as a host takes to be started again. */
+const downHostMemoryMs = 30_000;
 
 /** More would only queue for the threads that Node reads files with, four by default. */
 const filesInFlightMax = 4;
@@ -45,22 +53,24 @@ const filesInFlightMax = 4;
  * public addresses (`address.ts`, `connections.ts`).
  *
  * States: open, closing, closed. In hand are at most `readsMax` reads, of which `fetchesInFlightMax` and `filesInFlightMax`
- * hold bytes, each up to twice `bytesMax` while it grows; base64 is decoded at once. Trade: a fetch that pauses before its next attempt gives its slot
- * away and queues again, so a busy host doesn't keep others waiting.
+ * hold bytes, each up to twice `bytesMax` while it grows; base64 is decoded at once. Trade: a fetch that pauses before its
+ * next attempt gives its slot away and queues again, so a busy host doesn't keep others waiting.
  */
 export class ContentReader implements AsyncDisposable {
   readonly #options: Required<ContentReaderOptions>;
   readonly #connections: Connections;
   readonly #fetches: Slots;
   readonly #files = new Slots({ inFlightMax: filesInFlightMax, perKeyMax: filesInFlightMax });
+  readonly #down = new DownHosts({ memoryMs: downHostMemoryMs });
   readonly #open = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
   /** Throws `MedleyError` `config_invalid` for a host that can never be reached. */
   constructor(options: ContentReaderOptions) {
+    assert(options.folder === null || isAbsolute(options.folder));
     this.#options = { ...defaults, ...options };
-    const { hosts, resolve, fetchesInFlightMax } = this.#options;
-    this.#connections = new Connections({ hosts: new AllowedHosts(hosts), resolve });
+    const { hosts, resolve, connectMsMax, fetchesInFlightMax } = this.#options;
+    this.#connections = new Connections({ hosts: new AllowedHosts(hosts), resolve, connectMsMax });
     this.#fetches = new Slots({
       inFlightMax: fetchesInFlightMax,
       perKeyMax: Math.ceil(fetchesInFlightMax / 2),
@@ -69,7 +79,8 @@ export class ContentReader implements AsyncDisposable {
 
   /**
    * The bytes that `value` stands for, in a buffer of their own, which may be transferred. `encoder_failed` where the value,
-   * what it leads to, or a host is at fault. Rejects with the signal's reason, or `encoder_unavailable` where it is closed meanwhile.
+   * what it leads to, or a host is at fault; `encoder_unavailable` where too many are being read. Rejects with the signal's
+   * reason, and with `encoder_unavailable` where it is closed meanwhile or the machine can't open more files.
    */
   async read(value: string, signal?: AbortSignal): Promise<Result<Uint8Array<ArrayBuffer>, EncodeFailure>> {
     assert(!this.#closing.signal.aborted, "read after close");
@@ -129,7 +140,19 @@ export class ContentReader implements AsyncDisposable {
     const connections = this.#connections;
     const attempt = () =>
       within(timeoutMs, url, signal, (ending) => fetchBytes(url, { connections, bytesMax, signal: ending }));
-    return await retrying(() => this.#fetches.run(url.host, attempt, signal), this.#options, signal);
+    const attemptsMax = this.#down.has(url.host, Date.now()) ? 1 : this.#options.attemptsMax;
+    try {
+      const bytes = await retrying(
+        () => this.#fetches.run(url.host, attempt, signal),
+        { ...this.#options, attemptsMax },
+        signal,
+      );
+      this.#down.delete(url.host);
+      return bytes;
+    } catch (error) {
+      if (error instanceof Unreachable) this.#down.add(url.host, Date.now());
+      throw error;
+    }
   }
 }
 

@@ -61,7 +61,6 @@ async function bodyOf(
     if (bytes.length === 0) throw new Refused(`${what} is empty`, "correct the address in the record");
     return bytes;
   } catch (error) {
-    response.on("error", () => {}); // Told of what ends it here.
     response.destroy();
     throw connectionFault(error, url, signal);
   }

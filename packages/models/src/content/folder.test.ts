@@ -39,7 +39,7 @@ beforeEach(() => {
   symlinkSync("nowhere", join(folder, "dangling"));
 });
 afterEach(() => {
-  vi.restoreAllMocks();
+  vi.resetAllMocks();
   rmSync(base, { recursive: true });
 });
 
@@ -162,7 +162,30 @@ describe("what is swapped between check and opening", () => {
       symlinkSync(join(base, "secret"), join(folder, "shoes/1.jpg"));
     });
     await expect(read("shoes/1.jpg")).rejects.toThrow(leaves);
+    await expect(vi.mocked(fs.open).mock.results[0]?.value).rejects.toMatchObject({ code: "ELOOP" });
   });
+
+  // The system knows where it opened the file, so that it does not help to look right whenever the path is walked.
+  test.skipIf(process.platform !== "linux")(
+    "the folder on the way, there and back and there again",
+    async () => {
+      writeFileSync(join(base, "pictures-private", "1.jpg"), secret);
+      const [shoes, old] = [join(folder, "shoes"), join(folder, "old")];
+      const away = () => {
+        renameSync(shoes, old);
+        symlinkSync("../pictures-private", shoes);
+      };
+      onceAfter("lstat", away);
+      vi.mocked(fs.open).mockImplementation(async (path, flags) => {
+        const file = await actual.open(path, flags);
+        rmSync(shoes);
+        renameSync(old, shoes);
+        onceAfter("realpath", away);
+        return file;
+      });
+      await expect(read("shoes/1.jpg")).rejects.toThrow(leaves);
+    },
+  );
 
   test.for([
     ["realpath", 2],
@@ -214,6 +237,14 @@ describe("what is swapped between check and opening", () => {
 test("at most bytesMax", async () => {
   expect((await read("shoes/1.jpg", 6)).length).toBe(6);
   await expect(read("shoes/1.jpg", 5)).rejects.toThrow("the file has more than 5 bytes");
+});
+
+test.for([
+  ["EMFILE", { code: "encoder_unavailable" }],
+  ["EIO", { name: "Refused", message: "the file can't be read (EIO)" }],
+] as const)("%s", async ([code, expected]) => {
+  vi.mocked(fs.open).mockRejectedValueOnce(Object.assign(new Error(code), { code }));
+  await expect(read("shoes/1.jpg")).rejects.toMatchObject(expected);
 });
 
 test("a folder that is missing is the configuration's fault", async () => {

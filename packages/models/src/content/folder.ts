@@ -1,6 +1,7 @@
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, open, readlink, realpath } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
+import { MedleyError } from "@medley/core";
 import { Refused, tooLarge } from "./faults.ts";
 
 /** Not followed: a link put in after the check. Not waited for: a FIFO without a writer. Some are missing on Windows. */
@@ -13,7 +14,7 @@ const correctPath = "correct the path in the record; paths are relative to the f
  * The bytes of the regular file `path` under `folder`. Symbolic links are followed as long as they stay inside. What was
  * opened is compared with what was checked, so that swapping a folder for a link in between gains nothing. Hard links
  * can't be told apart from files, so only those who are trusted may write into the folder. Throws `Refused`, whose messages
- * don't repeat the path.
+ * don't repeat the path; `encoder_unavailable` where the machine is short of handles or memory.
  */
 export async function readUnder(
   folder: string,
@@ -32,13 +33,12 @@ export async function readUnder(
   try {
     const real = await realpath(join(root, path));
     if (!isInside(root, real)) throw leaves();
-    const checked = await lstat(real, { bigint: true });
     // Before it is opened: opening some devices has effects.
-    checkKind(checked);
+    checkKind(await lstat(real, { bigint: true }));
     await using file = await open(real, openFlags);
     const opened = await file.stat({ bigint: true });
     checkKind(opened);
-    if (!isSame(checked, opened) || !(await isAt(file, opened, real))) throw leaves();
+    if (!(await isAt(file, opened, real))) throw leaves();
     if (opened.size > bytesMax) throw tooLarge("the file", bytesMax);
     return await readAll(file, Number(opened.size));
   } catch (error) {
@@ -61,15 +61,12 @@ function checkKind(status: BigIntStats): void {
   if (status.size === 0n) throw new Refused("the file is empty", "replace the file, then replay the record");
 }
 
-function isSame(one: BigIntStats, other: BigIntStats): boolean {
-  return one.dev === other.dev && one.ino === other.ino;
-}
-
-/** Whether `file` was opened at `real`, through no link. Linux knows; elsewhere the path is walked again. */
+/** Whether `file` was opened at `real`, through no link. Linux knows; elsewhere the path is walked again, which leaves a gap. */
 async function isAt(file: FileHandle, opened: BigIntStats, real: string): Promise<boolean> {
   const known = await readlink(`/proc/self/fd/${file.fd}`).catch(() => null);
   if (known !== null) return known === real;
-  return (await realpath(real)) === real && isSame(await lstat(real, { bigint: true }), opened);
+  const [again, now] = [await realpath(real), await lstat(real, { bigint: true })];
+  return again === real && now.dev === opened.dev && now.ino === opened.ino;
 }
 
 async function readAll(file: FileHandle, size: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -83,7 +80,7 @@ async function readAll(file: FileHandle, size: number): Promise<Uint8Array<Array
   return bytes;
 }
 
-/** An error of the file system is the record's own, but for those of the machine, which are bugs or worse: they come back. */
+/** What a file system says is the record's own fault, unless the machine is short of something: then all would fail. */
 function fileFault(error: unknown): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   switch (code) {
@@ -104,6 +101,10 @@ function fileFault(error: unknown): unknown {
         "the file may not be read by this process",
         "correct its permissions, then replay the record",
       );
+    case "EMFILE":
+    case "ENFILE":
+    case "ENOMEM":
+      return new MedleyError("encoder_unavailable", `no more files can be opened just now (${code})`);
     case undefined:
       return error;
     default:
