@@ -4,7 +4,7 @@ import type http from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test, vi } from "vitest";
@@ -275,6 +275,21 @@ describe("the end", () => {
     const results = await Promise.all(hosts.map((host) => reader.read(`http://${host}/`)));
     expect(results.every(({ ok }) => ok)).toBe(true);
     await vi.waitFor(() => expect(server.open).toBe(16));
+  });
+
+  test("closing waits for what can't be ended", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "medley-content-"));
+    writeFileSync(join(folder, "1.jpg"), "a shoe");
+    const reader = new ContentReader({ folder, hosts: [] });
+    let ended = false;
+    const read = reader.read("1.jpg").then(() => {
+      ended = true;
+    });
+    await reader[Symbol.asyncDispose]();
+    await setImmediate();
+    expect(ended).toBe(true);
+    await read;
+    rmSync(folder, { recursive: true });
   });
 
   test("closing ends what is open", async () => {

@@ -165,27 +165,36 @@ describe("what is swapped between check and opening", () => {
     await expect(vi.mocked(fs.open).mock.results[0]?.value).rejects.toMatchObject({ code: "ELOOP" });
   });
 
-  // The system knows where it opened the file, so that it does not help to look right whenever the path is walked.
-  test.skipIf(process.platform !== "linux")(
-    "the folder on the way, there and back and there again",
-    async () => {
+  describe("the folder on the way for a link, and back once the file is open", () => {
+    const [shoes, old] = [() => join(folder, "shoes"), () => join(folder, "old")];
+    const away = () => {
+      renameSync(shoes(), old());
+      symlinkSync("../pictures-private", shoes());
+    };
+    function awayAndBack(then: () => void): void {
       writeFileSync(join(base, "pictures-private", "1.jpg"), secret);
-      const [shoes, old] = [join(folder, "shoes"), join(folder, "old")];
-      const away = () => {
-        renameSync(shoes, old);
-        symlinkSync("../pictures-private", shoes);
-      };
       onceAfter("lstat", away);
       vi.mocked(fs.open).mockImplementation(async (path, flags) => {
         const file = await actual.open(path, flags);
-        rmSync(shoes);
-        renameSync(old, shoes);
-        onceAfter("realpath", away);
+        rmSync(shoes());
+        renameSync(old(), shoes());
+        then();
         return file;
       });
+    }
+
+    test("where the system does not tell where a file was opened", async () => {
+      vi.mocked(fs.readlink).mockRejectedValue(new Error("no /proc"));
+      awayAndBack(() => {});
       await expect(read("shoes/1.jpg")).rejects.toThrow(leaves);
-    },
-  );
+    });
+
+    // Where it does, it does not help to look right whenever the path is walked.
+    test.skipIf(process.platform !== "linux")("and there again", async () => {
+      awayAndBack(() => onceAfter("realpath", away));
+      await expect(read("shoes/1.jpg")).rejects.toThrow(leaves);
+    });
+  });
 
   test.for([
     ["realpath", 2],
