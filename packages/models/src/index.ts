@@ -2,9 +2,9 @@ export { type Environment, type LocatedModel, locateModel } from "./artefact/loc
 export type { Model } from "./artefact/model.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
+export { type BatchBounds, batchesByLength } from "./runtime/batches.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
+export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
-export { type BatchBounds, batchesByLength } from "./text/batches.ts";
-export { batchBounds } from "./text/text-encoder.ts";
