@@ -1,4 +1,5 @@
 import type { InferenceSession } from "onnxruntime-node";
+import type { Device } from "./device.ts";
 import type { Rows } from "./rows.ts";
 
 /** Whether an input is a record's or a search's: some models put different prompts before them. */
@@ -46,3 +47,8 @@ export const sessionOptions: InferenceSession.SessionOptions = {
   logSeverityLevel: 3,
   extra: { session: { intra_op: { allow_spinning: "0" } } },
 };
+
+/** On a GPU what it can't do runs on the CPU: some nodes that only count or shape. */
+export function sessionOptionsOf(device: Device): InferenceSession.SessionOptions {
+  return { ...sessionOptions, executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"] };
+}
