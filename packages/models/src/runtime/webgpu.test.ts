@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
@@ -18,7 +19,7 @@ test.skipIf(folder === undefined)(
       LD_LIBRARY_PATH: folder,
     };
     // In a process of its own, since the driver is chosen before a process starts.
-    const program = join(import.meta.dirname, "webgpu-vectors.fixture.ts");
+    const program = fileURLToPath(new URL("./webgpu-vectors.fixture.ts", import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [program], { env, timeout: 180_000 });
     const { device, differences } = JSON.parse(stdout.trim().split("\n").at(-1) as string);
     expect(device).toBe("webgpu");
