@@ -35,7 +35,13 @@ export class ModelRuntime implements AsyncDisposable {
   readonly #environment: Environment;
   /** By identity. */
   readonly #opened = new Map<string, Promise<OpenModel>>();
-  readonly #counters: ModelCounters = { modelCalls: 0, inputs: 0, paddedValues: 0, usefulValues: 0 };
+  readonly #counters: ModelCounters = {
+    modelCalls: 0,
+    inputs: 0,
+    inputsTried: 0,
+    paddedValues: 0,
+    usefulValues: 0,
+  };
   readonly #queryAdmission = new Admission({ inputsMax: queriesMax, callersMax: callersWaitingMax });
 
   constructor(options: ModelRuntimeOptions) {

@@ -11,6 +11,8 @@ export interface ModelCounters {
   /** Batches and single queries that ran through a model. */
   modelCalls: number;
   inputs: number;
+  /** Inputs that runs were begun with: more than `inputs` where batches failed and were halved. */
+  inputsTried: number;
   paddedValues: number;
   usefulValues: number;
 }
@@ -51,6 +53,7 @@ export class OpenModel {
 
   /** One batch; every length is at least 1. */
   async run(rows: Rows, signal?: AbortSignal): Promise<RunAnswer> {
+    this.#counters.inputsTried += rows.lengths.length;
     return this.#count(
       await this.#pool.run({ kind: "run", model: this.model.identity, rows }, signal),
       rows.lengths.length,
@@ -60,7 +63,9 @@ export class OpenModel {
   /** `null` for a query that says nothing. */
   async query(input: unknown, signal?: AbortSignal): Promise<RunAnswer | null> {
     const answer = await this.#pool.run({ kind: "query", model: this.model.identity, input }, signal);
-    return answer === null ? null : this.#count(answer, 1);
+    if (answer === null) return null;
+    this.#counters.inputsTried++;
+    return this.#count(answer, 1);
   }
 
   #count(answer: RunAnswer, inputs: number): RunAnswer {
