@@ -29,7 +29,10 @@ function graphBytes(): Uint8Array {
 
 async function probe(device: Device): Promise<ProbeAnswer> {
   const startedMs = performance.now();
-  const session = await InferenceSession.create(graphBytes(), sessionOptionsOf(device));
+  const session = await InferenceSession.create(graphBytes(), {
+    ...sessionOptionsOf(device),
+    logSeverityLevel: 3,
+  });
   const loadedMs = performance.now();
   const values = Float32Array.from({ length: size }, (_, i) => i - 3);
   const { y } = await session.run({ x: new Tensor("float32", values, [1, size]) });

@@ -44,7 +44,8 @@ export const sessionOptions: InferenceSession.SessionOptions = {
   interOpNumThreads: 1,
   executionMode: "sequential",
   graphOptimizationLevel: "all",
-  logSeverityLevel: 3,
+  // What it would print is in the error that it throws, and may quote what is in a record.
+  logSeverityLevel: 4,
   extra: { session: { intra_op: { allow_spinning: "0" } } },
 };
 
