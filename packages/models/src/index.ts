@@ -2,6 +2,7 @@ export { type Environment, type LocatedModel, locateModel } from "./artefact/loc
 export type { Model } from "./artefact/model.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
+export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
