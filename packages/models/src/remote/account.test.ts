@@ -98,6 +98,9 @@ test("one account per address and key; the lowest limit holds, and what is spent
   await again.account.admit(record, never);
   await again.account.admit(record, never);
   expect(time.nowMs()).toBe(60_000);
+  const twice = of("https://z", "a");
+  twice[Symbol.dispose]();
+  twice[Symbol.dispose]();
   for (let i = 0; i < 300; i++) of(`https://${i}`, null)[Symbol.dispose]();
-  expect(of("https://z", "a").account.spentTokens).toBe(7); // In use: never forgotten.
+  expect(of("https://z", "a").account.spentTokens).toBe(7); // In use by `again`: never forgotten.
 });

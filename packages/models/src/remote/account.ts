@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { MedleyError } from "@medley/core";
 import type { EndpointKey } from "./endpoint-key.ts";
@@ -181,12 +182,14 @@ export class Accounts {
     entry.account.limit(limits);
     this.#unused.delete(name);
     this.#inUse.set(name, entry);
-    return { account: entry.account, [Symbol.dispose]: () => this.#release(name) };
+    const lease = new DisposableStack(); // Whose second disposal does nothing.
+    lease.defer(() => this.#release(name));
+    return { account: entry.account, [Symbol.dispose]: () => lease.dispose() };
   }
 
   #release(name: string): void {
     const entry = this.#inUse.get(name);
-    if (entry === undefined) return;
+    assert(entry !== undefined);
     entry.users -= 1;
     if (entry.users > 0) return;
     this.#inUse.delete(name);

@@ -63,6 +63,13 @@ test.for<[string, Behaviour]>([
   ["no index", altered((answer) => Object.assign(entryOf(answer, 1), { index: undefined }))],
   ["an entry that is null", altered((answer) => answer.data.splice(1, 1, null as never))],
   ["no embedding", altered((answer) => Object.assign(entryOf(answer, 1), { embedding: null }))],
+  [
+    "base64 with something else in it",
+    altered(({ data }, { body }) => {
+      const [, entry] = honest({ ...body, encoding_format: "base64" }).data;
+      data[1] = { index: 1, embedding: `${entry?.embedding}!` };
+    }),
+  ],
   ["base64 of something else", altered((answer) => Object.assign(entryOf(answer, 1), { embedding: "a-b" }))],
 ])("%s passes: tried again, and given up after five attempts", async ([, fault]) => {
   await using remote = await openRemote();
@@ -176,6 +183,34 @@ test("an endpoint that refuses whatever it is asked makes no dead letters", asyn
   expect(server.received.length).toBeLessThanOrEqual(4 + 2);
 });
 
+test("a probe that is given up with its batch is sent again for the others", async () => {
+  await using remote = await openRemote();
+  const { server } = remote;
+  await using encoder = remote.open({ batchTextsMax: 1 });
+  const probed = Promise.withResolvers<void>();
+  const refused = Promise.withResolvers<void>();
+  server.behaviour = async (response, { body }) => {
+    const [text] = body.input;
+    if (text === "probe") {
+      if (server.batches.flat().filter((each) => each === "probe").length > 1) return false;
+      return probed.resolve(); // Hangs.
+    }
+    if (text === "second") await probed.promise;
+    sendJson(response, {}, 400);
+    if (text === "second") response.once("close", refused.resolve);
+    return true;
+  };
+  const giveUp = new AbortController();
+  const first = encoder.encode(["first"], giveUp.signal);
+  const second = encoder.encode(["second"]);
+  await probed.promise;
+  await refused.promise;
+  await new Promise((resolve) => setTimeout(resolve, 50)); // Until it waits for the other's probe.
+  giveUp.abort(new Error("enough"));
+  await expect(first).rejects.toThrow("enough");
+  expect(codes(await second)).toEqual(["encoder_failed"]);
+});
+
 test("nor does one that comes to refuse everything", async () => {
   await using remote = await openRemote();
   const { server } = remote;
@@ -249,6 +284,27 @@ test("an answer is not read beyond what its vectors may take", async () => {
   expect(messageOf(result)).toContain(`more than the ${65_536 + 1_024 + 32 * dimensions} bytes`);
 });
 
+test("answers in another order are put into that of the texts", async () => {
+  await using remote = await openRemote();
+  await using encoder = remote.open();
+  const texts = numbered(5);
+  const inOrder = await encoder.encode(texts);
+  remote.server.behaviour = altered((answer) => answer.data.reverse());
+  expect(await encoder.encode(texts)).toEqual(inOrder);
+  expect(remote.server.received.length).toBe(2);
+});
+
+test("an endpoint that is not there is named, with the reason", async () => {
+  await using encoder = await (async () => {
+    await using remote = await openRemote();
+    return remote.open();
+  })();
+  const [result] = await encoder.encode(["a"]);
+  expect(messageOf(result)).toMatch(
+    /^http.*\/v1\/embeddings can't be reached, or broke off \(ECONNREFUSED\)/,
+  );
+});
+
 test.for<[string, unknown]>([
   ["null", [1, null, 3, 4, 5, 6, 7, 8]],
   ["a string", [1, "2", 3, 4, 5, 6, 7, 8]],
@@ -306,7 +362,17 @@ test.for<[string, (answer: Answer) => void]>([
   expect(messageOf((await encoder.encode(["a"]))[0])).toContain("200 are used");
 });
 
-test("requests under way count against the budget; refused ones do not, those that timed out do", async () => {
+test("what is refused costs nothing", async () => {
+  await using remote = await openRemote();
+  await using encoder = remote.open({ tokensMax: 2 });
+  remote.server.behaviour = (response, { body }) => body.input.includes("bad") && sendJson(response, {}, 400);
+  expect(codes(await encoder.encode(["a"]))).toEqual(["ok"]);
+  expect(codes(await encoder.encode(["bad"]))).toEqual(["encoder_failed"]);
+  expect(codes(await encoder.encode(["b"]))).toEqual(["ok"]);
+  expect(messageOf((await encoder.encode(["c"]))[0])).toContain("2 are used");
+});
+
+test("requests under way count against the budget, and so do those that timed out", async () => {
   await using remote = await openRemote();
   const { server } = remote;
   await using encoder = remote.open({ tokensMax: 2, batchTextsMax: 1, timeoutMs: 100 });

@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { runInNewContext } from "node:vm";
+import { checkConfig } from "@medley/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { dimensions, honest, openRemote, segmentOf, sendJson } from "./remote-server.fixture.ts";
@@ -145,7 +148,8 @@ test("who gives up takes its waiting texts along; the shared request goes on for
   await expect(encoder.encodeQuery("z", giveUp.signal)).rejects.toThrow("enough");
   gate.resolve(false);
   expectSegments(await stays, ["x"]);
-  expect(server.batches).toEqual([["b", "x"]]);
+  expectSegments(await encoder.encode(["after"]), ["after"]);
+  expect(server.batches).toEqual([["b", "x"], ["after"]]);
 });
 
 test("a request that nobody waits for is given up, and frees its slot", async () => {
@@ -202,6 +206,18 @@ test("a closed encoder answers its callers, and ends what is under way", async (
     expect(result).toMatchObject({ ok: false, failure: { code: closed.failure.code } });
     expect(!result.ok && result.failure.message).toMatch(closed.failure.message);
   }
+});
+
+test("a closed encoder leaves its account, once", async () => {
+  await using remote = await openRemote();
+  const { server, accounts } = remote;
+  const encoder = remote.open();
+  await encoder.encode(["a"]);
+  await encoder[Symbol.asyncDispose]();
+  await encoder[Symbol.asyncDispose]();
+  const spent = () => accounts.open(`${server.url}/embeddings`, null, {}).account.spentTokens;
+  for (let i = 0; i < 257; i++) accounts.open(`https://${i}`, null, {})[Symbol.dispose]();
+  expect(spent()).toBe(0); // Only of those not in use are the oldest forgotten.
 });
 
 test("a search that is no text is refused", async () => {
@@ -273,4 +289,16 @@ test("numbers in decimal are read as well as base64", async () => {
   remote.server.behaviour = (response, { body }) =>
     sendJson(response, honest({ ...body, encoding_format: "float" }));
   expectSegments(await encoder.encode(["a", "b"]), ["a", "b"]);
+});
+
+test("the configurations of docs/ENCODERS.md are taken", async () => {
+  const page = readFileSync(new URL("../../../../docs/ENCODERS.md", import.meta.url), "utf8");
+  const section = page.slice(page.indexOf("## remote"), page.indexOf("## number"));
+  const examples = [...section.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] as string);
+  expect(examples.length).toBe(4);
+  for (const example of examples) {
+    const spaces = runInNewContext(`({${example}})`);
+    const fields = { title: "text", plot: "text" };
+    expect(checkConfig({ collections: { films: { fields, spaces: { ...spaces } } } }).length).toBe(1);
+  }
 });
