@@ -4,6 +4,7 @@ import type { Collection, Field, Space } from "../collection.ts";
 import { MedleyError } from "../errors.ts";
 import { type announcedFieldTypes, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
 import type { EncoderName, SpaceDefinition } from "./definition.ts";
+import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
 
 /** Which field types an encoder reads. */
@@ -169,6 +170,7 @@ function checkSpace(
 }
 
 function* parameterProblems(definition: SpaceDefinition): Generator<string> {
+  if (definition.encoder === "remote") yield* remoteAddressProblems(definition);
   if (definition.encoder === "number") {
     const [min, max] = definition.range;
     if (min >= max) yield `range [${min}, ${max}] is empty; the first number must be below the second`;
