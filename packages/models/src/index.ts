@@ -2,9 +2,9 @@ export { type Environment, type LocatedModel, locateModel } from "./artefact/loc
 export type { Model } from "./artefact/model.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
+export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
 export { type BatchBounds, batchesByLength } from "./runtime/batches.ts";
 export { chooseDevice, type Device, type DeviceChoice, deviceChoices, devices } from "./runtime/device.ts";
-export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";
 export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts";
