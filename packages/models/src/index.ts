@@ -4,9 +4,12 @@ export { type Pooling, readTextModel, type TextModel } from "./artefact/text-mod
 export type { ResolveHost } from "./content/connections.ts";
 export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
+export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
+export { type BatchBounds, batchesByLength } from "./runtime/batches.ts";
+export { chooseDevice, type Device, type DeviceChoice, deviceChoices, devices } from "./runtime/device.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";
+export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts";
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
+export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
-export { type BatchBounds, batchesByLength } from "./text/batches.ts";
-export { batchBounds } from "./text/text-encoder.ts";

@@ -200,3 +200,49 @@ describe("where pictures and clips are read from", () => {
     expect(messageFor({ folder: folder as string })).toContain(expected);
   });
 });
+
+const remote = {
+  encoder: "remote",
+  field: "plot",
+  url: "https://api.example.com/v1",
+  model: "m",
+  dimensions: 8,
+};
+const checkedRemote = (change: object) => messageOf({ ...good, spaces: { r: { ...remote, ...change } } });
+
+test.for<[string, object, string]>([
+  ["a password in it", { url: "https://me:secret@api.example.com/v1" }, "url holds a user name or password"],
+  ["a query", { url: "https://api.example.com/v1?version=2" }, 'url has a part after "?" or "#"'],
+  ["an empty query", { url: "https://api.example.com/v1?" }, 'url has a part after "?" or "#"'],
+  ["a fragment", { url: "https://api.example.com/v1#a" }, 'url has a part after "?" or "#"'],
+  ["the suffix", { url: "https://api.example.com/v1/embeddings" }, "url ends in /embeddings"],
+  ["the suffix and a slash", { url: "https://api.example.com/v1/embeddings/" }, "url ends in /embeddings"],
+  ["another scheme", { url: "ftp://api.example.com/v1" }, "collection films, space r, url"],
+  ["a key in plain http", { url: "http://api.example.com/v1", keyVariable: "K" }, "in plain http; use https"],
+  ["a key to a public address", { url: "http://8.8.8.8/v1", keyVariable: "K" }, "a key would go to 8.8.8.8"],
+  ["a key to a public IPv6", { url: "http://[2001:db8::1]/v1", keyVariable: "K" }, "a key would go to"],
+  [
+    "a private address as a name",
+    { url: "http://10.0.0.1.example.com", keyVariable: "K" },
+    "a key would go to",
+  ],
+  ["the file's variable", { keyVariable: "K_FILE" }, "keyVariable K_FILE ends in _FILE"],
+])("a remote address with %s is refused with the mend", ([, change, expected]) => {
+  const message = checkedRemote(change);
+  expect(message).toContain(expected);
+  expect(message).not.toContain("secret");
+});
+
+test.for<[string, object]>([
+  ["https with a key", { keyVariable: "OPENAI_API_KEY" }],
+  ["https with a slash at its end", { url: "https://api.example.com/v1/" }],
+  ["plain http without a key", { url: "http://api.example.com/v1" }],
+  ...["localhost:11434", "127.0.0.9", "[::1]:80", "10.1.2.3", "172.31.0.1", "192.168.0.1", "169.254.1.1"]
+    .concat(["[fd00::1]", "[fe80::1]", "tei:8080", "gpu.internal", "gpu.local", "a.localhost", "gpu.local."])
+    .map((host): [string, object] => [
+      `a key in plain http to ${host}`,
+      { url: `http://${host}/v1`, keyVariable: "K" },
+    ]),
+])("a remote address is taken: %s", ([, change]) => {
+  expect(checkedRemote(change)).toBe("accepted");
+});

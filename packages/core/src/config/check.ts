@@ -5,6 +5,7 @@ import { MedleyError } from "../errors.ts";
 import { type announcedFieldTypes, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
 import { parseHostPattern } from "./host-pattern.ts";
+import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
 
 /** Which field types an encoder reads. */
@@ -173,6 +174,7 @@ function* parameterProblems(definition: SpaceDefinition): Generator<string> {
   if (definition.encoder === "image" || definition.encoder === "audio") {
     yield* sourceProblems(definition.from ?? {});
   }
+  if (definition.encoder === "remote") yield* remoteAddressProblems(definition);
   if (definition.encoder === "number") {
     const [min, max] = definition.range;
     if (min >= max) yield `range [${min}, ${max}] is empty; the first number must be below the second`;

@@ -11,3 +11,4 @@ export {
   onnxTypes,
   tensorOf,
 } from "./onnx-model.ts";
+export { tensorInfo } from "./tensor-info.ts";
