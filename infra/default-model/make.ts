@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { layout } from "./layout.ts";
 import { type Closeness, closeness, vectorsOf } from "./measure.ts";
-import { quantise } from "./quantise.ts";
+import { quantiseWeights } from "@medley/models/onnx";
 import { readmeOf } from "./readme.ts";
 import { oddTexts, referenceTexts, textsOfFile } from "./texts.ts";
 
@@ -80,7 +80,7 @@ async function make(options: { from: string; tokenizer: string; out: string; tex
   try {
     const [original, made] = [join(staging, "original"), join(staging, "made")];
     await writeModel(original, source, tokenizer);
-    await writeModel(made, quantise(source), tokenizer);
+    await writeModel(made, quantiseWeights(source).bytes, tokenizer);
     const texts = [...referenceTexts, ...measuredTexts(options.texts)];
     const reference = await vectorsOf(original, texts);
     const measured = closeness(await vectorsOf(made, texts), reference);
