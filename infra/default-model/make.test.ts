@@ -3,11 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { locateModel } from "@medley/models";
-import { decodeOnnx, onnxTypes } from "@medley/models/onnx";
+import { decodeOnnx, onnxTypes, quantiseWeights } from "@medley/models/onnx";
 import { expect, onTestFinished, test } from "vitest";
 import { measuredTexts, writeModel } from "./make.ts";
 import { closeness, vectorsOf } from "./measure.ts";
-import { quantiseWeights } from "@medley/models/onnx";
 
 const { directory } = await locateModel("all-MiniLM-L6-v2", {});
 const bytes = readFileSync(join(directory, "onnx/model.onnx"));

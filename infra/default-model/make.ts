@@ -12,9 +12,9 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { quantiseWeights } from "@medley/models/onnx";
 import { layout } from "./layout.ts";
 import { type Closeness, closeness, vectorsOf } from "./measure.ts";
-import { quantiseWeights } from "@medley/models/onnx";
 import { readmeOf } from "./readme.ts";
 import { oddTexts, referenceTexts, textsOfFile } from "./texts.ts";
 

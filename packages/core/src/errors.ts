@@ -113,6 +113,12 @@ export const errorTable = {
     retryable: false,
     meaning: "a model asks for something this runtime doesn't do, so running it would give wrong vectors",
   },
+  hub_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the model hub can't be reached, breaks off, or refuses for a passing reason",
+  },
   encoder_failed: {
     exitCode: 1,
     httpStatus: 500,

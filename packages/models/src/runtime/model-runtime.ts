@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Encoder } from "@medley/core";
 import type { Environment } from "../artefact/locate.ts";
+import type { ModelLock } from "../artefact/lock.ts";
 import { readTextModel } from "../artefact/text-model.ts";
 import { TextEncoder, windowTextsMax } from "../text/text-encoder.ts";
 import { Admission } from "./admission.ts";
@@ -15,7 +16,10 @@ const queriesMax = 64;
 export interface ModelRuntimeOptions {
   /** Session threads, each with its own copy of every model. Default: the cores this process may use. */
   readonly threads?: number;
+  /** Where the hub's cache is. */
   readonly environment: Environment;
+  /** Pins the models of the hub. Default: none is pinned, so only bundled models and folders are loaded. */
+  readonly lock?: ModelLock;
 }
 
 /**
@@ -25,6 +29,7 @@ export interface ModelRuntimeOptions {
 export class ModelRuntime implements AsyncDisposable {
   readonly #pool: ThreadPool;
   readonly #environment: Environment;
+  readonly #lock: ModelLock | undefined;
   /** By identity. */
   readonly #opened = new Map<string, Promise<void>>();
   readonly #counters: ModelCounters = { modelCalls: 0, inputs: 0, paddedValues: 0, usefulValues: 0 };
@@ -33,6 +38,7 @@ export class ModelRuntime implements AsyncDisposable {
 
   constructor(options: ModelRuntimeOptions) {
     this.#environment = options.environment;
+    this.#lock = options.lock;
     this.#pool = new ThreadPool({
       threads: options.threads ?? availableParallelism(),
       jobsMax: textsAdmittedMax + queriesMax,
@@ -56,7 +62,7 @@ export class ModelRuntime implements AsyncDisposable {
 
   /** The model below an encoder, for callers that prepare and batch themselves. */
   async textModel(name: string): Promise<OpenModel> {
-    const model = await readTextModel(name, this.#environment);
+    const model = await readTextModel(name, this.#environment, { lock: this.#lock });
     let opening = this.#opened.get(model.identity);
     if (opening === undefined) {
       opening = this.#pool.open(model);
