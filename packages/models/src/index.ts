@@ -1,10 +1,46 @@
-export { type Environment, type LocatedModel, locateModel } from "./artefact/locate.ts";
+export { cachedHubModels, inspectModel, type ModelState, removeCached } from "./artefact/cached-models.ts";
+export { type Closeness, closeness } from "./artefact/closeness.ts";
+export { ModelFiles, type PinnedFile, readPinned } from "./artefact/files.ts";
+export {
+  type Environment,
+  isBundled,
+  type LocatedModel,
+  type LocateOptions,
+  locateModel,
+} from "./artefact/locate.ts";
+export {
+  emptyLock,
+  type LockedFile,
+  type LockedModel,
+  lockFileName,
+  type ModelLock,
+  readLock,
+  updateLock,
+} from "./artefact/lock.ts";
 export type { Model } from "./artefact/model.ts";
+export {
+  isHubId,
+  isModelPath,
+  type ModelKind,
+  type ModelName,
+  parseModelName,
+} from "./artefact/model-name.ts";
+export {
+  describeModel,
+  loadModelBytes,
+  type ModelBytes,
+  type PinnedModel,
+  pinModel,
+} from "./artefact/onnx-file.ts";
+export { type PullOptions, pullModel } from "./artefact/pull.ts";
+export { sampleTexts } from "./artefact/sample-texts.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
+export { type QuantisedModel, quantiseModel } from "./quantise-model.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export { type BatchBounds, batchesByLength } from "./text/batches.ts";
 export { batchBounds } from "./text/text-encoder.ts";
+export { type Verified, verifyModel } from "./verify-model.ts";

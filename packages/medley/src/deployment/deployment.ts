@@ -10,7 +10,7 @@ import {
   type Transport,
   VersionClock,
 } from "@medley/core";
-import { type ModelRuntime, openModelRuntime } from "@medley/models";
+import { type ModelLock, type ModelRuntime, openModelRuntime } from "@medley/models";
 import {
   type Checked,
   type CollectionEncoders,
@@ -37,6 +37,8 @@ export type StageName = "embed" | "index";
 export interface DeploymentOptions {
   readonly collections: ReadonlyMap<string, Collection>;
   readonly settings: Settings;
+  /** Of `loadConfig`. Default: no model of the hub is pinned, so none is loaded. */
+  readonly lock?: ModelLock;
   readonly clock?: Clock;
   /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
   readonly encoderOf?: (space: Space) => Encoder | null;
@@ -152,6 +154,7 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   const runtime = resources.use(
     openModelRuntime({
       environment: settings.environment,
+      ...(options.lock === undefined ? {} : { lock: options.lock }),
       ...(settings.modelThreads === null ? {} : { threads: settings.modelThreads }),
     }),
   );

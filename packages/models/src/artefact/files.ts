@@ -42,9 +42,9 @@ export class ModelFiles {
     return files;
   }
 
-  /** Names of the files whose hashes are known, in no order; `undefined` where nothing is. */
-  get names(): readonly string[] | undefined {
-    return this.#hashes === undefined ? undefined : Object.keys(this.#hashes);
+  /** Whether the lock or the manifest says what a file must be. */
+  isListed(name: string): boolean {
+    return this.#hashes !== undefined && Object.hasOwn(this.#hashes, name);
   }
 
   /** The object in a JSON file, or `undefined` where the model has no such file. */
