@@ -43,7 +43,9 @@ export async function bringFile(file: HubFile, options: DownloadOptions): Promis
   }
   await mkdir(dirname(blob), { recursive: true });
   const digest = await download(file, `${blob}.incomplete`, options);
-  await rename(`${blob}.incomplete`, blob);
+  await rename(`${blob}.incomplete`, blob).catch((cause) => {
+    throw cause.code === "ENOENT" ? twoAtOnce(file, options.id, cause) : cause;
+  });
   await link(blob, pointer);
   return { sha256: digest.sha256, bytes: file.bytes };
 }
@@ -116,10 +118,18 @@ async function download(file: HubFile, incomplete: string, options: DownloadOpti
       continue;
     }
     const digest = hashes.digest();
-    if (matches(file, digest)) return digest;
+    const size = await stat(incomplete).then(
+      (stats) => stats.size,
+      (cause) => {
+        throw twoAtOnce(file, id, cause);
+      },
+    );
+    // Where another process wrote to the file as well, it is not what came over the line.
+    if (matches(file, digest) && size === file.bytes) return digest;
     // Bytes of an earlier try may be the wrong ones; those of one go are the hub's own.
     await rm(incomplete, { force: true });
     onBytes(-digest.bytes);
+    if (size !== file.bytes) throw twoAtOnce(file, id);
     if (before === 0) throw wrongBytes(file, digest, id);
   }
 }
@@ -174,6 +184,13 @@ async function link(blob: string, pointer: string): Promise<void> {
 function brokeOff(file: HubFile, id: string, cause: unknown): MedleyError {
   return new MedleyError("hub_unavailable", `${file.path} of ${id} broke off: ${reasonOf(cause)}`, {
     mend: "try again: it continues where it ended",
+    cause,
+  });
+}
+
+function twoAtOnce(file: HubFile, id: string, cause?: unknown): MedleyError {
+  return new MedleyError("hub_unavailable", `another process fetches ${file.path} of ${id} too`, {
+    mend: "let it end, then try again",
     cause,
   });
 }

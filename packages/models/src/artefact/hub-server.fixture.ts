@@ -8,10 +8,12 @@ export interface ServedModel {
   readonly files: Readonly<Record<string, Uint8Array>>;
 }
 
-/** What goes wrong, once each; a path is that of a file. */
+/** What goes wrong; a path is that of a file. */
 export interface Trouble {
-  /** Ends the connection after so many bytes of the answer. */
+  /** Once: ends the connection after so many bytes of the answer. */
   readonly cutAfterBytes?: { readonly path: string; readonly bytes: number };
+  /** Sends so many bytes of the answer and then no more, until it is closed. Each time. */
+  readonly holdAfterBytes?: { readonly path: string; readonly bytes: number };
   /** Answers so many requests with this status. */
   readonly status?: { readonly code: number; readonly times: number; readonly retryAfter?: string };
   /** Sends other bytes than it lists. */
@@ -140,7 +142,7 @@ export class HubServer implements AsyncDisposable {
   }
 
   #send(request: IncomingMessage, response: ServerResponse, path: string, bytes: Uint8Array): void {
-    const { cutAfterBytes, wrong, ignoresRange } = this.trouble;
+    const { cutAfterBytes, holdAfterBytes, wrong, ignoresRange } = this.trouble;
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
     const isWhole = from === undefined || (ignoresRange === path && from !== "0");
     const start = isWhole ? 0 : Number(from);
@@ -153,6 +155,10 @@ export class HubServer implements AsyncDisposable {
       const { cutAfterBytes: _, ...rest } = this.trouble;
       this.trouble = rest;
       response.write(sent.subarray(0, cutAfterBytes.bytes), () => setTimeout(() => response.destroy(), 100));
+      return;
+    }
+    if (holdAfterBytes?.path === path && sent.length > holdAfterBytes.bytes) {
+      response.write(sent.subarray(0, holdAfterBytes.bytes));
       return;
     }
     response.end(sent);

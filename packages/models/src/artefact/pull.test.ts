@@ -158,6 +158,19 @@ test("a server that sends the whole file for a range is no trouble", async () =>
   expect((await pull()).files).toEqual(hashesOf(needed));
 });
 
+test("two pulls at once: what one of them brings is right, whatever becomes of the other", async () => {
+  const { pull, repository } = await here();
+  for (const ended of await Promise.allSettled([pull(), pull()])) {
+    if (ended.status === "rejected") expect(ended.reason).toMatchObject({ code: "hub_unavailable" });
+    else expect(ended.value.files).toEqual(hashesOf(needed));
+  }
+  expect((await pull()).files).toEqual(hashesOf(needed));
+  const snapshot = join(repository, "snapshots", revision);
+  for (const [path, bytes] of Object.entries(needed)) {
+    expect(sha256(await readFile(join(snapshot, path)))).toBe(sha256(bytes));
+  }
+});
+
 test("a pull that is interrupted keeps what it has", async () => {
   const { hub, pull, repository } = await here();
   const controller = new AbortController();
