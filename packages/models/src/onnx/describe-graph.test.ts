@@ -110,23 +110,24 @@ function nested(depth: number): Uint8Array {
 }
 
 test.for([
-  ["no bytes", new Uint8Array(0)],
-  ["text", Buffer.from("no weights at all")],
-  ["JSON", Buffer.from('{"a": 1}')],
-  ["a model that breaks off", bundled.subarray(0, 1_000_000)],
-  ["graphs 100 deep", nested(100)],
-  ["graphs 20,000 deep", nested(20_000)],
+  ["no bytes", new Uint8Array(0), "no ONNX graph"],
+  ["text", Buffer.from("no weights at all"), "at offset"],
+  ["JSON", Buffer.from('{"a": 1}'), "at offset"],
+  ["a model that breaks off", bundled.subarray(0, 1_000_000), "past the end"],
+  ["graphs 100 deep", nested(100), "8 deep"],
+  ["graphs 20,000 deep", nested(20_000), "8 deep"],
   [
     "a length of 2^62",
     Buffer.concat([Buffer.from([(7 << 3) | 2]), Buffer.from("8080808080808080c000", "hex")]),
   ],
-  ["a negative length", Buffer.from([(7 << 3) | 2, ...Array(9).fill(255), 1])],
-  ["a varint without end", Buffer.alloc(50, 255)],
-  ["a name of a million bytes", modelOf([node("A".repeat(1_000_000))])],
-  ["a million nodes", field(7, Buffer.concat(Array(1_000_000).fill(field(1, field(4, "Add")))))],
-  ["a million tensors", field(7, Buffer.concat(Array(1_000_000).fill(field(5, ""))))],
-] as const)("%s: refused", ([, bytes]) => {
+  ["a negative length", Buffer.from([(7 << 3) | 2, ...Array(9).fill(255), 1]), "past the end"],
+  ["a varint without end", Buffer.alloc(50, 255), "varint"],
+  ["a name of a million bytes", modelOf([node("A".repeat(1_000_000))]), "a name in it"],
+  ["a million nodes", field(7, Buffer.concat(Array(1_000_000).fill(field(1, field(4, "Add"))))), "nodes"],
+  ["a million tensors", field(7, Buffer.concat(Array(1_000_000).fill(field(5, "")))), "tensors"],
+] as const)("%s: refused", ([, bytes, words]) => {
   expect(() => describeGraph(bytes)).toThrow(RangeError);
+  expect(() => describeGraph(bytes)).toThrow(words);
 });
 
 test("whatever the bytes are, they are described or refused", () => {
