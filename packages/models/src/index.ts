@@ -1,9 +1,44 @@
-export { type Environment, type LocatedModel, locateModel } from "./artefact/locate.ts";
+export { cachedHubModels, inspectModel, type ModelState, removeCached } from "./artefact/cached-models.ts";
+export { type Closeness, closeness } from "./artefact/closeness.ts";
+export { ModelFiles, type PinnedFile, readPinned } from "./artefact/files.ts";
+export {
+  type Environment,
+  isBundled,
+  type LocatedModel,
+  type LocateOptions,
+  locateModel,
+} from "./artefact/locate.ts";
+export {
+  emptyLock,
+  type LockedFile,
+  type LockedModel,
+  lockFileName,
+  type ModelLock,
+  readLock,
+  updateLock,
+} from "./artefact/lock.ts";
 export type { Model } from "./artefact/model.ts";
+export {
+  isHubId,
+  isModelPath,
+  type ModelKind,
+  type ModelName,
+  parseModelName,
+} from "./artefact/model-name.ts";
+export {
+  describeModel,
+  loadModelBytes,
+  type ModelBytes,
+  type PinnedModel,
+  pinModel,
+} from "./artefact/onnx-file.ts";
+export { type PullOptions, pullModel } from "./artefact/pull.ts";
+export { sampleTexts } from "./artefact/sample-texts.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
 export type { ResolveHost } from "./content/connections.ts";
 export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
+export { type QuantisedModel, quantiseModel } from "./quantise-model.ts";
 export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
 export { type BatchBounds, batchesByLength } from "./runtime/batches.ts";
 export { chooseDevice, type Device, type DeviceChoice, deviceChoices, devices } from "./runtime/device.ts";
@@ -13,3 +48,4 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { type Verified, verifyModel } from "./verify-model.ts";

@@ -13,7 +13,8 @@ interface Weighted {
 
 /**
  * A sentence embedding by a pre-trained model. Several fields are joined with a line break.
- * `model`: a name (`all-MiniLM-L6-v2` travels with Medley), a Hugging Face id found in the hub cache on disk, or a path.
+ * `model`: a name (`all-MiniLM-L6-v2` travels with Medley), a Hugging Face id that `medley models pull` has fetched and pinned
+ * (`org/name`; `org/name#fp16` takes its `model_fp16.onnx`), or a path from this file (`./folder`).
  */
 export interface TextSpace<F extends Fields> extends Weighted {
   encoder: "text";

@@ -1,13 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Collection, checkConfig, MedleyError } from "@medley/core";
+import { lockFileName, type ModelLock, readLock } from "@medley/models";
 
 const fileNames = ["medley.config.ts", "medley.config.js", "medley.config.json"];
 
 export interface LoadedConfig {
   readonly file: string;
   readonly collections: ReadonlyMap<string, Collection>;
+  /** `medley.lock.json` beside it: which bytes the models are. */
+  readonly lock: ModelLock;
 }
 
 /**
@@ -23,7 +26,8 @@ export async function loadConfig(directory: string, path?: string): Promise<Load
     });
   }
   const collections = checkConfig(await readConfig(file), file);
-  return { file, collections: new Map(collections.map((collection) => [collection.name, collection])) };
+  const lock = await readLock(join(dirname(file), lockFileName));
+  return { file, collections: new Map(collections.map((collection) => [collection.name, collection])), lock };
 }
 
 async function readConfig(file: string): Promise<unknown> {

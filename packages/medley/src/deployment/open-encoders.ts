@@ -1,9 +1,7 @@
 import { type Clock, type Collection, closedFormEncoder, type Encoder, type Space } from "@medley/core";
 import type { ModelRuntime } from "@medley/models";
 import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
-
-/** The model of text spaces that name none: it travels with Medley. */
-const defaultTextModel = "all-MiniLM-L6-v2";
+import { defaultTextModel } from "../config/configured-models.ts";
 
 export interface OpenEncodersOptions {
   readonly runtime: ModelRuntime;

@@ -1,9 +1,11 @@
+export { describeGraph, type GraphDescription } from "./describe-graph.ts";
 export {
   decodeOnnx,
   encodeOnnx,
   floatsOf,
   nodeOf,
   type OnnxAttribute,
+  type OnnxEntry,
   type OnnxGraph,
   type OnnxModel,
   type OnnxNode,
@@ -11,4 +13,10 @@ export {
   onnxTypes,
   tensorOf,
 } from "./onnx-model.ts";
+export {
+  inlineExternalData,
+  type QuantisedTensor,
+  type QuantisedWeights,
+  quantiseWeights,
+} from "./quantise-weights.ts";
 export { tensorInfo } from "./tensor-info.ts";

@@ -59,11 +59,22 @@ export interface OnnxTensor extends Message {
   floatData?: number[];
   int32Data?: number[];
   int64Data?: bigint[];
+  /** Key and value: `location`, `offset`, `length`. Counts where `dataLocation` is 1. */
+  externalData?: OnnxEntry[];
+  dataLocation?: number;
+}
+export interface OnnxEntry extends Message {
+  key: string;
+  value: string;
 }
 
 /** Numbers of onnx.proto's `TensorProto.DataType`. */
 export const onnxTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 
+const entrySchema: MessageSchema = {
+  1: { name: "key", kind: "string" },
+  2: { name: "value", kind: "string" },
+};
 const tensorSchema: MessageSchema = {
   1: { name: "dims", kind: "int", many: true },
   2: { name: "dataType", kind: "int" },
@@ -72,6 +83,8 @@ const tensorSchema: MessageSchema = {
   7: { name: "int64Data", kind: "bigint", many: true },
   8: { name: "name", kind: "string" },
   9: { name: "rawData", kind: "bytes" },
+  13: { name: "externalData", kind: entrySchema, many: true },
+  14: { name: "dataLocation", kind: "int" },
 };
 const attributeSchema: MessageSchema = {
   1: { name: "name", kind: "string" },

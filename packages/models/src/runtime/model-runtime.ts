@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { type Encoder, MedleyError, succeed } from "@medley/core";
 import type { Environment } from "../artefact/locate.ts";
+import type { ModelLock } from "../artefact/lock.ts";
 import type { Model } from "../artefact/model.ts";
 import { readTextModel } from "../artefact/text-model.ts";
 import { Admission } from "./admission.ts";
@@ -22,7 +23,10 @@ export interface ModelRuntimeOptions {
   readonly device?: Device;
   /** Of all models in all threads together; the first copy of a model is always loaded. Default: no bound. */
   readonly memoryBytesMax?: number;
+  /** Where the hub's cache is. */
   readonly environment: Environment;
+  /** Pins the models of the hub. Default: none is pinned, so only bundled models and folders are loaded. */
+  readonly lock?: ModelLock;
 }
 
 /**
@@ -33,6 +37,7 @@ export class ModelRuntime implements AsyncDisposable {
   readonly device: Device;
   readonly #pool: ThreadPool;
   readonly #environment: Environment;
+  readonly #lock: ModelLock | undefined;
   /** By identity. */
   readonly #opened = new Map<string, Promise<OpenModel>>();
   readonly #counters: ModelCounters = {
@@ -48,6 +53,7 @@ export class ModelRuntime implements AsyncDisposable {
     const { device = "cpu", threads, memoryBytesMax } = options;
     this.device = device;
     this.#environment = options.environment;
+    this.#lock = options.lock;
     this.#pool = new ThreadPool({
       threads: threads ?? (device === "cpu" ? availableParallelism() : 1),
       jobsMax,
@@ -79,7 +85,7 @@ export class ModelRuntime implements AsyncDisposable {
 
   /** The model below an encoder, for callers that prepare and batch themselves. */
   async textModel(name: string): Promise<OpenModel> {
-    return this.#open(await readTextModel(name, this.#environment));
+    return this.#open(await readTextModel(name, this.#environment, { lock: this.#lock }));
   }
 
   async #open(model: Model): Promise<OpenModel> {
