@@ -14,8 +14,8 @@ import {
 /** Weights of one output channel that share a scale. One scale for the whole channel costs three times the error. */
 const groupWeights = 64;
 const int8Max = 127;
-/** Smaller tensors (biases, norms, positions) stay float32: they are 4% of the bytes. */
-const weightsMin = 100_000;
+/** Smaller tensors (biases, norms, positions) stay float32: they are 4% of the default model's bytes. */
+const weightsMinDefault = 100_000;
 
 const castToFloat = [{ name: "to", type: 2, i: BigInt(onnxTypes.float32) }];
 
@@ -23,9 +23,13 @@ const castToFloat = [{ name: "to", type: 2, i: BigInt(onnxTypes.float32) }];
  * Stores the large weights of a float32 ONNX model as int8, and computes as before. A matrix becomes int8 -> Cast ->
  * Mul by scales -> Reshape -> the float MatMul it was: all constant, so ONNX Runtime folds it to float32 once, when
  * it loads the file. The word table stays int8 in memory: its rows are gathered, cast and scaled per token.
- * Activations are never quantised, so a text's vector does not depend on its neighbours in a batch.
+ * Filters of convolutions are stored likewise. Activations are never quantised, so a text's vector does not depend on
+ * its neighbours in a batch.
  */
-export function quantise(bytes: Uint8Array): Uint8Array {
+export function quantise(
+  bytes: Uint8Array,
+  { weightsMin = weightsMinDefault }: { weightsMin?: number } = {},
+): Uint8Array {
   const model = decodeOnnx(bytes);
   const { graph } = model;
   const stored: OnnxTensor[] = [];
@@ -34,8 +38,13 @@ export function quantise(bytes: Uint8Array): Uint8Array {
     const weights = tensor.dims.reduce((product, dim) => product * dim, 1);
     const uses = graph.node.filter((node) => node.input.includes(tensor.name as string));
     const use = uses[0];
-    const matrix = tensor.dataType === onnxTypes.float32 && tensor.dims.length === 2 && weights >= weightsMin;
-    if (!matrix || uses.length !== 1 || use === undefined) stored.push(tensor);
+    const large = tensor.dataType === onnxTypes.float32 && weights >= weightsMin;
+    if (!large || uses.length !== 1 || use === undefined) stored.push(tensor);
+    else if (use.opType === "Conv" && use.input[1] === tensor.name) {
+      const filterParts = quantiseFilters(tensor);
+      stored.push(...filterParts.tensors);
+      unfolding.push(...filterParts.nodes);
+    } else if (tensor.dims.length !== 2) stored.push(tensor);
     else if (use.opType === "MatMul" && use.input[1] === tensor.name) {
       const matrixParts = quantiseMatrix(tensor);
       stored.push(...matrixParts.tensors);
@@ -79,12 +88,37 @@ function quantiseMatrix(tensor: OnnxTensor): { tensors: OnnxTensor[]; nodes: Onn
       tensorOf(`${name}.scale`, [groups, 1, columns], scales),
       tensorOf(`${name}.shape`, [2], BigInt64Array.of(BigInt(rows), BigInt(columns))),
     ],
-    nodes: [
-      nodeOf("Cast", [`${name}.int8`], `${name}.cast`, castToFloat),
-      nodeOf("Mul", [`${name}.cast`, `${name}.scale`], `${name}.scaled`),
-      nodeOf("Reshape", [`${name}.scaled`, `${name}.shape`], name),
-    ],
+    nodes: unfoldingNodes(name),
   };
+}
+
+/** [filters, channels, height, width], one scale per filter and up to `groupWeights` of its weights. */
+function quantiseFilters(tensor: OnnxTensor): { tensors: OnnxTensor[]; nodes: OnnxNode[] } {
+  const name = tensor.name as string;
+  const [filters] = tensor.dims as [number];
+  const weights = floatsOf(tensor);
+  const each = weights.length / filters;
+  let length = Math.min(groupWeights, each);
+  while (each % length !== 0) length--;
+  const groups = weights.length / length;
+  const { quantised, scales } = quantiseGroups(weights, groups, length, (group, k) => group * length + k);
+  return {
+    tensors: [
+      tensorOf(`${name}.int8`, [groups, length], quantised),
+      tensorOf(`${name}.scale`, [groups, 1], scales),
+      tensorOf(`${name}.shape`, [tensor.dims.length], BigInt64Array.from(tensor.dims, BigInt)),
+    ],
+    nodes: unfoldingNodes(name),
+  };
+}
+
+/** int8 -> float32 -> times scales -> the shape that it was, all constant. */
+function unfoldingNodes(name: string): OnnxNode[] {
+  return [
+    nodeOf("Cast", [`${name}.int8`], `${name}.cast`, castToFloat),
+    nodeOf("Mul", [`${name}.cast`, `${name}.scale`], `${name}.scaled`),
+    nodeOf("Reshape", [`${name}.scaled`, `${name}.shape`], name),
+  ];
 }
 
 /** [rows, dimensions], one scale per row; replaces the Gather in the graph by gathers of both. */

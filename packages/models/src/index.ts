@@ -1,6 +1,11 @@
+export { type ImageLayout, type ImageModel, readImageModel } from "./artefact/image-model.ts";
+export type { ImageOutput } from "./artefact/image-output.ts";
+export type { ImageProcessor } from "./artefact/image-processor.ts";
 export { type Environment, type LocatedModel, locateModel } from "./artefact/locate.ts";
 export type { Model } from "./artefact/model.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
+export { imageLimits } from "./image/image-limits.ts";
+export { type OutputCandidate, outputCandidates } from "./onnx/output-candidates.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";

@@ -17,6 +17,7 @@ export interface LocatedModel {
 const bundledModels: Readonly<Record<string, string>> = {
   "all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
   "sentence-transformers/all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
+  "thin-resnet-50": "@medley/model-thin-resnet-50",
 };
 
 /** Where Hugging Face's tools leave an ONNX file, the usual place first. */

@@ -1,3 +1,4 @@
+export { cutGraph, hasTensor } from "./cut-graph.ts";
 export {
   decodeOnnx,
   encodeOnnx,
@@ -9,5 +10,14 @@ export {
   type OnnxNode,
   type OnnxTensor,
   onnxTypes,
+  subgraphsOf,
   tensorOf,
 } from "./onnx-model.ts";
+export { channelsOf, featureOutputs, type OutputCandidate, outputCandidates } from "./output-candidates.ts";
+export {
+  declaredTypeOf,
+  type OnnxDimension,
+  type OnnxTensorType,
+  tensorTypeOf,
+  valueInfoOf,
+} from "./value-info.ts";
