@@ -49,7 +49,7 @@ export async function decodeImage(
     });
     const header = await image.metadata();
     checkHeader(header, format, bytes);
-    const orientation = header.orientation ?? 1;
+    const { orientation = 1 } = header;
     const mayShrink = !header.hasAlpha && header.space !== "cmyk";
     const { width, height } = header;
     const reading = wanted(
@@ -65,11 +65,12 @@ export async function decodeImage(
     return { ...upright(stored, orientation), left: reading.columns.start, top: reading.rows.start };
   } catch (cause) {
     if (cause instanceof MedleyError || cause instanceof assert.AssertionError) throw cause;
-    // The decoder's words, one line of plain text: it never quotes pixels, but might quote a broken tag.
+    // The decoder's words, as one line of plain text: it never quotes pixels, but might quote a broken tag.
     const reason = (cause as Error).message
-      .split("\n")[0]
-      ?.replace(/[^ -~]/g, "")
-      .slice(0, 160);
+      .replace(/\s+/g, " ")
+      .replace(/[^ -~]/g, "")
+      .slice(0, 160)
+      .trim();
     throw refused(`can't be decoded: ${reason}`, "save it again with another program");
   }
 }
