@@ -1,6 +1,7 @@
 export { type Environment, type LocatedModel, locateModel } from "./artefact/locate.ts";
 export type { Model } from "./artefact/model.ts";
-export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
+export { readTextModel, type TextModel } from "./artefact/text-model.ts";
+export type { Activation, HeadModule, Pooling, PoolingMode } from "./artefact/text-modules.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";

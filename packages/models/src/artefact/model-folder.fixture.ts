@@ -13,6 +13,9 @@ const copied = [
   "tokenizer.json",
 ];
 
+/** Bytes or text as they are, other objects as JSON; `null`: no such file. */
+export type FileContent = Uint8Array | object | string | null;
+
 /** An empty folder that is removed when the test ends. */
 export async function temporaryFolder(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "medley-models-"));
@@ -25,17 +28,20 @@ export async function temporaryFolder(): Promise<string> {
  * manifest, unless it is given.
  */
 export async function modelFolder(
-  files: Readonly<Record<string, object | string | null>>,
+  files: Readonly<Record<string, FileContent>>,
   options: { directory?: string; weights?: boolean } = {},
 ): Promise<string> {
   const { directory: bundled, modelFile } = await locateModel("all-MiniLM-L6-v2", {});
   const directory = options.directory ?? (await temporaryFolder());
-  const put = async (name: string, from: object | string | null | undefined): Promise<void> => {
+  const put = async (name: string, from: FileContent | undefined): Promise<void> => {
     if (from === null) return;
     const path = join(directory, name);
     await mkdir(dirname(path), { recursive: true });
     if (from === undefined) await copyFile(join(bundled, name), path);
-    else await writeFile(path, typeof from === "string" ? from : JSON.stringify(from));
+    else {
+      const bytes = typeof from === "string" || from instanceof Uint8Array ? from : JSON.stringify(from);
+      await writeFile(path, bytes);
+    }
   };
   for (const name of new Set([...copied, ...Object.keys(files)])) await put(name, files[name]);
   if (!(modelFile in files)) await put(modelFile, options.weights ? undefined : "no weights");

@@ -10,4 +10,7 @@ export {
   type OnnxTensor,
   onnxTypes,
   tensorOf,
+  valueInfoOf,
 } from "./onnx-model.ts";
+export { type GraphPooling, type PooledGraphOptions, pooledGraph } from "./pooled-graph.ts";
+export { quantisesActivations } from "./quantised-activations.ts";

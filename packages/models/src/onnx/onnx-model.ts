@@ -108,6 +108,20 @@ const opsetSchema: MessageSchema = {
   1: { name: "domain", kind: "string" },
   2: { name: "version", kind: "bigint" },
 };
+/** `TypeProto` of a tensor, which is all that a graph's inputs and outputs are here. */
+const dimensionSchema: MessageSchema = {
+  1: { name: "value", kind: "bigint" },
+  2: { name: "parameter", kind: "string" },
+};
+const typeSchema: MessageSchema = {
+  1: {
+    name: "tensor",
+    kind: {
+      1: { name: "elementType", kind: "int" },
+      2: { name: "shape", kind: { 1: { name: "dim", kind: dimensionSchema, many: true } } },
+    },
+  },
+};
 const modelSchema: MessageSchema = {
   1: { name: "irVersion", kind: "int" },
   2: { name: "producerName", kind: "string" },
@@ -168,4 +182,15 @@ export function nodeOf(
     output: [output],
     attribute: [...attribute],
   };
+}
+
+/** An input or output of a graph; a dimension is its length, or a name where it is any. */
+export function valueInfoOf(
+  name: string,
+  type: keyof typeof onnxTypes,
+  dims: readonly (number | string)[],
+): OnnxValueInfo {
+  const dim = dims.map((each) => (typeof each === "string" ? { parameter: each } : { value: BigInt(each) }));
+  const tensor = { elementType: onnxTypes[type], shape: { dim } };
+  return { name, type: encodeMessage({ tensor }, typeSchema) };
 }

@@ -1,0 +1,138 @@
+import { existsSync } from "node:fs";
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { MedleyError } from "@medley/core";
+import { expect, test } from "vitest";
+import { modelFolder } from "../artefact/model-folder.fixture.ts";
+import { readTextModel, type TextModel } from "../artefact/text-model.ts";
+import { selectRows, splitRows } from "../runtime/rows.ts";
+import { sessionOptions } from "../runtime/session.ts";
+import { TextSession } from "./text-session.ts";
+import { tinyHiddenSize, tinyModel, tinyModelFiles } from "./tiny-model.fixture.ts";
+
+const texts = [
+  "bread",
+  "A violinist falls in love with the conductor.",
+  "a b c d e f g",
+  "?",
+  "one two three",
+];
+
+async function tiny(
+  options: { opset?: bigint; quantises?: boolean; pooling?: object; prompts?: Record<string, string> } = {},
+): Promise<TextModel> {
+  const { pooling = { pooling_mode: "mean" }, prompts = {}, ...graph } = options;
+  const directory = await modelFolder({
+    ...tinyModelFiles(pooling),
+    "config_sentence_transformers.json": { prompts },
+    "onnx/model.onnx": tinyModel(graph),
+  });
+  return readTextModel(directory, {});
+}
+
+async function vectorsOf(session: TextSession, inputs = texts, role: "passage" | "query" = "passage") {
+  const rows = await session.prepare(inputs, role);
+  expect(rows.failures).toEqual([]);
+  const { vectors, failed } = await session.run(rows);
+  expect(failed).toEqual([]);
+  return vectors;
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  expect(a.length).toBe(b.length);
+  return Math.max(...a.map((x, index) => Math.abs(x - (b[index] as number))));
+}
+
+const modes = ["cls", "max", "mean", "mean_sqrt_len_tokens", "lasttoken"];
+const cases = [11n, 12n, 13n, 17n, 18n, 20n].flatMap((opset) =>
+  [true, false].map((include) => [opset, include] as const),
+);
+
+test.for(cases)(
+  "pooled in a graph of operators %i, prompt included %s: as outside",
+  async ([opset, include_prompt]) => {
+    for (const pooling_mode of [...modes, modes]) {
+      const model = await tiny({
+        opset,
+        pooling: { pooling_mode, include_prompt },
+        prompts: { document: "search document: ", query: "find " },
+      });
+      const outside = await TextSession.open(model, sessionOptions);
+      const inside = await TextSession.open(model, sessionOptions, { poolsInGraph: true });
+      for (const role of ["passage", "query"] as const) {
+        const got = await vectorsOf(inside, texts, role);
+        expect(got.length).toBe(
+          texts.length * (Array.isArray(pooling_mode) ? modes.length : 1) * tinyHiddenSize,
+        );
+        expect(largestDifference(got, await vectorsOf(outside, texts, role))).toBeLessThan(1e-5);
+      }
+    }
+  },
+);
+
+test("the bundled model pooled in its graph: as outside", async () => {
+  const model = await readTextModel("all-MiniLM-L6-v2", {});
+  const outside = await TextSession.open(model, sessionOptions);
+  const inside = await TextSession.open(model, sessionOptions, { poolsInGraph: true });
+  const difference = largestDifference(await vectorsOf(inside), await vectorsOf(outside));
+  expect(difference).toBeLessThan(1e-5);
+});
+
+test("a prompt that is not pooled still changes what the text's tokens are put after", async () => {
+  const session = await TextSession.open(
+    await tiny({ pooling: { pooling_mode: "cls", include_prompt: false }, prompts: { query: "find " } }),
+    sessionOptions,
+  );
+  // The tiny model's tokens don't see each other: what is left of "find bread" is "bread", whose first token counts.
+  const query = await vectorsOf(session, ["bread"], "query");
+  const [row] = splitRows(await session.prepare(["bread"], "query"));
+  expect([...(row as Int32Array)]).toEqual([2, 101, 2424, 7852, 102]);
+  const plain = await TextSession.open(await tiny({ pooling: { pooling_mode: "cls" } }), sessionOptions);
+  expect(largestDifference(query, await vectorsOf(plain, ["bread"]))).toBeGreaterThan(0.01); // That one's is [CLS].
+});
+
+test("a model that quantises what it computes is refused, with the reason and the mend", async () => {
+  const error: MedleyError = await TextSession.open(await tiny({ quantises: true }), sessionOptions).then(
+    () => expect.unreachable("it was opened"),
+    (reason) => reason,
+  );
+  expect(error.code).toBe("model_unsupported");
+  expect(error.message).toContain("would depend on the texts beside it");
+  expect(error.mend).toContain("#quantized");
+});
+
+test("chosen on purpose it runs one text at a time, since its vectors depend on the batch", async () => {
+  const model = { ...(await tiny({ quantises: true })), rowsPerBatchMax: 1 };
+  const session = await TextSession.open(model, sessionOptions);
+  const rows = splitRows(await session.prepare(texts, "passage"));
+  const alone = await Promise.all(
+    rows.map(async (_, index) => (await session.run(selectRows(rows, [index]))).vectors),
+  );
+  const together = await vectorsOf(session);
+  const difference = largestDifference(together, Float32Array.from(alone.flatMap((each) => [...each])));
+  expect(difference).toBeGreaterThan(1e-4);
+});
+
+const folder = process.env.MEDLEY_MODELS_CACHE;
+const real = folder === undefined ? undefined : join(folder, "all-minilm-l6-v2-q.onnx");
+const missing = real === undefined || !existsSync(real);
+if (missing) {
+  console.log(
+    "skipped: the int8 export of all-MiniLM-L6-v2. Set MEDLEY_MODELS_CACHE to the folder that infra/reference/fetch-text.sh prints",
+  );
+}
+
+test.skipIf(missing)(
+  "the int8 export of all-MiniLM-L6-v2 is refused, and runs when chosen on purpose",
+  async () => {
+    const directory = await modelFolder({ "onnx/model.onnx": null });
+    await mkdir(join(directory, "onnx"));
+    await copyFile(real as string, join(directory, "onnx/model.onnx"));
+    const model = await readTextModel(directory, {});
+    await expect(TextSession.open(model, sessionOptions)).rejects.toMatchObject({
+      code: "model_unsupported",
+    });
+    const chosen = await TextSession.open({ ...model, rowsPerBatchMax: 1 }, sessionOptions);
+    expect(await vectorsOf(chosen, ["bread"])).toHaveLength(384);
+  },
+);
