@@ -2,12 +2,13 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { MedleyError } from "@medley/core";
+import { InferenceSession } from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { modelFolder } from "../artefact/model-folder.fixture.ts";
 import { readTextModel, type TextModel } from "../artefact/text-model.ts";
-import { selectRows, splitRows } from "../runtime/rows.ts";
+import { type Rows, selectRows, splitRows } from "../runtime/rows.ts";
 import { sessionOptions } from "../runtime/session.ts";
-import { TextSession } from "./text-session.ts";
+import { feedsOf, TextSession } from "./text-session.ts";
 import { tinyHiddenSize, tinyModel, tinyModelFiles } from "./tiny-model.fixture.ts";
 
 const texts = [
@@ -101,16 +102,21 @@ test("a model that quantises what it computes is refused, with the reason and th
   expect(error.mend).toContain("#quantized");
 });
 
-test("chosen on purpose it runs one text at a time, since its vectors depend on the batch", async () => {
+test("chosen on purpose it runs one text at a time, since its output depends on the batch", async () => {
   const model = { ...(await tiny({ quantises: true })), rowsPerBatchMax: 1 };
   const session = await TextSession.open(model, sessionOptions);
-  const rows = splitRows(await session.prepare(texts, "passage"));
-  const alone = await Promise.all(
-    rows.map(async (_, index) => (await session.run(selectRows(rows, [index]))).vectors),
-  );
-  const together = await vectorsOf(session);
-  const difference = largestDifference(together, Float32Array.from(alone.flatMap((each) => [...each])));
-  expect(difference).toBeGreaterThan(1e-4);
+  const rows = await session.prepare(texts, "passage");
+  await expect(session.run(rows)).rejects.toThrow("a batch is larger");
+  const one = selectRows(splitRows(rows), [0]);
+  expect((await session.run(one)).vectors).toHaveLength(tinyHiddenSize);
+
+  const bare = await InferenceSession.create(tinyModel({ quantises: true }), sessionOptions);
+  const statesOf = async (batch: Rows) => {
+    const { feeds } = feedsOf(batch, 0, bare.inputNames);
+    const { last_hidden_state } = await bare.run(feeds);
+    return Float32Array.from(last_hidden_state?.data as Float32Array).subarray(0, tinyHiddenSize);
+  };
+  expect(largestDifference(await statesOf(one), await statesOf(rows))).toBeGreaterThan(1e-4);
 });
 
 const folder = process.env.MEDLEY_MODELS_CACHE;

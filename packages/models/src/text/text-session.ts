@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { readPinned } from "../artefact/files.ts";
@@ -75,7 +76,8 @@ export class TextSession implements Session<string> {
   }
 
   async run(rows: Rows): Promise<RunAnswer> {
-    const { dimensions, pooling, hiddenSize, padId } = this.#model;
+    const { dimensions, pooling, hiddenSize, padId, rowsPerBatchMax = rows.lengths.length } = this.#model;
+    assert(rows.lengths.length <= rowsPerBatchMax, "a batch is larger than the model's vectors allow");
     const { tokens, skipped } = this.#split(rows);
     const { feeds, tokensPadded } = feedsOf(tokens, padId, this.#session.inputNames);
     const { lengths } = tokens;
