@@ -86,6 +86,8 @@ export async function readTextModules(files: ModelFiles, hiddenSize: number): Pr
     head.push(module);
     if (module.kind === "dense") dimensions = module.outFeatures;
   }
+  // A segment is brought to unit length in any case.
+  while (head.at(-1)?.kind === "normalize") head.pop();
   return { pooling, head, dimensions };
 }
 

@@ -10,6 +10,9 @@ const charactersPerToken = 8;
 /**
  * A model's tokenizer with the truncation that the library leaves to us: the special tokens stay, what is between
  * is cut at `tokensMax`. A long text is only read as far as it can matter.
+ *
+ * In JavaScript, which is fast enough: .4% of the time that MiniLM takes on a CPU (docs/ENCODERS.md). A native tokenizer
+ * would pay beside a device that runs more than some 6,000 texts of 128 tokens per second and thread.
  */
 export class TextTokenizer {
   readonly #tokenizer: Tokenizer;
