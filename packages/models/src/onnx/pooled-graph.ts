@@ -24,7 +24,8 @@ export interface PooledGraphOptions {
   readonly normalises: boolean;
   /**
    * Whether the model gets one more input `pooledMask`, int64 like the attention mask, with the tokens that count; its
-   * ones end where those of the attention mask end. Otherwise the attention mask says it.
+   * ones end where those of the attention mask end. Otherwise the attention mask says it. A text with none of them gets a
+   * vector without meaning.
    */
   readonly masksPooling: boolean;
 }
@@ -94,13 +95,13 @@ function pooledVectors(
   return part.add("Concat", vectors, { axis: 1n });
 }
 
-/** The hidden state of one token of each text; zeros where that token is masked. `index` is int64 [batch, 1]. */
+/** The hidden state of one token of each text. `mask` is [batch, tokens], `index` int64 [batch, 1]. */
 function tokenAt(part: GraphPart, hidden: string, mask: string, index: string): string {
   const shape = part.add("Shape", [mask]);
   const tokens = part.add("Gather", [shape, part.constant("second", [], [1n])], { axis: 0n });
   const [start, step] = [part.constant("start", [], [0n]), part.constant("step", [], [1n])];
   const chosen = part.add("Equal", [part.add("Range", [start, tokens, step]), index]); // [batch, tokens]
-  const weights = part.unsqueeze(part.add("Mul", [part.cast(chosen), mask]), 2);
+  const weights = part.unsqueeze(part.cast(chosen), 2);
   return part.reduce("ReduceSum", part.add("Mul", [hidden, weights]), 1);
 }
 

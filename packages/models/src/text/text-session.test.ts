@@ -116,6 +116,18 @@ test("a prompt that is not pooled still changes what the text's tokens are put a
   expect(largestDifference(query, await vectorsOf(plain, ["bread"]))).toBeGreaterThan(0.01); // That one's is [CLS].
 });
 
+test.for([true, false])(
+  "a text that a prompt leaves no room for fails, pooled in the graph: %s",
+  async (poolsInGraph) => {
+    const pooling = { pooling_mode: modes, include_prompt: false };
+    const model = await tiny({ pooling, prompts: { query: "find the following text " } });
+    const session = await TextSession.open({ ...model, tokensMax: 4 }, sessionOptions, { poolsInGraph });
+    const { vectors, failed } = await session.run(await session.prepare(["bread"], "query"));
+    expect(failed).toEqual([0]);
+    expect(vectors.every((x) => x === 0)).toBe(true);
+  },
+);
+
 test("a model that quantises what it computes is refused, with the reason and the mend", async () => {
   const error: MedleyError = await TextSession.open(await tiny({ quantises: true }), sessionOptions).then(
     () => expect.unreachable("it was opened"),

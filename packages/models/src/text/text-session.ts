@@ -86,6 +86,11 @@ export class TextSession implements Session<string> {
       if (skipped !== undefined) feeds[pooledMask] = maskWithout(feeds.attention_mask as Tensor, skipped);
       const output = (await this.#session.run(feeds, [pooledOutput]))[pooledOutput] as Tensor;
       const pooled = output.data as Float32Array;
+      const width = pooled.length / lengths.length;
+      // Nothing was pooled where the prompt fills the whole text.
+      skipped?.forEach((count, row) => {
+        if (count >= (lengths[row] as number)) pooled.fill(0, row * width, (row + 1) * width);
+      });
       const headless = this.#model.head.length === 0;
       const vectors = headless ? pooled : this.#head.apply(Float64Array.from(pooled));
       return { ...unitVectors(vectors, dimensions), ...work };
