@@ -1,4 +1,5 @@
 import type { Model } from "../artefact/model.ts";
+import { AudioSession } from "../audio/audio-session.ts";
 import { TextSession } from "../text/text-session.ts";
 import type { Device } from "./device.ts";
 import { type Session, sessionOptionsOf } from "./session.ts";
@@ -7,6 +8,8 @@ import { type Session, sessionOptionsOf } from "./session.ts";
 export function openSession(model: Model, device: Device): Promise<Session<never>> {
   const options = sessionOptionsOf(device);
   switch (model.kind) {
+    case "audio":
+      return AudioSession.open(model, sessionOptions);
     case "text":
       return TextSession.open(model, options);
   }
