@@ -1,6 +1,6 @@
 """Makes packages/models/src/audio/reference: what transformers and torchaudio give for the project's clips.
 
-    pip install torch torchaudio transformers onnx onnxscript soundfile numpy
+    pip install torch torchaudio transformers onnx onnxscript soundfile numpy     # and ffmpeg with libopus
     python infra/reference/audio.py
 
 Two tiny Wav2Vec2 with random weights and the true architecture (as ONNX, as an export from the hub would be), one per kind of
@@ -10,6 +10,7 @@ Also outputs of torchaudio's resampling, and sound files of other forms than the
 import base64
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,11 @@ def resample(wave, source, target=RATE):
 
 
 def read(path):
+    """Mono at 16 kHz. Opus is decoded at its own rate, 48 kHz; libsndfile would take that of the recording."""
+    if path.suffix == ".opus":
+        command = ["ffmpeg", "-v", "error", "-c:a", "libopus", "-i", path, "-f", "f32le", "-ac", "1", "-"]
+        decoded = np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, "<f4")
+        return resample(decoded, 48_000).astype(np.float32)
     channels, rate = soundfile.read(path, dtype="float64", always_2d=True)
     return resample(channels.mean(axis=1), rate).astype(np.float32)
 

@@ -34,6 +34,7 @@ export async function run(): Promise<Measurement[]> {
   await using runtime = openModelRuntime({ threads: cores, environment: {} });
   const open = await runtime.textModel("all-MiniLM-L6-v2");
   const encoder = await runtime.textEncoder("all-MiniLM-L6-v2");
+  assert(open.model.kind === "text");
   const modelDirectory = dirname(open.model.tokenizer.path);
   const picked = films(textsCount);
   const plots = await whole(
@@ -75,8 +76,10 @@ export async function run(): Promise<Measurement[]> {
 
 /** Texts within the model's limit: of a longer one transformers.js also cuts off the closing [SEP]. */
 async function whole(open: OpenModel, texts: readonly string[]): Promise<string[]> {
+  assert(open.model.kind === "text");
+  const { tokensMax } = open.model;
   const { lengths } = await open.prepare(texts);
-  return texts.filter((_, index) => (lengths[index] as number) < open.model.tokensMax);
+  return texts.filter((_, index) => (lengths[index] as number) < tokensMax);
 }
 
 /** Every batch size with every number of threads; the fastest first. */

@@ -1,5 +1,5 @@
 import type { OnnxValueInfo } from "./onnx-model.ts";
-import { encodeMessage, type MessageSchema } from "./wire.ts";
+import { decodeMessage, encodeMessage, type Message, type MessageSchema } from "./wire.ts";
 
 const dimensionSchema: MessageSchema = {
   1: { name: "value", kind: "int" },
@@ -21,4 +21,15 @@ export function tensorInfo(
 ): OnnxValueInfo {
   const dimensions = dims.map((dim) => (typeof dim === "number" ? { value: dim } : { symbol: dim }));
   return { name, type: encodeMessage({ tensor: { elementType, shape: { dimensions } } }, typeSchema) };
+}
+
+interface TensorType extends Message {
+  tensor?: { shape?: { dimensions: { value?: number; symbol?: string }[] } };
+}
+
+/** The dims that a file declares; "" for one that is neither a size nor a name, `undefined` where it declares none. */
+export function dimsOf({ type }: OnnxValueInfo): (number | string)[] | undefined {
+  if (type === undefined) return undefined;
+  const { tensor } = decodeMessage(type, typeSchema) as TensorType;
+  return tensor?.shape?.dimensions.map(({ value, symbol }) => value ?? symbol ?? "");
 }

@@ -9,7 +9,7 @@ export function openSession(model: Model, device: Device): Promise<Session<never
   const options = sessionOptionsOf(device);
   switch (model.kind) {
     case "audio":
-      return AudioSession.open(model, sessionOptions);
+      return AudioSession.open(model, options);
     case "text":
       return TextSession.open(model, options);
   }
