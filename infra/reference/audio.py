@@ -22,6 +22,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 AUDIO = Path(__file__).resolve().parents[2] / "packages/models/src/audio"
 OUT = AUDIO / "reference"
 RATE = 16_000
+OUTPUTS = ["last_hidden_state", "extract_features"]
 # As in resample.ts.
 FILTER = dict(lowpass_filter_width=64, rolloff=0.95, resampling_method="sinc_interp_kaiser", beta=9.0)
 
@@ -86,8 +87,8 @@ def export(kind, model, extractor):
         inputs["attention_mask"][1, 5_000:] = 0
     names = list(inputs)
     torch.onnx.export(
-        model, (), folder / "model.onnx", kwargs=inputs, input_names=names, output_names=["last_hidden_state"],
-        dynamic_axes={name: {0: "batch", 1: "samples"} for name in names} | {"last_hidden_state": {0: "batch", 1: "frames"}},
+        model, (), folder / "model.onnx", kwargs=inputs, input_names=names, output_names=OUTPUTS,
+        dynamic_axes={name: {0: "batch", 1: "samples"} for name in names} | {name: {0: "batch", 1: "frames"} for name in OUTPUTS},
         opset_version=17, dynamo=False,
     )  # fmt: skip
 

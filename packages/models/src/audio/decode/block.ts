@@ -41,11 +41,22 @@ export function checkFormat(channels: number, sampleRate: number): void {
  */
 export async function decoding<Value>(format: string, call: () => Value | Promise<Value>): Promise<Value> {
   try {
-    return await call();
+    return await silenced(call);
   } catch (error) {
     // A trap is a WebAssembly.RuntimeError, a class that Node's types leave out.
     const isFault = error instanceof RangeError || (error as Error).name === "RuntimeError";
     if (isFault) throw new ClipError(`the ${format} data is damaged`);
     throw error;
+  }
+}
+
+/** The decoders print what they also return; nothing else of this thread runs meanwhile. */
+function silenced<Value>(call: () => Value): Value {
+  const print = console.error;
+  console.error = () => undefined;
+  try {
+    return call();
+  } finally {
+    console.error = print;
   }
 }

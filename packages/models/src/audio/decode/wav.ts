@@ -58,8 +58,9 @@ function* chunksOf(view: DataView): Generator<Chunk> {
     // What is written to a pipe can't go back to its header: its length then says "unknown".
     const open = id === "data" && (declared >= 0xffffff00 || (declared === 0 && riffBytes === 0));
     if (declared > there && !open) {
+      const name = id === "fmt " || id === "data" ? id.trim() : "next"; // Any other may be anything.
       throw new ClipError(
-        `the WAV file breaks off: its ${id.trim().replace(/[^\w]/g, "?")} chunk says ${declared} bytes, ${there} are there`,
+        `the WAV file breaks off: its ${name} chunk says ${declared} bytes, ${there} are there`,
       );
     }
     const byteLength = open ? there : declared;
