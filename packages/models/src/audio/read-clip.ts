@@ -19,7 +19,8 @@ export async function readClip(
   const parts: Float32Array[] = [];
   let samples = 0;
   let read = 0;
-  let [lowest, highest] = [0, 0];
+  let lowest = Number.POSITIVE_INFINITY;
+  let highest = Number.NEGATIVE_INFINITY;
   let resampler: Resampler | undefined;
   let clipRate: number | undefined;
   const keep = (part: Float32Array): void => {
@@ -31,21 +32,36 @@ export async function readClip(
     clipRate ??= block.sampleRate;
     if (block.sampleRate !== clipRate) throw new ClipError("the clip changes its sampling rate on the way");
     const mono = mixed(block);
-    for (let i = 0; i < mono.length; i++) {
-      const sample = mono[i] as number;
-      if (!Number.isFinite(sample))
-        throw new ClipError(`the clip's sample ${read + i} is not a finite number`);
-      if (sample < lowest || read + i === 0) lowest = sample;
-      if (sample > highest || read + i === 0) highest = sample;
-    }
+    if (mono.length === 0) continue; // All of it was the coding's padding.
+    const [least, most] = range(mono);
+    if (!Number.isFinite(most - least)) throw notFinite(mono, read);
+    lowest = Math.min(lowest, least);
+    highest = Math.max(highest, most);
     read += mono.length;
     if (clipRate !== sampleRate) resampler ??= new Resampler({ from: clipRate, to: sampleRate });
     keep(resampler === undefined ? mono : resampler.push(mono));
     if (samples >= samplesMax) break;
   }
-  if (highest - lowest < silencePeakToPeakMax) return new Float32Array(0);
+  if (!(highest - lowest >= silencePeakToPeakMax)) return new Float32Array(0);
   if (resampler !== undefined && samples < samplesMax) keep(resampler.end());
   return joined(parts, Math.min(samples, samplesMax));
+}
+
+/** The least and the most; NaN for both where a sample is NaN. */
+function range(samples: Float32Array): [number, number] {
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < samples.length; i++) {
+    const sample = samples[i] as number;
+    least = Math.min(least, sample); // Math.min keeps a NaN, a comparison would not.
+    most = Math.max(most, sample);
+  }
+  return [least, most];
+}
+
+function notFinite(samples: Float32Array, before: number): ClipError {
+  const at = samples.findIndex((sample) => !Number.isFinite(sample));
+  return new ClipError(`the clip's sample ${before + at} is not a finite number`);
 }
 
 /** The mean of all channels. */

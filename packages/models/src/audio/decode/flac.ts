@@ -90,8 +90,15 @@ function readFrame(bytes: Uint8Array, start: number, info: StreamInfo): { block:
   }
   decorrelate(subframes, assignment);
   const scale = 2 ** (1 - bitsPerSample);
-  const channels = subframes.map((values) => Float32Array.from(values, (value) => value * scale));
+  const channels = subframes.map((values) => scaled(values, scale));
   return { block: { sampleRate, channels }, end: reader.offset };
+}
+
+/** Float32Array.from with a function is ten times slower. */
+function scaled(values: Float64Array, scale: number): Float32Array {
+  const samples = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) samples[i] = (values[i] as number) * scale;
+  return samples;
 }
 
 function readHeader(reader: BitReader, info: StreamInfo): FrameHeader {
