@@ -108,6 +108,21 @@ const opusBomb = opusFile(
   Array.from({ length: 400 }, () => new Array(127).fill(Uint8Array.of(0x1b, 2))),
 );
 
+/** The pages of an Ogg file. */
+function pagesOf(file: Uint8Array): Uint8Array[] {
+  const bytes = Buffer.from(file);
+  const starts: number[] = [];
+  for (let at = 0; at >= 0; at = bytes.indexOf("OggS", at + 1)) starts.push(at);
+  return starts.map((start, i) => bytes.subarray(start, starts[i + 1]));
+}
+
+const vorbisPages = pagesOf(vorbis);
+const oneSecond = Buffer.concat([
+  oggPage({ sequence: 0, packets: [opusHead()], granule: 0n, flags: 2 }),
+  oggPage({ sequence: 1, packets: [Buffer.from("OpusTags\0\0\0\0\0\0\0\0")], granule: 0n }),
+  oggPage({ sequence: 2, packets: new Array(50).fill(Uint8Array.of(8)), granule: 48_000n, flags: 4 }),
+]);
+
 /** Every form, and the reason that it fails with; `null`: it is read, within its bounds. */
 const forms: Readonly<Record<string, readonly [Uint8Array, string | null]>> = {
   "no bytes": [new Uint8Array(0), "has no bytes"],
@@ -175,8 +190,13 @@ const forms: Readonly<Record<string, readonly [Uint8Array, string | null]>> = {
     "MP3",
   ],
   "Ogg: random bytes": [randomBytes(50_000, "OggS\0"), "Ogg"],
-  "Ogg: a page missing": [Buffer.concat([opus.subarray(0, 47), opus.subarray(opus.length - 3_000)]), "Ogg"],
-  "Ogg: pages not in order": [opusFile(opusHead(), []).subarray(0, 47), "breaks off in its headers"],
+  "Ogg: a page missing": [Buffer.concat(vorbisPages.toSpliced(2, 1)), "pages of the Ogg file are missing"],
+  "Ogg: a page twice": [
+    Buffer.concat(vorbisPages.toSpliced(2, 0, vorbisPages[2] as Uint8Array)),
+    "pages of the Ogg file are missing",
+  ],
+  "Ogg: two recordings": [Buffer.concat([oneSecond, oneSecond]), "several recordings"],
+  "Ogg: only its first page": [opusFile(opusHead(), []).subarray(0, 47), "breaks off in its headers"],
   "Ogg: cut": [vorbis.subarray(0, 7_000), "breaks off"],
   "Ogg: one bit turned": [changed(vorbis, 10_000, (vorbis[10_000] as number) ^ 1), "is damaged"],
   "Ogg: neither Opus nor Vorbis": [
