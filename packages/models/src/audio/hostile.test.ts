@@ -196,6 +196,10 @@ const forms: Readonly<Record<string, readonly [Uint8Array, string | null]>> = {
     "pages of the Ogg file are missing",
   ],
   "Ogg: two recordings": [Buffer.concat([oneSecond, oneSecond]), "several recordings"],
+  "Ogg: two recordings, the first without its end": [
+    Buffer.concat([...pagesOf(oneSecond).slice(0, 2), oneSecond]),
+    "several recordings",
+  ],
   "Ogg: only its first page": [opusFile(opusHead(), []).subarray(0, 47), "breaks off in its headers"],
   "Ogg: cut": [vorbis.subarray(0, 7_000), "breaks off"],
   "Ogg: one bit turned": [changed(vorbis, 10_000, (vorbis[10_000] as number) ^ 1), "is damaged"],

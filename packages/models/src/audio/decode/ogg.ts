@@ -25,10 +25,9 @@ const crc32 = crcTable({ bits: 32, polynomial: 0x04c11db7 });
 const headBytes = 27;
 
 /**
- * The packets of the first stream of an Ogg file (RFC 3533), page by page, whose first packet begins with one of
- * `codecs`: its name comes first. Other streams beside it (a picture, a skeleton) are passed over. Every page's checksum
- * and number are checked: a file with gaps is refused, as is one that holds several recordings one after the other.
- * Throws `ClipError`.
+ * The packets of the Opus or Vorbis stream of an Ogg file (RFC 3533), page by page. Streams of other kinds beside it (a
+ * picture, a skeleton) are passed over. Every page's checksum and number are checked: a file with gaps is refused, as
+ * is one that holds a second recording. Throws `ClipError`.
  */
 export function* readOgg(bytes: Uint8Array): Generator<OggPackets> {
   let serial: number | undefined;
@@ -37,9 +36,9 @@ export function* readOgg(bytes: Uint8Array): Generator<OggPackets> {
   let ended = false;
   for (const page of pagesOf(bytes)) {
     if (page.isFirst && isKnown(page.body)) {
-      if (ended) throw new ClipError("the Ogg file holds several recordings one after the other", "split it");
-      serial ??= page.serial;
-      if (page.serial === serial) sequence = page.sequence;
+      if (serial !== undefined) throw new ClipError("the Ogg file holds several recordings", "split it");
+      serial = page.serial;
+      sequence = page.sequence;
     }
     if (page.serial !== serial || ended) continue;
     if (page.sequence !== sequence++) throw new ClipError("pages of the Ogg file are missing");
@@ -120,8 +119,7 @@ function packetsOf(page: Page, open: readonly Uint8Array[]): { packets: Uint8Arr
     parts = [];
     start = end;
   }
-  if (start < end || (page.segments.at(-1) === 255 && start === end))
-    parts.push(page.body.subarray(start, end));
+  if (start < end) parts.push(page.body.subarray(start, end));
   return { packets, rest: parts };
 }
 
