@@ -12,11 +12,12 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { type Closeness, closeness, sampleTexts } from "@medley/models";
+import { quantiseWeights } from "@medley/models/onnx";
 import { layout } from "./layout.ts";
-import { type Closeness, closeness, vectorsOf } from "./measure.ts";
-import { quantise } from "./quantise.ts";
+import { vectorsOf } from "./measure.ts";
 import { readmeOf } from "./readme.ts";
-import { oddTexts, referenceTexts, textsOfFile } from "./texts.ts";
+import { oddTexts, textsOfFile } from "./texts.ts";
 
 const cosineMinGoal = 0.998;
 const textsGoal = 500;
@@ -65,7 +66,7 @@ async function manifestOf(directory: string, sourceSha256: string, measured: Clo
     dimensions: layout["config.json"].hidden_size,
     source: { file: "Xenova/all-MiniLM-L6-v2 onnx/model.onnx, float32", sha256: sourceSha256 },
     cosineToSource: {
-      texts: measured.texts,
+      texts: measured.inputs,
       min: Number(measured.cosineMin.toFixed(6)),
       mean: Number(measured.cosineMean.toFixed(6)),
     },
@@ -80,16 +81,16 @@ async function make(options: { from: string; tokenizer: string; out: string; tex
   try {
     const [original, made] = [join(staging, "original"), join(staging, "made")];
     await writeModel(original, source, tokenizer);
-    await writeModel(made, quantise(source), tokenizer);
-    const texts = [...referenceTexts, ...measuredTexts(options.texts)];
+    await writeModel(made, quantiseWeights(source).bytes, tokenizer);
+    const texts = [...sampleTexts, ...measuredTexts(options.texts)];
     const reference = await vectorsOf(original, texts);
     const measured = closeness(await vectorsOf(made, texts), reference);
     const worst = JSON.stringify(texts[measured.worst]?.slice(0, 60));
-    console.log(`cosine to the original over ${measured.texts} texts: min ${measured.cosineMin} (${worst})`);
+    console.log(`cosine to the original over ${measured.inputs} texts: min ${measured.cosineMin} (${worst})`);
     console.log(`mean ${measured.cosineMean}`);
     if (measured.cosineMin < cosineMinGoal)
       throw new Error(`min cosine is under ${cosineMinGoal}: nothing written`);
-    const vectors = referenceTexts.map((text, index) => {
+    const vectors = sampleTexts.map((text, index) => {
       const { buffer } = reference[index] as Float32Array;
       return { text, vector: Buffer.from(buffer as ArrayBuffer).toString("base64") };
     });

@@ -100,31 +100,3 @@ export function oddTexts(plots: readonly string[]): string[] {
   }
   return texts;
 }
-
-/** Texts whose original vectors travel with the model, for the tests. */
-export const referenceTexts: readonly string[] = [
-  "How do I reset my password?",
-  "I forgot my login credentials and need to recover my account.",
-  "food",
-  "bread",
-  "A violinist falls in love with the conductor of a rival orchestra.",
-  "Quarterly revenue rose by 12% to $4.3 billion, driven by sales in Asia.",
-  "x",
-  "?!",
-  "12345",
-  "[CLS] [SEP] [MASK] [PAD] [UNK]",
-  "UPPER lower MiXeD",
-  "Été à Orléans : le naïf cœur d'un garçon",
-  "Größe, Maß und Übermut",
-  "Москва — столица России",
-  "東京は日本の首都です。",
-  "서울은 대한민국의 수도이다",
-  "القاهرة عاصمة مصر",
-  "🎬🍿👍🏽 great film!!!",
-  "const f = (x) => x ** 2; // square",
-  "SELECT id, sum(price) FROM orders GROUP BY id HAVING count(*) > 3;",
-  "https://example.org/a/b?c=d&e=%20f#g",
-  "tabs\tand\nnew\r\nlines\u0000 and\u200b  runs",
-  "Pneumonoultramicroscopicsilicovolcanoconiosis",
-  "A long text is cut at the limit of the model. ".repeat(60),
-];

@@ -103,10 +103,11 @@ def vector(model, extractor, waves):
 
 
 def main():
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    for kind in ("group", "layer"):
+        shutil.rmtree(OUT / f"wav2vec2-{kind}", ignore_errors=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     make_files()
-    clips = sorted(AUDIO.glob("clips/*.[omw]*")) + sorted(path for path in OUT.iterdir() if path.is_file())
+    clips = sorted(AUDIO.glob("clips/*.[omw]*")) + sorted(path for path in OUT.iterdir() if path.suffix in (".flac", ".mp3", ".wav"))
     waves = [read(path) for path in clips]
     vectors = {}
     for kind in ("group", "layer"):

@@ -119,6 +119,12 @@ export const errorTable = {
     retryable: false,
     meaning: "the GPU that is asked for can't run models on this machine",
   },
+  hub_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the model hub can't be reached, breaks off, or refuses for a passing reason",
+  },
   encoder_failed: {
     exitCode: 1,
     httpStatus: 500,

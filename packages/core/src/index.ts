@@ -19,6 +19,8 @@ export type {
   TextSpace,
   VectorSpace,
 } from "./config/definition.ts";
+export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
+export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
 export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
@@ -74,7 +76,7 @@ export {
   type Receive,
   type Transport,
 } from "./ports/transport.ts";
-export { type Content, contentBase64CharsMax, contentOf } from "./record/content.ts";
+export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
 export { textProblem } from "./record/describe-value.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";

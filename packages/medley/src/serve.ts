@@ -42,6 +42,7 @@ export async function serve({ config, settings, role, signal, onReady }: ServeOp
   const logger = pino({ base: { role: role.name } }, pino.destination({ dest: 2, sync: true }));
   await using deployment = await openDeployment({
     collections: config.collections,
+    lock: config.lock,
     settings,
     onFault: ({ part, message }) => logger.warn({ part }, message),
   });

@@ -5,11 +5,54 @@ export {
   audioSecondsMax,
   readAudioModel,
 } from "./artefact/audio-model.ts";
-export { type Environment, type LocatedModel, locateModel } from "./artefact/locate.ts";
+export { cachedHubModels, inspectModel, type ModelState, removeCached } from "./artefact/cached-models.ts";
+export { type Closeness, closeness } from "./artefact/closeness.ts";
+export { ModelFiles, type PinnedFile, readPinned } from "./artefact/files.ts";
+export { type ImageLayout, type ImageModel, readImageModel } from "./artefact/image-model.ts";
+export type { ImageOutput } from "./artefact/image-output.ts";
+export type { ImageProcessor } from "./artefact/image-processor.ts";
+export {
+  type Environment,
+  isBundled,
+  type LocatedModel,
+  type LocateOptions,
+  locateModel,
+} from "./artefact/locate.ts";
+export {
+  emptyLock,
+  type LockedFile,
+  type LockedModel,
+  lockFileName,
+  type ModelLock,
+  readLock,
+  updateLock,
+} from "./artefact/lock.ts";
 export type { Model } from "./artefact/model.ts";
+export {
+  isHubId,
+  isModelPath,
+  type ModelKind,
+  type ModelName,
+  parseModelName,
+} from "./artefact/model-name.ts";
+export {
+  describeModel,
+  loadModelBytes,
+  type ModelBytes,
+  type PinnedModel,
+  pinModel,
+} from "./artefact/onnx-file.ts";
+export { type PullOptions, pullModel } from "./artefact/pull.ts";
+export { sampleTexts } from "./artefact/sample-texts.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
 export { clipBytesMax } from "./audio/decode/decode.ts";
+export type { ResolveHost } from "./content/connections.ts";
+export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
+export { imageLimits } from "./image/image-limits.ts";
+export { type OutputCandidate, outputCandidates } from "./onnx/output-candidates.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
+export { type QuantisedModel, quantiseModel } from "./quantise-model.ts";
+export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
 export { type BatchBounds, batchesByLength } from "./runtime/batches.ts";
 export { chooseDevice, type Device, type DeviceChoice, deviceChoices, devices } from "./runtime/device.ts";
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
@@ -18,3 +61,4 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { type Verified, verifyModel } from "./verify-model.ts";

@@ -35,10 +35,12 @@ export async function run(): Promise<Measurement[]> {
   const open = await runtime.textModel("all-MiniLM-L6-v2");
   const encoder = await runtime.textEncoder("all-MiniLM-L6-v2");
   assert(open.model.kind === "text");
-  const modelDirectory = dirname(open.model.tokenizer.path);
+  const { tokensMax, tokenizer } = open.model;
+  const modelDirectory = dirname(tokenizer.path);
   const picked = films(textsCount);
   const plots = await whole(
     open,
+    tokensMax,
     picked.map(({ plot }) => plot),
   );
   await using stack = new AsyncDisposableStack();
@@ -75,9 +77,7 @@ export async function run(): Promise<Measurement[]> {
 }
 
 /** Texts within the model's limit: of a longer one transformers.js also cuts off the closing [SEP]. */
-async function whole(open: OpenModel, texts: readonly string[]): Promise<string[]> {
-  assert(open.model.kind === "text");
-  const { tokensMax } = open.model;
+async function whole(open: OpenModel, tokensMax: number, texts: readonly string[]): Promise<string[]> {
   const { lengths } = await open.prepare(texts);
   return texts.filter((_, index) => (lengths[index] as number) < tokensMax);
 }

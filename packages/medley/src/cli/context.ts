@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { type Deployment, openDeployment } from "../deployment/deployment.ts";
+import type { Outcome } from "./output.ts";
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -19,6 +20,9 @@ export interface Context {
   readonly global: GlobalOptions;
 }
 
+/** Runs a command's action and prints what comes of it. */
+export type Run = (name: string, action: (context: Context) => Promise<Outcome>) => Promise<void>;
+
 export function settingsOf(context: Context): Settings {
   const settings = readSettings(context.environment);
   return context.global.dataDir === undefined ? settings : { ...settings, dataDir: context.global.dataDir };
@@ -30,9 +34,10 @@ export function configOf(context: Context): Promise<LoadedConfig> {
 
 /** The running deployment of this data folder where there is one, else one of this command's own. */
 export async function openHere(context: Context): Promise<Deployment> {
-  const [{ collections }, settings] = [await configOf(context), settingsOf(context)];
+  const [{ collections, lock }, settings] = [await configOf(context), settingsOf(context)];
   return openDeployment({
     collections,
+    lock,
     // A command that only passes by takes any free port; `medley up` is the one with a fixed address.
     settings: { ...settings, postgresPort: 0 },
     mayAttach: true,

@@ -3,13 +3,14 @@ import { sourceFormats } from "@medley/sources";
 import { Argument, Command, CommanderError, InvalidArgumentError } from "commander";
 import { backfillCommand } from "./backfill.ts";
 import { configCommand } from "./config.ts";
-import type { Context, GlobalOptions } from "./context.ts";
+import type { Context, GlobalOptions, Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
 import { initCommand } from "./init.ts";
 import { migrateCommand } from "./migrate.ts";
-import { type ExitCode, type Outcome, printError, printOutcome } from "./output.ts";
+import { modelCommands } from "./models.ts";
+import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { searchCommand } from "./search.ts";
 import { statusCommand } from "./status.ts";
 import { upCommand } from "./up.ts";
@@ -38,8 +39,6 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
   };
 }
-
-type Run = (name: string, action: (context: Context) => Promise<Outcome>) => Promise<void>;
 
 function program(run: Run): Command {
   const medley = new Command("medley")
@@ -99,6 +98,7 @@ function program(run: Run): Command {
     .description("rows, queue and runs")
     .action(() => run("status", statusCommand));
   deadLetterCommands(medley, run);
+  modelCommands(medley, run);
   operatorCommands(medley, run);
   return medley;
 }

@@ -18,6 +18,12 @@ test.for([
     { seconds: 0, firstDone: 0 },
     "films  [------------------------]  0/10  0.0 records/s",
   ],
+  [
+    { done: 22_600_000, total: 90_400_000 },
+    { seconds: 10, firstDone: 2_600_000, unit: "bytes" },
+    "films  [######------------------]  22.6/90.4 MB  2.0 MB/s  34 s left",
+  ],
+  [{ done: 500_000, total: null }, { seconds: 10, firstDone: 0, unit: "bytes" }, "films  0.5 MB  0.1 MB/s"],
 ] as const)("progress %j after %j", ([state, since, expected]) => {
   expect(progressLine("films", state, since)).toBe(expected);
 });

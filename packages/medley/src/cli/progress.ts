@@ -4,6 +4,9 @@ export interface ProgressState {
   readonly total: number | null;
 }
 
+/** What is counted: records, or the bytes of files. */
+export type ProgressUnit = "records" | "bytes";
+
 // A bar on a terminal follows the eye; elsewhere (CI, files) a line now and then is enough.
 const barIntervalMs = 250;
 const lineIntervalMs = 10_000;
@@ -15,14 +18,20 @@ const barWidth = 24;
  */
 export class Progress {
   readonly #label: string;
+  readonly #unit: ProgressUnit;
   readonly #stream: NodeJS.WriteStream;
   readonly #startedMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   #state: ProgressState = { done: 0, total: null };
   #firstDone: number | null = null;
 
-  constructor(label: string, stream: NodeJS.WriteStream = process.stderr) {
+  constructor(
+    label: string,
+    options: { readonly unit?: ProgressUnit; readonly stream?: NodeJS.WriteStream } = {},
+  ) {
+    const { unit = "records", stream = process.stderr } = options;
     this.#label = label;
+    this.#unit = unit;
     this.#stream = stream;
     this.#timer = setInterval(() => this.#show(), this.#isTerminal ? barIntervalMs : lineIntervalMs);
   }
@@ -47,26 +56,42 @@ export class Progress {
     const line = progressLine(this.#label, this.#state, {
       seconds: (performance.now() - this.#startedMs) / 1000,
       firstDone: this.#firstDone ?? 0,
+      unit: this.#unit,
     });
     this.#stream.write(this.#isTerminal ? `\r\u001b[2K${line}` : `${line}\n`);
   }
 }
 
-/** `films  [######------]  1,200/2,500  118 records/s  11 s left`. */
+/** `films  [######------]  1,200/2,500  118 records/s  11 s left`; bytes as `12.3/90.4 MB  5.1 MB/s`. */
 export function progressLine(
   label: string,
   { done, total }: ProgressState,
-  { seconds, firstDone }: { seconds: number; firstDone: number },
+  {
+    seconds,
+    firstDone,
+    unit = "records",
+  }: { seconds: number; firstDone: number; unit?: ProgressUnit | undefined },
 ): string {
+  const amount = unit === "bytes" ? (value: number) => (value / 1e6).toFixed(1) : count;
+  const suffix = unit === "bytes" ? " MB" : "";
   const rate = seconds > 0 ? (done - firstDone) / seconds : 0;
   const parts = [label];
   if (total !== null && total > 0) {
     const filled = Math.round((Math.min(done, total) / total) * barWidth);
-    parts.push(`[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}]`, `${count(done)}/${count(total)}`);
-  } else parts.push(count(done));
-  parts.push(`${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} records/s`);
+    parts.push(
+      `[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}]`,
+      `${amount(done)}/${amount(total)}${suffix}`,
+    );
+  } else parts.push(`${amount(done)}${suffix}`);
+  const perSecond = rate < 10 ? rate.toFixed(1) : count(Math.round(rate));
+  parts.push(unit === "bytes" ? `${amount(rate)} MB/s` : `${perSecond} records/s`);
   if (total !== null && rate > 0) parts.push(`${duration((total - done) / rate)} left`);
   return parts.join("  ");
+}
+
+/** `24.2 MB`. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 export function count(value: number): string {

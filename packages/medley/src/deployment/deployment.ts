@@ -11,7 +11,13 @@ import {
   type Transport,
   VersionClock,
 } from "@medley/core";
-import { chooseDevice, type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "@medley/models";
+import {
+  chooseDevice,
+  type ModelLock,
+  type ModelRuntime,
+  type ModelRuntimeOptions,
+  openModelRuntime,
+} from "@medley/models";
 import {
   type Checked,
   type CollectionEncoders,
@@ -38,6 +44,8 @@ export type StageName = "embed" | "index";
 export interface DeploymentOptions {
   readonly collections: ReadonlyMap<string, Collection>;
   readonly settings: Settings;
+  /** Of `loadConfig`. Default: no model of the hub is pinned, so none is loaded. */
+  readonly lock?: ModelLock;
   readonly clock?: Clock;
   /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
   readonly encoderOf?: (space: Space) => Encoder | null;
@@ -145,7 +153,7 @@ export class Deployment implements AsyncDisposable {
 }
 
 /** Throws `device_unavailable`. */
-async function runtimeOptionsOf(settings: Settings): Promise<ModelRuntimeOptions> {
+async function runtimeOptionsOf({ settings, lock }: DeploymentOptions): Promise<ModelRuntimeOptions> {
   const { environment, modelThreads, modelMemoryMegabytesMax } = settings;
   const memoryBytes = process.constrainedMemory() || totalmem();
   return {
@@ -155,6 +163,7 @@ async function runtimeOptionsOf(settings: Settings): Promise<ModelRuntimeOptions
       modelMemoryMegabytesMax === null
         ? Math.min(memoryBytes, totalmem()) / 2
         : modelMemoryMegabytesMax * 2 ** 20,
+    ...(lock === undefined ? {} : { lock }),
     ...(modelThreads === null ? {} : { threads: modelThreads }),
   };
 }
@@ -165,7 +174,7 @@ type Opened = Pick<Deployment, "database" | "collections" | "store" | "transport
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
   const { settings, onFault = () => {} } = options;
   await using resources = new AsyncDisposableStack();
-  const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(settings)));
+  const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options)));
   const database = await openDatabase({
     settings,
     mayAttach: options.mayAttach ?? false,
@@ -177,6 +186,8 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   const collections = await openEncoders(options.collections, {
     runtime,
     clock: options.clock ?? systemClock,
+    environment: settings.environment,
+    resources,
     ...(options.encoderOf === undefined ? {} : { encoderOf: options.encoderOf }),
   });
   const { connectionString } = database;

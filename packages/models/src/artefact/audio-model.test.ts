@@ -4,7 +4,7 @@ import type { MedleyError } from "@medley/core";
 import { expect, test } from "vitest";
 import { AudioSession } from "../audio/audio-session.ts";
 import { decodeOnnx, encodeOnnx, nodeOf, type OnnxModel } from "../onnx/onnx-model.ts";
-import { tensorInfo } from "../onnx/tensor-info.ts";
+import { valueInfoOf } from "../onnx/value-info.ts";
 import { sessionOptions } from "../runtime/session.ts";
 import { readAudioModel } from "./audio-model.ts";
 import { temporaryFolder } from "./model-folder.fixture.ts";
@@ -90,7 +90,7 @@ function addMean(model: OnnxModel): void {
   const axes = { name: "axes", type: 7, ints: [1n], floats: [], strings: [] };
   const keepdims = { name: "keepdims", type: 2, i: 0n, ints: [], floats: [], strings: [] };
   model.graph.node.push(nodeOf("ReduceMean", ["last_hidden_state"], "embedding", [axes, keepdims]));
-  model.graph.output.push(tensorInfo("embedding", 1, ["batch", 32]));
+  model.graph.output.push(valueInfoOf("embedding", { dataType: 1, dims: ["batch", 32] }));
 }
 
 test("an output by name: a vector per clip", async () => {
@@ -153,7 +153,7 @@ test.for(["config.json", "preprocessor_config.json"] as const)("without %s it is
 
 test("a graph that takes anything else is refused", async () => {
   const graph = (model: OnnxModel) => {
-    model.graph.input.push(tensorInfo("speaker", 1, [1]));
+    model.graph.input.push(valueInfoOf("speaker", { dataType: 1, dims: [1] }));
   };
   const error = await failure(readAudioModel(await changed("group", { graph }), {}));
   expect(error.message).toContain("its inputs are input_values, speaker");

@@ -4,15 +4,16 @@ import { join } from "node:path";
 import { identityOf, MedleyError } from "@medley/core";
 import { sampleRateMax, sampleRateMin } from "../audio/decode/block.ts";
 import { graphPorts } from "../onnx/ports.ts";
-import { ModelFiles, type PinnedFile } from "./files.ts";
-import { type Environment, locateModel } from "./locate.ts";
+import { ModelFiles } from "./files.ts";
+import { type Environment, type LocateOptions, locateModel } from "./locate.ts";
+import { type PinnedModel, pinModel } from "./onnx-file.ts";
 
 /** All that decides a clip's vector, read from the model's own files. Plain data: it travels to threads. */
 export interface AudioModel {
   readonly kind: "audio";
   readonly name: string;
   readonly dimensions: number;
-  readonly model: PinnedFile;
+  readonly model: PinnedModel;
   /** Samples a second that the model is trained on: clips are resampled to it. */
   readonly sampleRate: number;
   /** What is longer is cut. */
@@ -41,11 +42,11 @@ export interface Convolution {
   readonly stride: number;
 }
 
-export interface AudioModelOptions {
+export interface AudioModelOptions extends Pick<LocateOptions, "lock"> {
   /** Default: the hidden states. */
-  readonly output?: string;
+  readonly output?: string | undefined;
   /** Default 30, at most `audioSecondsMax`. */
-  readonly secondsMax?: number;
+  readonly secondsMax?: number | undefined;
 }
 
 export const audioSecondsDefault = 30;
@@ -101,11 +102,11 @@ export async function readAudioModel(
 ): Promise<AudioModel> {
   const secondsMax = options.secondsMax ?? audioSecondsDefault;
   assert(secondsMax > 0 && secondsMax <= audioSecondsMax, `secondsMax is ${secondsMax}`);
-  const located = await locateModel(name, environment);
-  const files = await ModelFiles.open(located.directory);
+  const located = await locateModel(name, environment, { lock: options.lock, kind: "audio" });
+  const files = await ModelFiles.open(located);
   const preprocessor = preprocessorOf(await settings(files, "preprocessor_config.json"));
   const config = await settings(files, "config.json");
-  const model = await files.pin(located.modelFile);
+  const model = await pinModel(files, located.modelFile);
   const ports = await portsOf(model, config, options.output);
   const { normalises, paddingValue, sampleRate } = preprocessor;
   const isPadded = normOf(config) === "layer" && preprocessor.usesMask && ports.takesMask;
@@ -118,7 +119,7 @@ export async function readAudioModel(
     convolutions: convolutionsOf(config),
     ...ports,
   };
-  const identity = identityOf({ algorithm, ...decisive, model: model.sha256 });
+  const identity = identityOf({ algorithm, ...decisive, model: model.contents });
   return { kind: "audio", name, ...decisive, model, identity };
 }
 
@@ -222,7 +223,7 @@ function convolutionsOf({ path, json }: Settings): Convolution[] {
 
 /** What of the graph's inputs and outputs is used. */
 async function portsOf(
-  model: PinnedFile,
+  model: PinnedModel,
   config: Settings,
   chosen: string | undefined,
 ): Promise<Pick<AudioModel, "samplesInput" | "takesMask" | "output" | "dimensions">> {
@@ -252,7 +253,7 @@ async function portsOf(
   if ((rank !== 2 && rank !== 3) || !Number.isSafeInteger(size) || (size as number) < 1) {
     throw unsupported(
       model.path,
-      `its output "${name}" is [${output.dims?.join(", ") ?? "unknown"}], not [batch, size] or [batch, frames, size]`,
+      `its output "${name}" is [${output.dims?.map((dim) => dim ?? "?").join(", ") ?? "unknown"}], not [batch, size] or [batch, frames, size]`,
       "name another output, or use an export that declares its size",
     );
   }

@@ -2,6 +2,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
+import { encodeOnnx } from "../onnx/index.ts";
 import { locateModel } from "./locate.ts";
 
 const copied = [
@@ -12,6 +13,13 @@ const copied = [
   "tokenizer_config.json",
   "tokenizer.json",
 ];
+
+/** A model that is read and computes nothing. */
+export const emptyModel = encodeOnnx({
+  irVersion: 8,
+  graph: { name: "empty", node: [], initializer: [], input: [], output: [] },
+  opsetImport: [{ version: 17n }],
+});
 
 /** An empty folder that is removed when the test ends. */
 export async function temporaryFolder(): Promise<string> {
@@ -25,19 +33,22 @@ export async function temporaryFolder(): Promise<string> {
  * manifest, unless it is given.
  */
 export async function modelFolder(
-  files: Readonly<Record<string, object | string | null>>,
+  files: Readonly<Record<string, object | string | Uint8Array | null>>,
   options: { directory?: string; weights?: boolean } = {},
 ): Promise<string> {
   const { directory: bundled, modelFile } = await locateModel("all-MiniLM-L6-v2", {});
   const directory = options.directory ?? (await temporaryFolder());
-  const put = async (name: string, from: object | string | null | undefined): Promise<void> => {
+  const put = async (name: string, from: object | string | Uint8Array | null | undefined): Promise<void> => {
     if (from === null) return;
     const path = join(directory, name);
     await mkdir(dirname(path), { recursive: true });
     if (from === undefined) await copyFile(join(bundled, name), path);
-    else await writeFile(path, typeof from === "string" ? from : JSON.stringify(from));
+    else {
+      const isContent = typeof from === "string" || from instanceof Uint8Array;
+      await writeFile(path, isContent ? from : JSON.stringify(from));
+    }
   };
   for (const name of new Set([...copied, ...Object.keys(files)])) await put(name, files[name]);
-  if (!(modelFile in files)) await put(modelFile, options.weights ? undefined : "no weights");
+  if (!(modelFile in files)) await put(modelFile, options.weights ? undefined : emptyModel);
   return directory;
 }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { MedleyError } from "@medley/core";
 import { expect, test } from "vitest";
 import { readPinned } from "./files.ts";
-import { modelFolder, temporaryFolder } from "./model-folder.fixture.ts";
+import { emptyModel, modelFolder, temporaryFolder } from "./model-folder.fixture.ts";
 import { readTextModel } from "./text-model.ts";
 
 const transformer = { idx: 0, path: "", type: "sentence_transformers.models.Transformer" };
@@ -60,7 +60,9 @@ test.for([
 });
 
 test("a file that the manifest lists is missing, or one is used that it does not list", async () => {
-  const listed = await failure({ "manifest.json": { files: { "onnx/model.onnx_data": { sha256: "00" } } } });
+  const listed = await failure({
+    "manifest.json": { files: { "onnx/model.onnx_data": { sha256: "00".repeat(32) } } },
+  });
   expect(listed).toMatchObject({ code: "model_damaged" });
   const unlisted = await failure({ "manifest.json": { files: {} } });
   expect(unlisted.code).toBe("model_damaged");
@@ -133,6 +135,9 @@ test("a RoBERTa keeps positions for itself", async () => {
   expect(await read({ ...files, "tokenizer_config.json": null })).toMatchObject({ tokensMax: 512, padId: 1 });
 });
 
+/** `doc_string: "A"` of an ONNX file: the same model in other bytes. */
+const docString = Uint8Array.of((6 << 3) | 2, 1, 65);
+
 test("identity changes exactly when stored vectors would", async () => {
   const plain = await read({});
   expect((await read({})).identity).toBe(plain.identity);
@@ -144,7 +149,7 @@ test("identity changes exactly when stored vectors would", async () => {
     await read({ "1_Pooling/config.json": { ...none, pooling_mode_cls_token: true } }),
     await read({ "sentence_bert_config.json": { max_seq_length: 255 } }),
     await read({ "sentence_bert_config.json": { max_seq_length: 256, do_lower_case: true } }),
-    await read({ "onnx/model.onnx": "other weights" }),
+    await read({ "onnx/model.onnx": Buffer.concat([emptyModel, docString]) }),
   ];
   expect(new Set([plain, ...others].map(({ identity }) => identity)).size).toBe(6);
 });

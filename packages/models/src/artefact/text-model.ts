@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { identityOf, MedleyError } from "@medley/core";
 import { ModelFiles, type PinnedFile } from "./files.ts";
-import { type Environment, locateModel } from "./locate.ts";
+import { type Environment, type LocateOptions, locateModel } from "./locate.ts";
+import { type PinnedModel, pinModel } from "./onnx-file.ts";
 
 export type Pooling = "mean" | "cls";
 
@@ -10,7 +11,7 @@ export interface TextModel {
   readonly kind: "text";
   readonly name: string;
   readonly dimensions: number;
-  readonly model: PinnedFile;
+  readonly model: PinnedModel;
   readonly tokenizer: PinnedFile;
   readonly pooling: Pooling;
   /** Longest input in tokens, special ones included. What is longer is cut. */
@@ -35,9 +36,13 @@ type Json = Readonly<Record<string, unknown>>;
  * Reads a model in Hugging Face's (sentence-transformers') layout. Throws `model_not_found`, `model_damaged`, or
  * `model_unsupported` where the files ask for what this runtime doesn't do: nothing is guessed or ignored.
  */
-export async function readTextModel(name: string, environment: Environment): Promise<TextModel> {
-  const located = await locateModel(name, environment);
-  const files = await ModelFiles.open(located.directory);
+export async function readTextModel(
+  name: string,
+  environment: Environment,
+  options: Pick<LocateOptions, "lock"> = {},
+): Promise<TextModel> {
+  const located = await locateModel(name, environment, { ...options, kind: "text" });
+  const files = await ModelFiles.open(located);
   const config = await needed(files, "config.json");
   const transformer = (await files.json("sentence_bert_config.json")) ?? {};
   const prompts = promptsOf((await files.json("config_sentence_transformers.json")) ?? {});
@@ -49,13 +54,13 @@ export async function readTextModel(name: string, environment: Environment): Pro
     tokensMax: tokensMaxOf(transformer, (await files.json("tokenizer_config.json")) ?? {}, config),
     lowerCase: transformer.do_lower_case === true,
   };
-  const model = await files.pin(located.modelFile);
+  const model = await pinModel(files, located.modelFile);
   const tokenizer = await files.pin("tokenizer.json");
   const identity = identityOf({
     algorithm,
     ...shape,
     passagePrompt: prompts.passagePrompt,
-    model: model.sha256,
+    model: model.contents,
     tokenizer: tokenizer.sha256,
   });
   return { kind: "text", name, ...shape, ...prompts, model, tokenizer, identity };

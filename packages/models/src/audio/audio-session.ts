@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { type AudioModel, framesOf, samplesMinOf } from "../artefact/audio-model.ts";
-import { readPinned } from "../artefact/files.ts";
+import { loadModelBytes } from "../artefact/onnx-file.ts";
 import type { Rows } from "../runtime/rows.ts";
 import type { Prepared, RunAnswer, Session } from "../runtime/session.ts";
 import { pool } from "../text/pooling.ts";
@@ -28,9 +28,12 @@ export class AudioSession implements Session<Uint8Array> {
 
   /** Throws `model_damaged` where a file changed since it was pinned, `model_unsupported` where it can't be run. */
   static async open(model: AudioModel, options: InferenceSession.SessionOptions): Promise<AudioSession> {
-    const bytes = readPinned(model.model);
+    const { bytes, externalData } = loadModelBytes(model.model);
     try {
-      const session = new AudioSession(model, await InferenceSession.create(bytes, options));
+      const session = new AudioSession(
+        model,
+        await InferenceSession.create(bytes, { ...options, externalData }),
+      );
       await session.#probe();
       return session;
     } catch (cause) {

@@ -23,8 +23,10 @@ export interface OnnxGraph extends Message {
   initializer: OnnxTensor[];
   input: OnnxValueInfo[];
   output: OnnxValueInfo[];
+  /** Types of tensors within, where the exporter wrote them down. */
+  valueInfo?: OnnxValueInfo[];
 }
-/** `type` stays protobuf bytes: no tool here changes it. */
+/** `type` stays protobuf bytes: `value-info.ts` reads and makes them. */
 export interface OnnxValueInfo extends Message {
   name: string;
   type?: Uint8Array;
@@ -59,11 +61,22 @@ export interface OnnxTensor extends Message {
   floatData?: number[];
   int32Data?: number[];
   int64Data?: bigint[];
+  /** Key and value: `location`, `offset`, `length`. Counts where `dataLocation` is 1. */
+  externalData?: OnnxEntry[];
+  dataLocation?: number;
+}
+export interface OnnxEntry extends Message {
+  key: string;
+  value: string;
 }
 
 /** Numbers of onnx.proto's `TensorProto.DataType`. */
 export const onnxTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 
+const entrySchema: MessageSchema = {
+  1: { name: "key", kind: "string" },
+  2: { name: "value", kind: "string" },
+};
 const tensorSchema: MessageSchema = {
   1: { name: "dims", kind: "int", many: true },
   2: { name: "dataType", kind: "int" },
@@ -72,6 +85,8 @@ const tensorSchema: MessageSchema = {
   7: { name: "int64Data", kind: "bigint", many: true },
   8: { name: "name", kind: "string" },
   9: { name: "rawData", kind: "bytes" },
+  13: { name: "externalData", kind: entrySchema, many: true },
+  14: { name: "dataLocation", kind: "int" },
 };
 const attributeSchema: MessageSchema = {
   1: { name: "name", kind: "string" },
@@ -103,6 +118,7 @@ const graphSchema: MessageSchema = {
   5: { name: "initializer", kind: tensorSchema, many: true },
   11: { name: "input", kind: valueInfoSchema, many: true },
   12: { name: "output", kind: valueInfoSchema, many: true },
+  13: { name: "valueInfo", kind: valueInfoSchema, many: true },
 };
 const opsetSchema: MessageSchema = {
   1: { name: "domain", kind: "string" },
@@ -126,6 +142,13 @@ export function decodeOnnx(bytes: Uint8Array): OnnxModel {
 
 export function encodeOnnx(model: OnnxModel): Uint8Array {
   return encodeMessage(model, modelSchema);
+}
+
+/** The graphs in a node's attributes: the branches of an If, the body of a Loop or Scan. */
+export function subgraphsOf(node: OnnxNode): OnnxGraph[] {
+  return node.attribute.flatMap(({ g }) =>
+    g === undefined ? [] : [decodeMessage(g, graphSchema) as OnnxGraph],
+  );
 }
 
 /** The values of a float32 tensor, row-major; a copy, so alignment in the file does not count. */

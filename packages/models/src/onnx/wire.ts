@@ -26,8 +26,11 @@ function wireTypeOf(kind: FieldKind): number {
   return kind === "float" ? wireTypes.fixed32 : wireTypes.bytes;
 }
 
+/** Protobuf's own limit; what is above is no tag. */
+const tagMax = 2n ** 32n - 1n;
+
 /** Reads protobuf. Byte fields are views of `bytes`, not copies. Throws `RangeError` where the bytes break off. */
-class Reader {
+export class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   offset = 0;
@@ -56,6 +59,12 @@ class Reader {
     this.offset = end;
     return value;
   }
+  /** A field's number and how its value is written. */
+  tag(): { fieldNumber: number; wireType: number } {
+    const tag = BigInt.asUintN(64, this.varint());
+    if (tag > tagMax) throw new RangeError(`no field has the tag ${tag} at offset ${this.offset}`);
+    return { fieldNumber: Number(tag >> 3n), wireType: Number(tag & 7n) };
+  }
   scalar(wireType: number): bigint | number | Uint8Array {
     if (wireType === wireTypes.varint) return this.varint();
     if (wireType === wireTypes.bytes) return this.bytes(Number(this.varint()));
@@ -79,27 +88,32 @@ function readValue(raw: bigint | number | Uint8Array, kind: FieldKind): unknown 
   return kind === "int" ? Number(raw) : raw;
 }
 
+/** Throws `RangeError` for bytes that break off, or whose fields are not written as the schema says. */
 export function decodeMessage(bytes: Uint8Array, schema: MessageSchema): Message {
   const message: Message = {};
   for (const { name, many } of Object.values(schema)) if (many) message[name] = [];
   const reader = new Reader(bytes);
   while (!reader.done) {
     const start = reader.offset;
-    const tag = Number(reader.varint());
-    const wireType = tag & 7;
-    const field = schema[tag >>> 3];
+    const { fieldNumber, wireType } = reader.tag();
+    const field = schema[fieldNumber];
     const raw = reader.scalar(wireType);
     if (field === undefined) {
       message.unknownFields ??= [];
       message.unknownFields.push(bytes.subarray(start, reader.offset));
-    } else if (!field.many) {
-      message[field.name] = readValue(raw, field.kind);
-    } else {
-      const values = message[field.name] as unknown[];
-      const expected = wireTypeOf(field.kind);
-      if (wireType === expected) values.push(readValue(raw, field.kind));
-      else values.push(...unpack(raw as Uint8Array, expected).map((value) => readValue(value, field.kind)));
+      continue;
     }
+    const expected = wireTypeOf(field.kind);
+    const isPacked = field.many === true && wireType === wireTypes.bytes && expected !== wireTypes.bytes;
+    if (wireType !== expected && !isPacked)
+      throw new RangeError(`${field.name} is written as wire type ${wireType} at offset ${start}`);
+    if (!field.many) {
+      message[field.name] = readValue(raw, field.kind);
+      continue;
+    }
+    const values = message[field.name] as unknown[];
+    if (!isPacked) values.push(readValue(raw, field.kind));
+    else for (const value of unpack(raw as Uint8Array, expected)) values.push(readValue(value, field.kind));
   }
   return message;
 }

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EncodeResult } from "@medley/core";
 import { afterAll, expect, test } from "vitest";
@@ -161,19 +161,17 @@ test("cls pooling, prompts and a shorter limit come from the model's files", asy
   expect(await short.encodeQuery("bread and butter and jam")).toEqual(await encoder.encodeQuery("bread and"));
 });
 
-test("a model is found in the hub's cache on disk", async () => {
+test("a model of the hub is found in its cache on disk, where the lock pins it", async () => {
   const hub = await temporaryFolder();
-  const repository = join(hub, "models--acme--tiny");
-  const snapshot = join(repository, "snapshots", "0123abcd");
+  const revision = "0123456789".repeat(4);
+  const snapshot = join(hub, "models--acme--tiny", "snapshots", revision);
   await modelFolder({}, { directory: snapshot, weights: true });
-  await mkdir(join(repository, "refs"));
-  await writeFile(join(repository, "refs", "main"), "0123abcd\n");
-  await using fromHub = await openTextEncoder({
-    model: "acme/tiny",
-    threads: 1,
-    environment: { HF_HUB_CACHE: hub },
-  });
+  const { files } = JSON.parse(await readFile(join(bundled, "manifest.json"), "utf8"));
+  const options = { model: "acme/tiny", threads: 1, environment: { HF_HUB_CACHE: hub } };
+  const lock = { file: undefined, models: { "acme/tiny": { revision, files } } };
+  await using fromHub = await openTextEncoder({ ...options, lock });
   expect(await fromHub.encodeQuery("bread")).toEqual(await encoder.encodeQuery("bread"));
+  await expect(openTextEncoder(options)).rejects.toMatchObject({ code: "model_not_found" });
 });
 
 test.for([

@@ -1,5 +1,6 @@
 import type { Model } from "../artefact/model.ts";
 import { AudioSession } from "../audio/audio-session.ts";
+import { ImageSession } from "../image/image-session.ts";
 import { TextSession } from "../text/text-session.ts";
 import type { Device } from "./device.ts";
 import { type Session, sessionOptionsOf } from "./session.ts";
@@ -12,5 +13,7 @@ export function openSession(model: Model, device: Device): Promise<Session<never
       return AudioSession.open(model, options);
     case "text":
       return TextSession.open(model, options);
+    case "image":
+      return ImageSession.open(model, options);
   }
 }

@@ -1,6 +1,7 @@
 import { MedleyError } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { readPinned } from "../artefact/files.ts";
+import { loadModelBytes } from "../artefact/onnx-file.ts";
 import type { TextModel } from "../artefact/text-model.ts";
 import type { Rows } from "../runtime/rows.ts";
 import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
@@ -42,9 +43,10 @@ export class TextSession implements Session<string> {
       new TextDecoder().decode(readPinned(model.tokenizer)),
     ) as TokenizerDefinition;
     const tokenizer = new TextTokenizer(model, definition);
-    const bytes = readPinned(model.model);
+    const { bytes, externalData } = loadModelBytes(model.model);
     try {
-      const session = new TextSession(model, tokenizer, await InferenceSession.create(bytes, options));
+      const inference = await InferenceSession.create(bytes, { ...options, externalData });
+      const session = new TextSession(model, tokenizer, inference);
       await session.#probe();
       return session;
     } catch (cause) {

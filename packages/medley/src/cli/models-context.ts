@@ -1,0 +1,35 @@
+import { join } from "node:path";
+import { MedleyError } from "@medley/core";
+import { isBundled, lockFileName, type ModelKind, type ModelLock, readLock } from "@medley/models";
+import { type ConfiguredModel, configuredModels, defaultTextModel } from "../config/configured-models.ts";
+import { type Context, configOf } from "./context.ts";
+
+export interface ModelsHere {
+  readonly configured: readonly ConfiguredModel[];
+  readonly lock: ModelLock;
+  readonly lockFile: string;
+}
+
+/** The configuration's models and lock; in a folder without a configuration, the lock of that folder. */
+export async function modelsHere(context: Context): Promise<ModelsHere> {
+  try {
+    const { collections, lock } = await configOf(context);
+    return { configured: configuredModels(collections), lock, lockFile: lock.file as string };
+  } catch (error) {
+    const isAbsent = error instanceof MedleyError && error.code === "config_not_found";
+    if (!isAbsent || context.global.config !== undefined) throw error;
+    const lockFile = join(context.directory, lockFileName);
+    return { configured: [], lock: await readLock(lockFile), lockFile };
+  }
+}
+
+/** Names that are configured, pinned or bundled, each once. */
+export function knownModels({ configured, lock }: ModelsHere): string[] {
+  return [
+    ...new Set([defaultTextModel, ...configured.map(({ name }) => name), ...Object.keys(lock.models)]),
+  ].filter((name) => name === defaultTextModel || !isBundled(name));
+}
+
+export function kindOf(name: string, { configured }: ModelsHere): ModelKind | undefined {
+  return configured.find((model) => model.name === name)?.kind;
+}

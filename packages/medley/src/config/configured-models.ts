@@ -1,0 +1,28 @@
+import type { Collection } from "@medley/core";
+import type { ModelKind } from "@medley/models";
+
+/** The model of text spaces that name none: it travels with Medley. */
+export const defaultTextModel = "all-MiniLM-L6-v2";
+
+export interface ConfiguredModel {
+  readonly name: string;
+  readonly kind: ModelKind;
+  /** `collection.space` of each space that uses it. */
+  readonly usedBy: readonly string[];
+}
+
+/** The models whose files a configuration needs, each once. */
+export function configuredModels(collections: ReadonlyMap<string, Collection>): ConfiguredModel[] {
+  const models = new Map<string, { name: string; kind: ModelKind; usedBy: string[] }>();
+  for (const collection of collections.values()) {
+    for (const { name: space, definition } of collection.spaces) {
+      const kind = definition.encoder;
+      if (kind !== "text" && kind !== "image" && kind !== "audio") continue;
+      const name = definition.model ?? defaultTextModel;
+      const model = models.get(name) ?? { name, kind, usedBy: [] };
+      model.usedBy.push(`${collection.name}.${space}`);
+      models.set(name, model);
+    }
+  }
+  return [...models.values()];
+}

@@ -1,0 +1,62 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { readLock, updateLock } from "./lock.ts";
+import { temporaryFolder } from "./model-folder.fixture.ts";
+
+const revision = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf";
+const sha256 = "0123456789abcdef".repeat(4);
+const model = { revision, files: { "config.json": { sha256, bytes: 1 } } };
+
+test("what is written is read; names are in order and nothing is left beside it", async () => {
+  const folder = await temporaryFolder();
+  const file = join(folder, "medley.lock.json");
+  expect(await readLock(file)).toEqual({ file, models: {} });
+  await updateLock(file, (models) => {
+    models["z/z"] = model;
+  });
+  await updateLock(file, (models) => {
+    models["a/a#fp16"] = { ...model, files: { ...model.files, "a.json": { sha256, bytes: 2 } } };
+  });
+  expect(Object.keys((await readLock(file)).models)).toEqual(["a/a#fp16", "z/z"]);
+  expect((await readLock(file)).models["z/z"]).toEqual(model);
+  const text = await readFile(file, "utf8");
+  expect(text.indexOf("a.json")).toBeLessThan(text.indexOf("config.json"));
+  expect(await readdir(folder)).toEqual(["medley.lock.json"]);
+});
+
+const lockWith = (one: object) => ({ lockVersion: 1, models: { "a/a": one } });
+
+test.for([
+  ["no JSON", "{"],
+  ["null", null],
+  ["another version", { lockVersion: 2, models: {} }],
+  ["no models", { lockVersion: 1 }],
+  ["a branch for a commit", lockWith({ ...model, revision: "main" })],
+  ["no files", lockWith({ revision })],
+  ["a short hash", lockWith({ revision, files: { "a.json": { sha256: "00", bytes: 1 } } })],
+  ["a negative size", lockWith({ revision, files: { "a.json": { sha256, bytes: -1 } } })],
+  ["a path upwards", lockWith({ revision, files: { "../a.json": { sha256, bytes: 1 } } })],
+  ["a path in the middle upwards", lockWith({ revision, files: { "a/../../b": { sha256, bytes: 1 } } })],
+  ["an absolute path", lockWith({ revision, files: { "/etc/passwd": { sha256, bytes: 1 } } })],
+  ["a Windows path", lockWith({ revision, files: { "C:\\a": { sha256, bytes: 1 } } })],
+] as const)("a lock with %s is refused, and not overwritten", async ([, content]) => {
+  const file = join(await temporaryFolder(), "medley.lock.json");
+  const text = typeof content === "string" ? content : JSON.stringify(content);
+  await writeFile(file, text);
+  await expect(readLock(file)).rejects.toMatchObject({ code: "config_invalid" });
+  await expect(updateLock(file, () => {})).rejects.toMatchObject({ code: "config_invalid" });
+  expect(await readFile(file, "utf8")).toBe(text);
+});
+
+test("a lock that can't be written is said, and the old one stays", async () => {
+  const file = join(await temporaryFolder(), "medley.lock.json");
+  await updateLock(file, () => {});
+  const text = await readFile(file, "utf8");
+  await mkdir(`${file}.${process.pid}.tmp`);
+  const written = updateLock(file, (models) => {
+    models["a/a"] = model;
+  });
+  await expect(written).rejects.toMatchObject({ code: "data_not_writable" });
+  expect(await readFile(file, "utf8")).toBe(text);
+});

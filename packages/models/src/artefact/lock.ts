@@ -1,0 +1,132 @@
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { MedleyError } from "@medley/core";
+import { isPlainPath } from "./plain-path.ts";
+
+/** `medley.lock.json`: which bytes each model of a configuration is. Written by `medley models pull`, kept in git. */
+export interface ModelLock {
+  /** Where it is, whether it exists or not. Paths of models are relative to its folder; `undefined`: to the working folder. */
+  readonly file: string | undefined;
+  /** By the model's name in the configuration. */
+  readonly models: Readonly<Record<string, LockedModel>>;
+}
+
+export interface LockedModel {
+  /** The hub's commit, 40 hex digits; `null` for a folder. */
+  readonly revision: string | null;
+  /** By path in the model's folder. */
+  readonly files: Readonly<Record<string, LockedFile>>;
+}
+
+export interface LockedFile {
+  /** Hex. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export const lockFileName = "medley.lock.json";
+const lockVersion = 1;
+
+/** Pins nothing: only bundled models and folders can be loaded. */
+export const emptyLock: ModelLock = Object.freeze({ file: undefined, models: Object.freeze({}) });
+
+/** Throws `config_invalid` for a file that is no lock; one that does not exist pins nothing. */
+export async function readLock(file: string): Promise<ModelLock> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { file, models: {} };
+    throw invalid(file, (cause as Error).message, cause);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw invalid(file, "it is not JSON", cause);
+  }
+  return { file, models: modelsOf(json, file) };
+}
+
+/**
+ * Reads the lock, changes it and puts it in its place in one go: whoever reads it sees the old one or the new one, also after
+ * a crash. Of two that write at once the later one counts. Throws `config_invalid`, `data_not_writable`.
+ */
+export async function updateLock(
+  file: string,
+  change: (models: Record<string, LockedModel>) => void,
+): Promise<ModelLock> {
+  const models = { ...(await readLock(file)).models };
+  change(models);
+  const text = `${JSON.stringify({ lockVersion, models: sorted(models) }, null, 2)}\n`;
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await using handle = await open(temporary, "w");
+    await handle.writeFile(text);
+    await handle.sync();
+    await rename(temporary, file);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {}); // What it failed of is what counts.
+    throw new MedleyError("data_not_writable", `${file} can't be written: ${(cause as Error).message}`, {
+      mend: "make its folder writable",
+      cause,
+    });
+  }
+  return { file, models };
+}
+
+function modelsOf(json: unknown, file: string): Record<string, LockedModel> {
+  const { lockVersion: version, models } = (json ?? {}) as Record<string, unknown>;
+  if (version !== lockVersion || !isObject(models)) {
+    throw invalid(file, `it is no lock of version ${lockVersion}`);
+  }
+  // Without a prototype: a model may be called "constructor".
+  const read: Record<string, LockedModel> = Object.create(null);
+  for (const [name, model] of Object.entries(models)) read[name] = modelOf(name, model, file);
+  return read;
+}
+
+function modelOf(name: string, model: unknown, file: string): LockedModel {
+  const { revision, files } = (model ?? {}) as Record<string, unknown>;
+  const place = `models[${JSON.stringify(name)}]`;
+  if (revision !== null && !/^[0-9a-f]{40}$/.test(String(revision))) {
+    throw invalid(file, `${place}.revision is no commit of 40 hex digits`);
+  }
+  if (!isObject(files)) throw invalid(file, `${place}.files is no object`);
+  const locked: Record<string, LockedFile> = Object.create(null);
+  for (const [path, one] of Object.entries(files)) {
+    const { sha256, bytes } = (one ?? {}) as Record<string, unknown>;
+    const at = `${place}.files[${JSON.stringify(path)}]`;
+    if (!isPlainPath(path)) throw invalid(file, `${at} is outside of the model's folder`);
+    if (!/^[0-9a-f]{64}$/.test(String(sha256))) throw invalid(file, `${at}.sha256 is not 64 hex digits`);
+    if (!Number.isSafeInteger(bytes) || (bytes as number) < 0) throw invalid(file, `${at}.bytes is no size`);
+    locked[path] = { sha256: sha256 as string, bytes: bytes as number };
+  }
+  return { revision: revision as string | null, files: locked };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** So that a change shows as few lines. */
+function sorted(models: Readonly<Record<string, LockedModel>>): Record<string, LockedModel> {
+  const inOrder = <Value>(record: Readonly<Record<string, Value>>): Record<string, Value> =>
+    Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return inOrder(
+    Object.fromEntries(
+      Object.entries(models).map(([name, { revision, files }]) => [
+        name,
+        { revision, files: inOrder(files) },
+      ]),
+    ),
+  );
+}
+
+function invalid(file: string, what: string, cause?: unknown): MedleyError {
+  return new MedleyError("config_invalid", `${file}: ${what}`, {
+    mend: "take the file from version control, or delete it and run `medley models pull`",
+    cause,
+  });
+}
