@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reference"))
-from audio import AUDIO, OUT, read
+from audio import AUDIO, OUT, read, sounds
 
 
 def resemblyzer(folder):
@@ -33,7 +33,7 @@ def main(folder):
     embed = resemblyzer(folder)
     vectors = [
         {"file": str(clip.relative_to(AUDIO)), "vector": base64.b64encode(embed(read(clip)).astype("<f4").tobytes()).decode()}
-        for clip in sorted(AUDIO.glob("clips/*.[om]*"))
+        for clip in sounds(AUDIO / "clips")
     ]
     (OUT / "voices.json").write_text(json.dumps(vectors, indent=2) + "\n")
 

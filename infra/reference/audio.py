@@ -1,7 +1,7 @@
 """Makes packages/models/src/audio/reference: what transformers and torchaudio give for the project's clips.
 
     pip install torch torchaudio transformers onnx onnxscript soundfile numpy     # and ffmpeg with libopus
-    python infra/reference/audio.py
+    python infra/reference/audio.py && npm run format
 
 Two tiny Wav2Vec2 with random weights and the true architecture (as ONNX, as an export from the hub would be), one per kind of
 feature extractor: "group" normalises over time and takes no mask (wav2vec2-base), "layer" takes one (wav2vec2-large-lv60).
@@ -39,6 +39,10 @@ def read(path):
         return resample(decoded, 48_000).astype(np.float32)
     channels, rate = soundfile.read(path, dtype="float64", always_2d=True)
     return resample(channels.mean(axis=1), rate).astype(np.float32)
+
+
+def sounds(folder):
+    return sorted(path for path in folder.iterdir() if path.suffix in (".flac", ".mp3", ".ogg", ".opus", ".wav"))
 
 
 def packed(values):
@@ -107,7 +111,7 @@ def main():
         shutil.rmtree(OUT / f"wav2vec2-{kind}", ignore_errors=True)
     OUT.mkdir(parents=True, exist_ok=True)
     make_files()
-    clips = sorted(AUDIO.glob("clips/*.[omw]*")) + sorted(path for path in OUT.iterdir() if path.suffix in (".flac", ".mp3", ".wav"))
+    clips = sounds(AUDIO / "clips") + sounds(OUT)
     waves = [read(path) for path in clips]
     vectors = {}
     for kind in ("group", "layer"):
