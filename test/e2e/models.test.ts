@@ -152,7 +152,9 @@ test("one repository, two ONNX files: pinned apart, removed apart", async () => 
   expect(half.data.models[0]).toMatchObject({ model: "acme/minilm#fp16", revision });
   const { models } = (await medley("models", "list")).data;
   expect(models.map(({ name, dtype, state }: Record<string, string>) => [name, dtype, state])).toEqual([
-    ["all-MiniLM-L6-v2", "int8", "ok"],
+    ["all-MiniLM-L6-v2", null, "ok"],
+    ["thin-resnet-50", null, "ok"],
+    ["ge2e-voice", null, "ok"],
     ["acme/minilm", "fp32", "ok"],
     ["acme/minilm#fp16", "fp16", "ok"],
   ]);

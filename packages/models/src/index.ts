@@ -12,6 +12,7 @@ export { type ImageLayout, type ImageModel, readImageModel } from "./artefact/im
 export type { ImageOutput } from "./artefact/image-output.ts";
 export type { ImageProcessor } from "./artefact/image-processor.ts";
 export {
+  bundledModels,
   type Environment,
   isBundled,
   type LocatedModel,

@@ -1,7 +1,14 @@
 import { join } from "node:path";
 import { MedleyError } from "@medley/core";
-import { isBundled, lockFileName, type ModelKind, type ModelLock, readLock } from "@medley/models";
-import { type ConfiguredModel, configuredModels, defaultTextModel } from "../config/configured-models.ts";
+import {
+  bundledModels,
+  isBundled,
+  lockFileName,
+  type ModelKind,
+  type ModelLock,
+  readLock,
+} from "@medley/models";
+import { type ConfiguredModel, configuredModels } from "../config/configured-models.ts";
 import { type Context, configOf } from "./context.ts";
 
 export interface ModelsHere {
@@ -26,8 +33,8 @@ export async function modelsHere(context: Context): Promise<ModelsHere> {
 /** Names that are configured, pinned or bundled, each once. */
 export function knownModels({ configured, lock }: ModelsHere): string[] {
   return [
-    ...new Set([defaultTextModel, ...configured.map(({ name }) => name), ...Object.keys(lock.models)]),
-  ].filter((name) => name === defaultTextModel || !isBundled(name));
+    ...new Set([...bundledModels, ...configured.map(({ name }) => name), ...Object.keys(lock.models)]),
+  ].filter((name) => bundledModels.includes(name) || !isBundled(name));
 }
 
 export function kindOf(name: string, { configured }: ModelsHere): ModelKind | undefined {

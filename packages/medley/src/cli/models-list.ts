@@ -22,7 +22,7 @@ export async function listModels(context: Context): Promise<Outcome> {
     ...models.map(({ name, origin, dtype, bytes, revision, state, usedBy: spaces }) => [
       name,
       origin,
-      dtype,
+      dtype ?? "-",
       megabytes(bytes),
       revision?.slice(0, 12) ?? "-",
       state,

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Run } from "./context.ts";
 import { listModels } from "./models-list.ts";
+import { modelOutputs } from "./models-outputs.ts";
 import { pullModels } from "./models-pull.ts";
 import { quantiseCommand } from "./models-quantise.ts";
 import { removeModelCommand } from "./models-remove.ts";
@@ -36,6 +37,16 @@ export function modelCommands(medley: Command, run: Run): void {
     .description("take a model out of the hub's cache on this disk and out of medley.lock.json")
     .addHelpText("after", "\nExample:\n  $ medley models remove Xenova/bge-small-en-v1.5")
     .action((name) => run("models remove", (context) => removeModelCommand(context, name)));
+  group
+    .command("outputs <model>")
+    .description(
+      "the tensors of a model that may serve as an embedding: the layer before a classifier's classes",
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley models outputs thin-resnet-50\n  $ medley models outputs ./classifier.onnx",
+    )
+    .action((model) => run("models outputs", (context) => modelOutputs(context, model)));
   group
     .command("quantise <model>")
     .description("store a model's large weights as int8; it computes in float32 as before")

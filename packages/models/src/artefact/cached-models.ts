@@ -10,8 +10,8 @@ import { isModelPath, parseModelName } from "./model-name.ts";
 export interface ModelState {
   readonly name: string;
   readonly origin: LocatedModel["origin"];
-  /** The suffix of its ONNX file. */
-  readonly dtype: string;
+  /** The suffix of its ONNX file; null for a bundled model, which has one. */
+  readonly dtype: string | null;
   readonly revision: string | null;
   /** Of the files that are there. */
   readonly bytes: number;
@@ -35,7 +35,7 @@ export async function inspectModel(
   const known = {
     name,
     origin,
-    dtype: origin === "bundled" ? "int8" : dtype,
+    dtype: origin === "bundled" ? null : dtype,
     revision: locked?.revision ?? null,
   } as const;
   const pull = `run "medley models pull ${name}"`;

@@ -29,15 +29,18 @@ export interface LocateOptions {
 }
 
 /** Names of the models that come with Medley, and the npm packages that hold them. */
-const bundledModels: Readonly<Record<string, string>> = {
+const bundledPackages: Readonly<Record<string, string>> = {
   "all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
   "ge2e-voice": "@medley/model-ge2e-voice",
   "sentence-transformers/all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
   "thin-resnet-50": "@medley/model-thin-resnet-50",
 };
 
+/** Each once, by its shortest name. */
+export const bundledModels: readonly string[] = ["all-MiniLM-L6-v2", "thin-resnet-50", "ge2e-voice"];
+
 export function isBundled(name: string): boolean {
-  return Object.hasOwn(bundledModels, name);
+  return Object.hasOwn(bundledPackages, name);
 }
 
 type Place = Omit<LocatedModel, "name" | "modelFile">;
@@ -73,7 +76,7 @@ export async function locateModel(
 
 function placeOf(name: string, environment: Environment, lock: ModelLock): Place {
   if (isBundled(name)) {
-    const directory = bundledDirectory(bundledModels[name] as string);
+    const directory = bundledDirectory(bundledPackages[name] as string);
     return { origin: "bundled", directory, boundary: directory, hashes: undefined };
   }
   const { base } = parseModelName(name);
@@ -92,7 +95,7 @@ function placeOf(name: string, environment: Environment, lock: ModelLock): Place
 }
 
 function noSuchName(name: string): MedleyError {
-  const bundled = Object.keys(bundledModels).join(", ");
+  const bundled = bundledModels.join(", ");
   return new MedleyError("model_not_found", `"${name}" is the name of no model; bundled are ${bundled}`, {
     mend: "give a Hugging Face id (org/name), the path of a model's folder (./path), or a bundled model's name",
   });
