@@ -113,6 +113,12 @@ export const errorTable = {
     retryable: false,
     meaning: "a model asks for something this runtime doesn't do, so running it would give wrong vectors",
   },
+  device_unavailable: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning: "the GPU that is asked for can't run models on this machine",
+  },
   hub_unavailable: {
     exitCode: 3,
     httpStatus: 503,

@@ -19,6 +19,8 @@ export type {
   TextSpace,
   VectorSpace,
 } from "./config/definition.ts";
+export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
+export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
 export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";

@@ -10,6 +10,7 @@ export {
 } from "./counters.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
 export { type IndexPorts, indexRows } from "./index-rows.ts";
+export { charsOf, PacketRoom } from "./packet-room.ts";
 export {
   type Checked,
   checkInputs,

@@ -3,7 +3,6 @@ import {
   type Collection,
   type DeadLetter,
   MedleyError,
-  packetRecordsMax,
   parseRecord,
   type RecordEnvelope,
   type Transport,
@@ -11,6 +10,7 @@ import {
   version,
 } from "@medley/core";
 import type { PipelineCounters } from "./counters.ts";
+import { charsOf, PacketRoom } from "./packet-room.ts";
 
 export interface ProducePorts {
   readonly collections: ReadonlyMap<string, Collection>;
@@ -109,10 +109,20 @@ export async function send(
     const key = `${chunk.runId}-${chunk.chunk}`;
     await ports.transport.send("records", { collection: collection.name, envelopes, chunk }, { key });
   } else {
-    for (let at = 0; at < envelopes.length; at += packetRecordsMax) {
-      const part = envelopes.slice(at, at + packetRecordsMax);
+    for (const part of packetsOf(envelopes)) {
       await ports.transport.send("records", { collection: collection.name, envelopes: part, chunk });
     }
   }
   ports.counters.stages.produce.sent += envelopes.length;
+}
+
+function* packetsOf(envelopes: readonly RecordEnvelope[]): Generator<readonly RecordEnvelope[]> {
+  const room = new PacketRoom();
+  let start = 0;
+  for (const [index, { fields }] of envelopes.entries()) {
+    if (room.take(charsOf(fields))) continue;
+    yield envelopes.slice(start, index);
+    start = index;
+  }
+  if (start < envelopes.length) yield envelopes.slice(start);
 }

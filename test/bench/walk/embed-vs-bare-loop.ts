@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import {
-  batchBounds,
   batchesByLength,
   type OpenModel,
   openModelRuntime,
@@ -55,7 +54,7 @@ export async function run(): Promise<Measurement[]> {
 async function batchesOf(model: OpenModel): Promise<Rows[]> {
   const lists = splitRows(await model.prepare(films(textsCount).map(({ plot }) => plot)));
   const lengths = lists.map(({ length }) => length);
-  return batchesByLength(lengths, batchBounds).map((indices) => selectRows(lists, indices));
+  return batchesByLength(lengths, model.scale.batch).map((indices) => selectRows(lists, indices));
 }
 
 class BareLoop {

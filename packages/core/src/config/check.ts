@@ -3,7 +3,9 @@ import { suggestion } from "../closest.ts";
 import type { Collection, Field, Space } from "../collection.ts";
 import { MedleyError } from "../errors.ts";
 import { type announcedFieldTypes, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
-import type { EncoderName, SpaceDefinition } from "./definition.ts";
+import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
+import { parseHostPattern } from "./host-pattern.ts";
+import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
 
 /** Which field types an encoder reads. */
@@ -169,6 +171,10 @@ function checkSpace(
 }
 
 function* parameterProblems(definition: SpaceDefinition): Generator<string> {
+  if (definition.encoder === "image" || definition.encoder === "audio") {
+    yield* sourceProblems(definition.from ?? {});
+  }
+  if (definition.encoder === "remote") yield* remoteAddressProblems(definition);
   if (definition.encoder === "number") {
     const [min, max] = definition.range;
     if (min >= max) yield `range [${min}, ${max}] is empty; the first number must be below the second`;
@@ -187,5 +193,16 @@ function* parameterProblems(definition: SpaceDefinition): Generator<string> {
     if (definition.halfLifeDays > definition.horizonDays) {
       yield `halfLifeDays ${definition.halfLifeDays} is above horizonDays ${definition.horizonDays}; lower it`;
     }
+  }
+}
+
+function* sourceProblems({ folder, hosts = [] }: ContentSources): Generator<string> {
+  if (folder !== undefined && /^[a-z][a-z0-9+.-]+:/i.test(folder)) {
+    yield `from.folder ${JSON.stringify(folder)} is an address; it takes a folder, and "from.hosts" takes hosts`;
+  }
+  if (folder?.includes("\u0000")) yield "from.folder contains U+0000; remove it";
+  for (const text of hosts) {
+    const pattern = parseHostPattern(text);
+    if (!pattern.ok) yield `from.hosts: ${JSON.stringify(text)} ${pattern.failure}`;
   }
 }

@@ -29,7 +29,11 @@ export interface TextSpace<F extends Fields> extends Weighted {
 export interface ContentSources {
   /** Paths are relative to this folder and may not leave it. Itself relative to the configuration file. */
   readonly folder?: string;
-  /** Hosts that addresses (http, https) may name: `images.example.com`, `*.example.com`, `localhost:8080`. */
+  /**
+   * Hosts that addresses (http, https) may name: `images.example.com`, `*.example.com` (what is below it, not itself),
+   * `localhost:8080`. Default: none. Without a port the scheme's own is meant. What a name resolves to must be public;
+   * a private address is reached only where it is named by itself: `10.0.0.5:9000`, `[fd00::5]`, `localhost`.
+   */
   readonly hosts?: readonly string[];
 }
 

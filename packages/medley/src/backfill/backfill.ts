@@ -1,25 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type BackfillRun,
-  type DeadLetter,
-  MedleyError,
-  packetRecordsMax,
-  type RunProgress,
-} from "@medley/core";
+import { type BackfillRun, type DeadLetter, MedleyError, type RunProgress } from "@medley/core";
 import {
   addOutcomes,
+  charsOf,
   checkInputs,
   deadLetterOfRejection,
   type Input,
   noOutcomes,
+  PacketRoom,
   send,
 } from "@medley/pipeline";
 import type { Source, SourceItem } from "@medley/sources";
 import type { Deployment } from "../deployment/deployment.ts";
 
 /**
- * A backfill reads a source in chunks of 100 records and sends each chunk as one packet. States of a run: running -> done.
+ * A backfill reads a source in chunks of 100 records (fewer where they are large) and sends each chunk as one packet. States of a run: running -> done.
  *
  * It is resumable because everything about chunk n follows from the run alone: its records, its queue key and their
  * versions (`baseVersion` + position). A chunk sent twice, since the process died between sending and writing down that it
@@ -113,13 +109,15 @@ async function* chunksOf(
   items: AsyncIterable<SourceItem>,
   signal: AbortSignal,
 ): AsyncGenerator<readonly SourceItem[]> {
+  const room = new PacketRoom();
   let chunk: SourceItem[] = [];
   for await (const item of items) {
     if (signal.aborted) return;
+    if (!room.take(item.ok ? charsOf(item.value) : 0)) {
+      yield chunk;
+      chunk = [];
+    }
     chunk.push(item);
-    if (chunk.length < packetRecordsMax) continue;
-    yield chunk;
-    chunk = [];
   }
   if (chunk.length > 0 && !signal.aborted) yield chunk;
 }

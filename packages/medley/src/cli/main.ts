@@ -1,11 +1,12 @@
 import { MedleyError } from "@medley/core";
 import { sourceFormats } from "@medley/sources";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError } from "commander";
 import { backfillCommand } from "./backfill.ts";
 import { configCommand } from "./config.ts";
 import type { Context, GlobalOptions, Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
 import { doctorCommand } from "./doctor.ts";
+import { doctorGpuCommand } from "./doctor-gpu.ts";
 import { initCommand } from "./init.ts";
 import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
@@ -112,7 +113,9 @@ function operatorCommands(medley: Command, run: Run): void {
   medley
     .command("doctor")
     .description("try each part and say what is wrong")
-    .action(() => run("doctor", doctorCommand));
+    .addArgument(new Argument("[part]", "gpu: run a small graph on each device").choices(["gpu"]))
+    .addHelpText("after", "\nExamples:\n  $ medley doctor\n  $ medley doctor gpu")
+    .action((part) => run("doctor", part === "gpu" ? doctorGpuCommand : doctorCommand));
   medley
     .command("config")
     .description("check the configuration; print it and where each setting comes from")

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { MedleyError } from "@medley/core";
+import { type DeviceChoice, deviceChoices } from "@medley/models";
 
 /** How a process runs, as opposed to what it holds (the configuration). Read once, at the edge; nothing else reads the environment. */
 export interface Settings {
@@ -16,6 +17,10 @@ export interface Settings {
   readonly token: string | null;
   /** Session threads; null: one per core. */
   readonly modelThreads: number | null;
+  /** Where models run. */
+  readonly device: DeviceChoice;
+  /** Of all models in all session threads together; null: half of the memory this process may use. */
+  readonly modelMemoryMegabytesMax: number | null;
   /** Packets that may wait for the embedding-worker before producers are slowed. */
   readonly backlogPacketsMax: number;
   /** What is left of the environment for the model runtime: where the Hugging Face cache is. */
@@ -39,6 +44,8 @@ export const variables = {
   postgresPort: { name: "MEDLEY_POSTGRES_PORT", fallback: "7432" },
   token: { name: "MEDLEY_TOKEN", fallback: null, secret: true },
   modelThreads: { name: "MEDLEY_MODEL_THREADS", fallback: null },
+  device: { name: "MEDLEY_DEVICE", fallback: "auto" },
+  modelMemoryMegabytesMax: { name: "MEDLEY_MODEL_MEMORY_MB_MAX", fallback: null },
   backlogPacketsMax: { name: "MEDLEY_BACKLOG_PACKETS_MAX", fallback: "200" },
 } as const satisfies Record<string, Variable>;
 
@@ -59,6 +66,8 @@ export function readSettings(environment: Environment): Settings {
     postgresPort: integer(environment, variables.postgresPort, 0, 65_535) as number,
     token: text(variables.token),
     modelThreads: integer(environment, variables.modelThreads, 1, 256),
+    device: deviceOf(text(variables.device) as string),
+    modelMemoryMegabytesMax: integer(environment, variables.modelMemoryMegabytesMax, 1, 1_000_000),
     backlogPacketsMax: integer(environment, variables.backlogPacketsMax, 1, 1_000_000) as number,
     environment,
   });
@@ -99,6 +108,14 @@ function integer(environment: Environment, variable: Variable, min: number, max:
   if (Number.isInteger(number) && number >= min && number <= max) return number;
   throw new MedleyError("usage", `${variable.name} is ${JSON.stringify(value)}`, {
     mend: `it must be a whole number from ${min} to ${max}`,
+  });
+}
+
+function deviceOf(text: string): DeviceChoice {
+  const device = deviceChoices.find((choice) => choice === text);
+  if (device !== undefined) return device;
+  throw new MedleyError("usage", `MEDLEY_DEVICE is ${JSON.stringify(text)}`, {
+    mend: `it must be one of ${deviceChoices.join(", ")}`,
   });
 }
 

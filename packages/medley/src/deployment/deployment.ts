@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Clock,
@@ -10,7 +11,13 @@ import {
   type Transport,
   VersionClock,
 } from "@medley/core";
-import { type ModelLock, type ModelRuntime, openModelRuntime } from "@medley/models";
+import {
+  chooseDevice,
+  type ModelLock,
+  type ModelRuntime,
+  type ModelRuntimeOptions,
+  openModelRuntime,
+} from "@medley/models";
 import {
   type Checked,
   type CollectionEncoders,
@@ -145,19 +152,29 @@ export class Deployment implements AsyncDisposable {
   }
 }
 
+/** Throws `device_unavailable`. */
+async function runtimeOptionsOf({ settings, lock }: DeploymentOptions): Promise<ModelRuntimeOptions> {
+  const { environment, modelThreads, modelMemoryMegabytesMax } = settings;
+  const memoryBytes = process.constrainedMemory() || totalmem();
+  return {
+    environment,
+    device: await chooseDevice(settings.device),
+    memoryBytesMax:
+      modelMemoryMegabytesMax === null
+        ? Math.min(memoryBytes, totalmem()) / 2
+        : modelMemoryMegabytesMax * 2 ** 20,
+    ...(lock === undefined ? {} : { lock }),
+    ...(modelThreads === null ? {} : { threads: modelThreads }),
+  };
+}
+
 type Opened = Pick<Deployment, "database" | "collections" | "store" | "transport" | "pool" | "runtime">;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
   const { settings, onFault = () => {} } = options;
   await using resources = new AsyncDisposableStack();
-  const runtime = resources.use(
-    openModelRuntime({
-      environment: settings.environment,
-      ...(options.lock === undefined ? {} : { lock: options.lock }),
-      ...(settings.modelThreads === null ? {} : { threads: settings.modelThreads }),
-    }),
-  );
+  const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options)));
   const database = await openDatabase({
     settings,
     mayAttach: options.mayAttach ?? false,

@@ -19,3 +19,4 @@ export {
   type QuantisedWeights,
   quantiseWeights,
 } from "./quantise-weights.ts";
+export { tensorInfo } from "./tensor-info.ts";

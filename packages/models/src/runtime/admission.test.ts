@@ -12,8 +12,8 @@ function work() {
   return { run, end: () => end.resolve("done"), begun: () => begun };
 }
 
-test("callers beyond the texts wait, and enter in their order", async () => {
-  const admission = new Admission({ textsMax: 10, callersMax: 5 });
+test("callers beyond the inputs wait, and enter in their order", async () => {
+  const admission = new Admission({ inputsMax: 10, callersMax: 5 });
   const [first, large, small] = [work(), work(), work()];
   const ran = [admission.enter(6, first.run), admission.enter(10, large.run), admission.enter(1, small.run)];
   await Promise.resolve();
@@ -28,7 +28,7 @@ test("callers beyond the texts wait, and enter in their order", async () => {
 });
 
 test("one caller too many is refused, and may try again later", async () => {
-  const admission = new Admission({ textsMax: 1, callersMax: 1 });
+  const admission = new Admission({ inputsMax: 1, callersMax: 1 });
   const [runs, waits] = [work(), work()];
   const ran = [admission.enter(1, runs.run), admission.enter(1, waits.run)];
   await expect(admission.enter(1, work().run)).rejects.toMatchObject({ code: "encoder_unavailable" });
@@ -39,13 +39,13 @@ test("one caller too many is refused, and may try again later", async () => {
 });
 
 test("work that fails gives its room back", async () => {
-  const admission = new Admission({ textsMax: 1, callersMax: 1 });
+  const admission = new Admission({ inputsMax: 1, callersMax: 1 });
   await expect(admission.enter(1, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
   await expect(admission.enter(1, async () => "next")).resolves.toBe("next");
 });
 
 test("who gives up while waiting makes way", async () => {
-  const admission = new Admission({ textsMax: 10, callersMax: 5 });
+  const admission = new Admission({ inputsMax: 10, callersMax: 5 });
   const [runs, large, small] = [work(), work(), work()];
   const giveUp = new AbortController();
   const ran = admission.enter(6, runs.run);

@@ -2,40 +2,40 @@ import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 
 interface Caller {
-  readonly texts: number;
+  readonly inputs: number;
   readonly admitted: PromiseWithResolvers<void>;
 }
 
 /**
- * Lets at most `textsMax` texts into the queue at once, in the order in which their callers came, so memory does not
+ * Lets at most `inputsMax` inputs into the queue at once, in the order in which their callers came, so memory does not
  * grow with load. At most `callersMax` callers wait; one more is refused with `encoder_unavailable`.
  */
 export class Admission {
-  readonly #textsMax: number;
+  readonly #inputsMax: number;
   readonly #callersMax: number;
   readonly #waiting: Caller[] = [];
-  #texts = 0;
+  #inputs = 0;
 
-  constructor(options: { textsMax: number; callersMax: number }) {
-    this.#textsMax = options.textsMax;
+  constructor(options: { inputsMax: number; callersMax: number }) {
+    this.#inputsMax = options.inputsMax;
     this.#callersMax = options.callersMax;
   }
 
-  /** Runs `work` on `texts` texts when there is room. Rejects with the signal's reason while it waits. */
-  async enter<Value>(texts: number, work: () => Promise<Value>, signal?: AbortSignal): Promise<Value> {
-    assert(texts <= this.#textsMax, "one caller brings more texts than are ever admitted");
+  /** Runs `work` on `inputs` inputs when there is room. Rejects with the signal's reason while it waits. */
+  async enter<Value>(inputs: number, work: () => Promise<Value>, signal?: AbortSignal): Promise<Value> {
+    assert(inputs <= this.#inputsMax, "one caller brings more inputs than are ever admitted");
     signal?.throwIfAborted();
-    if (this.#waiting.length > 0 || this.#texts + texts > this.#textsMax) await this.#wait(texts, signal);
-    else this.#texts += texts;
+    if (this.#waiting.length > 0 || this.#inputs + inputs > this.#inputsMax) await this.#wait(inputs, signal);
+    else this.#inputs += inputs;
     try {
       return await work();
     } finally {
-      this.#texts -= texts;
+      this.#inputs -= inputs;
       this.#admit();
     }
   }
 
-  async #wait(texts: number, signal?: AbortSignal): Promise<void> {
+  async #wait(inputs: number, signal?: AbortSignal): Promise<void> {
     if (this.#waiting.length >= this.#callersMax) {
       throw new MedleyError(
         "encoder_unavailable",
@@ -45,7 +45,7 @@ export class Admission {
         },
       );
     }
-    const caller: Caller = { texts, admitted: Promise.withResolvers() };
+    const caller: Caller = { inputs, admitted: Promise.withResolvers() };
     this.#waiting.push(caller);
     const leave = () => {
       const place = this.#waiting.indexOf(caller);
@@ -65,9 +65,9 @@ export class Admission {
   #admit(): void {
     while (true) {
       const next = this.#waiting[0];
-      if (next === undefined || this.#texts + next.texts > this.#textsMax) return;
+      if (next === undefined || this.#inputs + next.inputs > this.#inputsMax) return;
       this.#waiting.shift();
-      this.#texts += next.texts;
+      this.#inputs += next.inputs;
       next.admitted.resolve();
     }
   }

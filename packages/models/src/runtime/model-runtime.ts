@@ -1,21 +1,28 @@
 import { availableParallelism } from "node:os";
-import type { Encoder } from "@medley/core";
+import { type Encoder, MedleyError, succeed } from "@medley/core";
 import type { Environment } from "../artefact/locate.ts";
 import type { ModelLock } from "../artefact/lock.ts";
+import type { Model } from "../artefact/model.ts";
 import { readTextModel } from "../artefact/text-model.ts";
-import { TextEncoder, windowTextsMax } from "../text/text-encoder.ts";
 import { Admission } from "./admission.ts";
+import type { Device } from "./device.ts";
+import { ModelEncoder } from "./model-encoder.ts";
 import { type ModelCounters, OpenModel } from "./open-model.ts";
+import { scaleOf } from "./scale.ts";
 import { ThreadPool } from "./thread-pool.ts";
 
-/** Texts in the queue and the threads at once: two full windows. Their tokens take 4 MB at 512 each. */
-const textsAdmittedMax = 2 * windowTextsMax;
+/** Far above what all models' admissions let in together. */
+const jobsMax = 65_536;
 const callersWaitingMax = 1_024;
 const queriesMax = 64;
 
 export interface ModelRuntimeOptions {
-  /** Session threads, each with its own copy of every model. Default: the cores this process may use. */
+  /** Session threads. Default: the cores this process may use; one on a GPU, which runs one batch at a time. */
   readonly threads?: number;
+  /** Default `cpu`. */
+  readonly device?: Device;
+  /** Of all models in all threads together; the first copy of a model is always loaded. Default: no bound. */
+  readonly memoryBytesMax?: number;
   /** Where the hub's cache is. */
   readonly environment: Environment;
   /** Pins the models of the hub. Default: none is pinned, so only bundled models and folders are loaded. */
@@ -27,22 +34,32 @@ export interface ModelRuntimeOptions {
  * ever runs on the calling thread. `close` lets what was begun end, then ends the threads.
  */
 export class ModelRuntime implements AsyncDisposable {
+  readonly device: Device;
   readonly #pool: ThreadPool;
   readonly #environment: Environment;
   readonly #lock: ModelLock | undefined;
   /** By identity. */
-  readonly #opened = new Map<string, Promise<void>>();
-  readonly #counters: ModelCounters = { modelCalls: 0, inputs: 0, paddedValues: 0, usefulValues: 0 };
-  readonly #admission = new Admission({ textsMax: textsAdmittedMax, callersMax: callersWaitingMax });
-  readonly #queryAdmission = new Admission({ textsMax: queriesMax, callersMax: callersWaitingMax });
+  readonly #opened = new Map<string, Promise<OpenModel>>();
+  readonly #counters: ModelCounters = {
+    modelCalls: 0,
+    inputs: 0,
+    inputsTried: 0,
+    paddedValues: 0,
+    usefulValues: 0,
+  };
+  readonly #queryAdmission = new Admission({ inputsMax: queriesMax, callersMax: callersWaitingMax });
 
   constructor(options: ModelRuntimeOptions) {
+    const { device = "cpu", threads, memoryBytesMax } = options;
+    this.device = device;
     this.#environment = options.environment;
     this.#lock = options.lock;
     this.#pool = new ThreadPool({
-      threads: options.threads ?? availableParallelism(),
-      jobsMax: textsAdmittedMax + queriesMax,
+      threads: threads ?? (device === "cpu" ? availableParallelism() : 1),
+      jobsMax,
       program: new URL("./session-thread.ts", import.meta.url),
+      device,
+      ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
     });
   }
 
@@ -55,22 +72,39 @@ export class ModelRuntime implements AsyncDisposable {
   }
 
   /** Throws `model_not_found`, `model_damaged` or `model_unsupported`. See `locateModel` for what a name may be. */
-  async textEncoder(model: string): Promise<Encoder<string, string>> {
-    const open = await this.textModel(model);
-    return new TextEncoder({ model: open, admission: this.#admission, queryAdmission: this.#queryAdmission });
+  async textEncoder(name: string): Promise<Encoder<string, string>> {
+    const model = await this.textModel(name);
+    const queryAdmission = this.#queryAdmission;
+    return new ModelEncoder({
+      model,
+      queryAdmission,
+      inputOf: async (text) => succeed(text),
+      queryValueOf: textQuery,
+    });
   }
 
   /** The model below an encoder, for callers that prepare and batch themselves. */
   async textModel(name: string): Promise<OpenModel> {
-    const model = await readTextModel(name, this.#environment, { lock: this.#lock });
-    let opening = this.#opened.get(model.identity);
+    return this.#open(await readTextModel(name, this.#environment, { lock: this.#lock }));
+  }
+
+  async #open(model: Model): Promise<OpenModel> {
+    const { identity } = model;
+    let opening = this.#opened.get(identity);
     if (opening === undefined) {
-      opening = this.#pool.open(model);
-      this.#opened.set(model.identity, opening);
-      opening.catch(() => this.#opened.delete(model.identity));
+      const scale = scaleOf(model, this.device);
+      opening = this.#pool
+        .open(model)
+        .then(() => new OpenModel({ model, scale, pool: this.#pool, counters: this.#counters }));
+      this.#opened.set(identity, opening);
+      opening.catch(() => this.#opened.delete(identity));
     }
-    await opening;
-    return new OpenModel({ model, pool: this.#pool, counters: this.#counters });
+    return opening;
+  }
+
+  /** Frees the memory of a model that no encoder is used of any more. */
+  async unload(identity: string): Promise<void> {
+    if (this.#opened.delete(identity)) await this.#pool.unload(identity);
   }
 
   async close(): Promise<void> {
@@ -80,6 +114,11 @@ export class ModelRuntime implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function textQuery(query: unknown): string {
+  if (typeof query === "string") return query;
+  throw new MedleyError("query_invalid", `a text space is searched with a string, not ${typeof query}`);
 }
 
 /** Threads start with the first model. */

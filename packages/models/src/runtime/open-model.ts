@@ -1,5 +1,8 @@
 import type { Model } from "../artefact/model.ts";
+import { Admission } from "./admission.ts";
+import { Gatherer } from "./gatherer.ts";
 import type { Rows } from "./rows.ts";
+import type { Scale } from "./scale.ts";
 import type { Prepared, RunAnswer } from "./session.ts";
 import type { ThreadPool } from "./thread-pool.ts";
 
@@ -8,27 +11,40 @@ export interface ModelCounters {
   /** Batches and single queries that ran through a model. */
   modelCalls: number;
   inputs: number;
+  /** Inputs that runs were begun with: more than `inputs` where batches failed and were halved. */
+  inputsTried: number;
   paddedValues: number;
   usefulValues: number;
 }
 
-/**
- * A model that every thread of a runtime has loaded. Its calls go into the threads' queue one by one; who makes
- * them bounds how many wait.
- */
+/** Callers that may wait for a model at once: parts of their calls, not inputs. */
+const callersWaitingMax = 4_096;
+/** Added to the first row of a batch at most, while others are being prepared. */
+const gatherMsMax = 20;
+
+/** A model that the threads of a runtime have loaded, where all its callers meet. */
 export class OpenModel {
   readonly model: Model;
+  readonly scale: Scale;
+  readonly admission: Admission;
+  readonly gatherer: Gatherer;
   readonly #pool: ThreadPool;
   readonly #counters: ModelCounters;
 
-  constructor(options: { model: Model; pool: ThreadPool; counters: ModelCounters }) {
-    this.model = options.model;
-    this.#pool = options.pool;
-    this.#counters = options.counters;
-  }
-
-  get threads(): number {
-    return this.#pool.threads;
+  constructor(options: { model: Model; scale: Scale; pool: ThreadPool; counters: ModelCounters }) {
+    const { model, scale, pool, counters } = options;
+    this.model = model;
+    this.scale = scale;
+    this.#pool = pool;
+    this.#counters = counters;
+    this.admission = new Admission({ inputsMax: scale.inputsAdmittedMax, callersMax: callersWaitingMax });
+    this.gatherer = new Gatherer({
+      bounds: scale.batch,
+      dimensions: model.dimensions,
+      run: (rows) => this.run(rows),
+      threads: () => pool.threadsWith(model.identity),
+      gatherMsMax,
+    });
   }
 
   prepare(inputs: readonly unknown[], signal?: AbortSignal): Promise<Prepared> {
@@ -37,18 +53,24 @@ export class OpenModel {
 
   /** One batch; every length is at least 1. */
   async run(rows: Rows, signal?: AbortSignal): Promise<RunAnswer> {
-    return this.#count(await this.#pool.run({ kind: "run", model: this.model.identity, rows }, signal), rows);
+    this.#counters.inputsTried += rows.lengths.length;
+    return this.#count(
+      await this.#pool.run({ kind: "run", model: this.model.identity, rows }, signal),
+      rows.lengths.length,
+    );
   }
 
   /** `null` for a query that says nothing. */
   async query(input: unknown, signal?: AbortSignal): Promise<RunAnswer | null> {
     const answer = await this.#pool.run({ kind: "query", model: this.model.identity, input }, signal);
-    return answer === null ? null : this.#count(answer, { lengths: [1] });
+    if (answer === null) return null;
+    this.#counters.inputsTried++;
+    return this.#count(answer, 1);
   }
 
-  #count(answer: RunAnswer, { lengths }: { lengths: ArrayLike<number> }): RunAnswer {
+  #count(answer: RunAnswer, inputs: number): RunAnswer {
     this.#counters.modelCalls++;
-    this.#counters.inputs += lengths.length;
+    this.#counters.inputs += inputs;
     this.#counters.paddedValues += answer.paddedValues;
     this.#counters.usefulValues += answer.usefulValues;
     return answer;

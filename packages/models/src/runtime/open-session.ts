@@ -1,11 +1,13 @@
 import type { Model } from "../artefact/model.ts";
 import { TextSession } from "../text/text-session.ts";
-import { type Session, sessionOptions } from "./session.ts";
+import type { Device } from "./device.ts";
+import { type Session, sessionOptionsOf } from "./session.ts";
 
 /** Loads a model into this thread, by its kind. */
-export function openSession(model: Model): Promise<Session<never>> {
+export function openSession(model: Model, device: Device): Promise<Session<never>> {
+  const options = sessionOptionsOf(device);
   switch (model.kind) {
     case "text":
-      return TextSession.open(model, sessionOptions);
+      return TextSession.open(model, options);
   }
 }

@@ -9,8 +9,9 @@ import type { RunAnswer, Session } from "./session.ts";
 const sessions = new Map<string, Session<unknown>>();
 
 async function answer(job: Job): Promise<Answers[Job["kind"]]> {
+  if (job.kind === "start") return null;
   if (job.kind === "open") {
-    sessions.set(job.model.identity, (await openSession(job.model)) as Session<unknown>);
+    sessions.set(job.model.identity, (await openSession(job.model, job.device)) as Session<unknown>);
     return null;
   }
   const session = sessions.get(job.model);

@@ -1,4 +1,5 @@
 import type { InferenceSession } from "onnxruntime-node";
+import type { Device } from "./device.ts";
 import type { Rows } from "./rows.ts";
 
 /** Whether an input is a record's or a search's: some models put different prompts before them. */
@@ -43,6 +44,12 @@ export const sessionOptions: InferenceSession.SessionOptions = {
   interOpNumThreads: 1,
   executionMode: "sequential",
   graphOptimizationLevel: "all",
-  logSeverityLevel: 3,
+  // What it would print is in the error that it throws, and may quote what is in a record.
+  logSeverityLevel: 4,
   extra: { session: { intra_op: { allow_spinning: "0" } } },
 };
+
+/** On a GPU what it can't do runs on the CPU: some nodes that only count or shape. */
+export function sessionOptionsOf(device: Device): InferenceSession.SessionOptions {
+  return { ...sessionOptions, executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"] };
+}

@@ -1,15 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Model } from "../artefact/model.ts";
 import { temporaryFolder } from "../artefact/model-folder.fixture.ts";
-import type { TextModel } from "../artefact/text-model.ts";
+import { isThreadLoss } from "./thread.ts";
 import { ThreadPool } from "./thread-pool.ts";
 
 /**
  * A thread whose jobs are small programs: the text of a query is evaluated with `answer(value)`. A file's presence
  * serves as memory across threads.
  */
-function pool(options: { threads?: number; onStart?: string } = {}): ThreadPool {
+function pool(options: { threads?: number; onStart?: string; memoryBytesMax?: number } = {}): ThreadPool {
   const source = `
     import { existsSync, writeFileSync, unlinkSync } from "node:fs";
     import { parentPort, threadId } from "node:worker_threads";
@@ -20,10 +21,16 @@ function pool(options: { threads?: number; onStart?: string } = {}): ThreadPool 
       else answer(job.kind === "prepare" ? job.inputs : null);
     });`;
   const program = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
-  return new ThreadPool({ threads: options.threads ?? 1, jobsMax: 100, program });
+  const { threads = 1, memoryBytesMax } = options;
+  return new ThreadPool({
+    threads,
+    jobsMax: 100,
+    program,
+    ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
+  });
 }
 
-const model = { identity: "m" } as TextModel;
+const model = { identity: "m" } as Model;
 const query = (text: string) => ({ kind: "query", model: "m", input: text }) as const;
 const prepare = (input: string) => ({ kind: "prepare", model: "m", inputs: [input] }) as const;
 /** The name of a file that is not there yet, as JavaScript source. */
@@ -134,4 +141,67 @@ test("closing waits for what was begun, and takes nothing new", async () => {
 
 test("a pool that never opened a model closes", async () => {
   await pool().close();
+});
+
+test("a thread that hangs is replaced, and its job done by another within two seconds", async () => {
+  const threads = pool({ threads: 2 });
+  await threads.open(model);
+  for (let i = 0; i < 4; i++) await threads.run(query("answer(threadId)")); // So that it is known how long they take.
+  const mark = await absentFile();
+  const startedMs = performance.now();
+  const hangsOnce = `if (existsSync(${mark})) answer(threadId);
+    else { writeFileSync(${mark}, ""); while (true); }`;
+  const neighbours = [1, 2, 3].map((value) => threads.run(query(`answer(${value})`)));
+  expect(await threads.run(query(hangsOnce))).toEqual(expect.any(Number));
+  expect(performance.now() - startedMs).toBeLessThan(2_000);
+  expect(await Promise.all(neighbours)).toEqual([1, 2, 3]);
+  await threads.close();
+});
+
+test("a job that hangs wherever it runs fails as lost threads; others go on", async () => {
+  const threads = pool();
+  await threads.open(model);
+  await threads.run(query("answer(0)"));
+  const failure = await threads.run(query("while (true);")).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: "encoder_unavailable" });
+  expect((failure as Error).message).toMatch(/gave no answer for \d+ ms/);
+  expect(isThreadLoss(failure)).toBe(true);
+  expect(await threads.run(query("answer('still')"))).toBe("still");
+  await threads.close();
+});
+
+/** Holds the memory that loading it takes, in MB. */
+function heavy(identity: string, megabytes: number): Model {
+  return { identity, megabytes } as unknown as Model;
+}
+const loadsMemory = `globalThis.held = [];
+  const { Buffer } = await import("node:buffer");
+  parentPort.on("message", ({ job }) => {
+    if (job.kind === "open") held.push(Buffer.alloc(job.model.megabytes * 2 ** 20, 1));
+  })`;
+
+test("models are packed into the memory there is: every one has a thread, what is left takes copies", async () => {
+  const threads = pool({ threads: 3, memoryBytesMax: 500 * 2 ** 20, onStart: loadsMemory });
+  await threads.open(heavy("large", 300));
+  await threads.open(heavy("m", 60));
+  await threads.open(heavy("larger", 400));
+  expect(threads.threadsWith("large")).toBe(1);
+  expect(threads.threadsWith("m")).toBe(3);
+  expect(threads.threadsWith("larger")).toBe(1);
+  expect(await threads.run(query("answer('done')"))).toBe("done");
+  await threads.close();
+});
+
+test("a model that is unloaded is in no thread, and the memory is free for others", async () => {
+  const threads = pool({ threads: 2, memoryBytesMax: 400 * 2 ** 20, onStart: loadsMemory });
+  await threads.open(heavy("m", 1));
+  await threads.open(heavy("large", 150));
+  expect(threads.threadsWith("large")).toBe(2);
+  const before = await threads.run(query("answer(threadId)"));
+  await threads.unload("large");
+  expect(threads.threadsWith("large")).toBe(0);
+  expect(await threads.run(query("answer(threadId)"))).not.toBe(before);
+  await threads.open(heavy("large", 150));
+  expect(threads.threadsWith("large")).toBe(2);
+  await threads.close();
 });

@@ -1,17 +1,24 @@
 import { strict as assert } from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { MedleyError } from "@medley/core";
-import type { Model } from "../artefact/model.ts";
 import type { Answers, Job, Reply, Request } from "./protocol.ts";
 
 /** The thread ended while it had work: the same work may succeed on another. */
 export class ThreadLost extends Error {}
+
+/** Whether work failed because the threads that did it ended: it may be the work that ended them. */
+export function isThreadLoss(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof ThreadLost;
+}
 
 /** One session thread: sends it jobs, which it does in order, and tells when it ends. */
 export class SessionThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, PromiseWithResolvers<Answers[Job["kind"]]>>();
   readonly #ended = Promise.withResolvers<void>();
+  readonly #exited = Promise.withResolvers<void>();
+  #idle: PromiseWithResolvers<void> | undefined;
   #alive = true;
   #nextId = 0;
   #cause = "it exited";
@@ -23,7 +30,10 @@ export class SessionThread {
     this.#worker.on("error", (error) => {
       this.#cause = error.message;
     });
-    this.#worker.on("exit", () => this.#end());
+    this.#worker.on("exit", () => {
+      this.#end();
+      this.#exited.resolve();
+    });
   }
 
   get alive(): boolean {
@@ -32,9 +42,30 @@ export class SessionThread {
   get idle(): boolean {
     return this.#alive && this.#pending.size === 0;
   }
-  /** Resolves when the thread has ended, for whatever reason. */
+  /** Resolves when the thread takes and answers nothing more, for whatever reason. */
   get ended(): Promise<void> {
     return this.#ended.promise;
+  }
+
+  /**
+   * Resolves when the thread is gone and its memory free, after `msMax` at the latest. One that hangs in native code ends
+   * only when that returns, if ever: it is left behind, and does not keep the process alive.
+   */
+  async exited(msMax: number): Promise<void> {
+    const giveUp = new AbortController();
+    const late = sleep(msMax, undefined, { signal: giveUp.signal }).then(
+      () => this.#worker.unref(),
+      () => {},
+    );
+    await Promise.race([this.#exited.promise, late]);
+    giveUp.abort();
+  }
+
+  /** Resolves when all that was asked is answered, or the thread has ended. */
+  async whenIdle(): Promise<void> {
+    if (this.#pending.size === 0) return;
+    this.#idle ??= Promise.withResolvers();
+    await this.#idle.promise;
   }
 
   /** Rejects with the job's `MedleyError`, or with `ThreadLost`. The job is copied: it is needed again if the thread is lost. */
@@ -47,18 +78,20 @@ export class SessionThread {
     return (await answer.promise) as Answers[Kind];
   }
 
-  async open(models: Iterable<Model>): Promise<void> {
-    await Promise.all(Array.from(models, (model) => this.ask({ kind: "open", model })));
-  }
-
-  async terminate(): Promise<void> {
-    await this.#worker.terminate();
+  /** Ends the thread now, for the reason given; its work is lost. */
+  terminate(reason = "it was ended"): void {
+    if (!this.#alive) return;
+    this.#cause = reason;
+    void this.#worker.terminate();
+    this.#end();
   }
 
   #settle(reply: Reply): void {
     const answer = this.#pending.get(reply.id);
+    if (answer === undefined && !this.#alive) return; // Answered while it was being ended.
     assert(answer !== undefined, "a reply to a job that is not pending");
     this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) this.#idle?.resolve();
     if (reply.ok) answer.resolve(reply.value);
     else {
       const { code, message, mend } = reply.failure;
@@ -67,9 +100,11 @@ export class SessionThread {
   }
 
   #end(): void {
+    if (!this.#alive) return;
     this.#alive = false;
     for (const answer of this.#pending.values()) answer.reject(new ThreadLost(this.#cause));
     this.#pending.clear();
+    this.#idle?.resolve();
     this.#ended.resolve();
   }
 }

@@ -1,0 +1,139 @@
+import { strict as assert } from "node:assert";
+import {
+  type EncodeFailure,
+  type EncodeResult,
+  type Encoder,
+  fail,
+  MedleyError,
+  type Result,
+  succeed,
+} from "@medley/core";
+import type { Admission } from "./admission.ts";
+import { failureOf, notFinite } from "./gatherer.ts";
+import type { OpenModel } from "./open-model.ts";
+import { type RowValues, splitRows } from "./rows.ts";
+
+export interface ModelEncoderOptions {
+  readonly model: OpenModel;
+  readonly queryAdmission: Admission;
+  /** What the model's sessions are given for a value: a text as it is, the bytes of a picture or clip. */
+  readonly inputOf: (value: string, signal?: AbortSignal) => Promise<Result<unknown, EncodeFailure>>;
+  /** Checks what a search says about the space, and makes it a value. Throws `query_invalid`. */
+  readonly queryValueOf: (query: unknown) => string;
+}
+
+/**
+ * The segments of a space by a model: its vector of each value, or all zero for a value that says nothing (a text
+ * without tokens). Values are read and prepared a few at a time, as they are admitted; their rows meet those of other
+ * callers in the model's gatherer.
+ */
+export class ModelEncoder implements Encoder<string, unknown> {
+  readonly usesModel = true;
+  readonly #options: ModelEncoderOptions;
+
+  constructor(options: ModelEncoderOptions) {
+    this.#options = options;
+  }
+
+  get dimensions(): number {
+    return this.#options.model.model.dimensions;
+  }
+  get identity(): string {
+    return this.#options.model.model.identity;
+  }
+
+  async encode(values: readonly string[], signal?: AbortSignal): Promise<readonly EncodeResult[]> {
+    const { model } = this.#options;
+    const { jobInputsMax, inputsAdmittedMax } = model.scale;
+    const results = new Array<EncodeResult>(values.length);
+    let start = 0;
+    const lane = async () => {
+      while (start < values.length) {
+        const from = start;
+        start += jobInputsMax;
+        const part = values.slice(from, from + jobInputsMax);
+        const encoded = await this.#encodePart(part, signal);
+        for (const [index, result] of encoded.entries()) results[from + index] = result;
+      }
+    };
+    const lanes = Math.min(
+      Math.ceil(values.length / jobInputsMax),
+      Math.ceil(inputsAdmittedMax / jobInputsMax),
+    );
+    await Promise.all(Array.from({ length: lanes }, lane));
+    assert(results.every((result) => result !== undefined));
+    return results;
+  }
+
+  /** Throws `query_invalid`, `encoder_failed` or `encoder_unavailable`. Goes ahead of all records that wait. */
+  async encodeQuery(query: unknown, signal?: AbortSignal): Promise<Float32Array> {
+    const { model, queryAdmission, inputOf, queryValueOf } = this.#options;
+    const input = await inputOf(queryValueOf(query), signal);
+    if (!input.ok) {
+      const { code, message, ...rest } = input.failure;
+      throw new MedleyError(code === "encoder_failed" ? "query_invalid" : code, message, rest);
+    }
+    const answer = await queryAdmission.enter(1, () => model.query(input.value, signal), signal);
+    if (answer === null) return new Float32Array(this.dimensions);
+    if (answer.failed.length > 0) throw new MedleyError(notFinite.code, notFinite.message);
+    return answer.vectors;
+  }
+
+  async #encodePart(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
+    const { model } = this.#options;
+    try {
+      return await model.admission.enter(values.length, () => this.#encodeAdmitted(values, signal), signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const failure = failureOf(error);
+      return values.map(() => fail(failure));
+    }
+  }
+
+  async #encodeAdmitted(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
+    const { gatherer } = this.#options.model;
+    // All zero until it is known better: the segment of a value that says nothing, which is in no batch.
+    const results = values.map((): EncodeResult => succeed(new Float32Array(this.dimensions)));
+    const rowsCame = gatherer.expect();
+    let places: number[];
+    let encoding: Promise<EncodeResult[]>;
+    try {
+      const rows = await this.#rowsOf(values, results, signal);
+      places = rows.map(({ index }) => index);
+      encoding = gatherer.submit(
+        rows.map(({ row }) => row),
+        signal,
+      );
+    } finally {
+      rowsCame();
+    }
+    for (const [at, result] of (await encoding).entries()) results[places[at] as number] = result;
+    return results;
+  }
+
+  /** Reads and prepares values; writes the failures into `results`. */
+  async #rowsOf(
+    values: readonly string[],
+    results: EncodeResult[],
+    signal?: AbortSignal,
+  ): Promise<{ index: number; row: RowValues }[]> {
+    const { model, inputOf } = this.#options;
+    const read = await Promise.all(values.map((value) => inputOf(value, signal)));
+    const inputs: { index: number; input: unknown }[] = [];
+    for (const [index, input] of read.entries()) {
+      if (input.ok) inputs.push({ index, input: input.value });
+      else results[index] = fail(input.failure);
+    }
+    if (inputs.length === 0) return [];
+    const prepared = await model.prepare(
+      inputs.map(({ input }) => input),
+      signal,
+    );
+    const placeOf = (at: number) => (inputs[at] as { index: number }).index;
+    for (const { index, ...failure } of prepared.failures) {
+      results[placeOf(index)] = fail({ code: "encoder_failed", ...failure });
+    }
+    const rows = splitRows(prepared).map((row, at) => ({ index: placeOf(at), row }));
+    return rows.filter(({ row }) => row.length > 0);
+  }
+}

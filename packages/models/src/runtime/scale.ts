@@ -1,0 +1,31 @@
+import type { Model } from "../artefact/model.ts";
+import type { BatchBounds } from "./batches.ts";
+import type { Device } from "./device.ts";
+
+/** How much of a model's work is in hand at once. */
+export interface Scale {
+  readonly batch: BatchBounds;
+  /** Inputs prepared by one job: few enough that all threads take part. */
+  readonly jobInputsMax: number;
+  /** Inputs that are read, prepared or wait to be run at once: what bounds memory. */
+  readonly inputsAdmittedMax: number;
+}
+
+/**
+ * On a CPU 512 tokens are the fastest of 256, 384, 512, 1,024 and 2,048 (the hidden states stay in its cache), and hold
+ * a thread, and with it a waiting search, for less than 0.1 s. Starting a run costs about as much as eight tokens. A GPU
+ * wants to be filled.
+ */
+const textBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
+  cpu: { paddedValuesMax: 512, batchRowsMax: 64, runCostValues: 8 },
+  gpu: { paddedValuesMax: 16_384, batchRowsMax: 256, runCostValues: 512 },
+};
+
+export function scaleOf(model: Model, device: Device): Scale {
+  const kind = device === "cpu" ? "cpu" : "gpu";
+  switch (model.kind) {
+    case "text":
+      // The tokens of 2,048 texts take 4 MB at 512 each.
+      return { batch: { ...textBatch[kind], pads: true }, jobInputsMax: 32, inputsAdmittedMax: 2_048 };
+  }
+}
