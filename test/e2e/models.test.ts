@@ -63,7 +63,7 @@ async function here(options: { token?: string; model?: string } = {}): Promise<H
 const modelCheck = (doctor: { data: { name: string; ok: boolean; detail: string }[] }) =>
   doctor.data.find(({ name }) => name === "models") as { ok: boolean; detail: string };
 
-test("a model of the hub: refused, pulled, pinned, used without the hub, damaged, mended, removed", async () => {
+test("a model of the hub: refused, pulled, pinned, used without the hub, damaged, removed", async () => {
   const { hub, workplace, environment, cache, medley } = await here();
   const refused = modelCheck(await medley("doctor"));
   expect(refused.ok).toBe(false);
