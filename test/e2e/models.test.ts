@@ -63,7 +63,7 @@ async function here(options: { token?: string; model?: string } = {}): Promise<H
 const modelCheck = (doctor: { data: { name: string; ok: boolean; detail: string }[] }) =>
   doctor.data.find(({ name }) => name === "models") as { ok: boolean; detail: string };
 
-test("a model of the hub: refused, pulled, pinned, used without the hub, damaged, mended, removed", async () => {
+test("a model of the hub: refused, pulled, pinned, used without the hub, damaged, removed", async () => {
   const { hub, workplace, environment, cache, medley } = await here();
   const refused = modelCheck(await medley("doctor"));
   expect(refused.ok).toBe(false);
@@ -179,6 +179,23 @@ test("a cache that other tools filled is pinned without the hub", async () => {
   expect(modelCheck(await medley("doctor")).ok).toBe(true);
 });
 
+test("a folder that is pinned must stay as it is, until it is pinned again", async () => {
+  const { workplace, medley } = await here({ model: "./mine" });
+  const filter = (path: string) => !path.endsWith("manifest.json");
+  await cp(bundled, workplace.path("mine"), { recursive: true, filter });
+  const pinned = await medley("models", "pull", "./mine");
+  expect(pinned.data.models).toMatchObject([{ model: "./mine", revision: null }]);
+  expect(modelCheck(await medley("doctor")).ok).toBe(true);
+  await writeFile(workplace.path("mine/tokenizer_config.json"), JSON.stringify({ model_max_length: 8 }));
+  const check = modelCheck(await medley("doctor"));
+  expect(check.detail).toContain("tokenizer_config.json: expected sha256");
+  expect(check.detail).toContain('"medley models pull ./mine"');
+  expect((await medley("models", "pull", "./mine")).exitCode).toBe(0);
+  expect(modelCheck(await medley("doctor")).ok).toBe(true);
+  expect((await medley("models", "remove", "./mine")).data).toMatchObject({ bytesFreed: 0, wasPinned: true });
+  expect(existsSync(workplace.path("mine/config.json"))).toBe(true);
+});
+
 test("what goes wrong ends with its code, and the mend says what to do", async () => {
   const { hub, medley, environment, workplace } = await here({ token: "secret-token" });
   const unknown = await medley("models", "pull");
@@ -196,7 +213,7 @@ test("what goes wrong ends with its code, and the mend says what to do", async (
   hub.trouble = {};
   expect((await medley("models", "pull")).exitCode).toBe(0);
   for (const args of [
-    ["pull", "./folder"],
+    ["pull", "no such name"],
     ["pull", "--dtype", "fp16"],
     ["pull", "acme/minilm#fp16", "--dtype", "fp16"],
     ["remove", "all-MiniLM-L6-v2"],

@@ -43,6 +43,7 @@ export {
   type PinnedModel,
   pinModel,
 } from "./artefact/onnx-file.ts";
+export { pinFolder } from "./artefact/pin-folder.ts";
 export { type PullOptions, pullModel } from "./artefact/pull.ts";
 export { sampleTexts } from "./artefact/sample-texts.ts";
 export { readTextModel, type TextModel } from "./artefact/text-model.ts";

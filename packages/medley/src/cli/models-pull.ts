@@ -4,6 +4,7 @@ import {
   isModelPath,
   type LockedModel,
   parseModelName,
+  pinFolder,
   pullModel,
   updateLock,
 } from "@medley/models";
@@ -25,7 +26,10 @@ interface Pulled {
   readonly bytes: number;
 }
 
-/** `medley models pull [NAME...]`: one model after the other; each is pinned as soon as it is there. */
+/**
+ * `medley models pull [NAME...]`: one model after the other; each is pinned as soon as it is there. A folder is pinned as it
+ * is, where it is named.
+ */
 export async function pullModels(context: Context, given: PullArguments): Promise<Outcome> {
   const here = await modelsHere(context);
   const names = namesOf(here, given);
@@ -42,7 +46,7 @@ export async function pullModels(context: Context, given: PullArguments): Promis
   }
   const lines = pulled.map(
     ({ model, revision, files, bytes }) =>
-      `${model}: ${files} files, ${megabytes(bytes)}, at ${revision?.slice(0, 12)}`,
+      `${model}: ${files} files, ${megabytes(bytes)}${revision === null ? "" : `, at ${revision.slice(0, 12)}`}`,
   );
   const text =
     names.length === 0
@@ -76,10 +80,26 @@ async function pullOne(
   name: string,
   revision: string | undefined,
 ): Promise<Pulled> {
+  const model = isModelPath(parseModelName(name).base)
+    ? await pinFolder(name, context.environment, { lock: here.lock, kind: kindOf(name, here) })
+    : await fetchOne(context, here, name, revision);
+  await updateLock(here.lockFile, (models) => {
+    models[name] = model;
+  });
+  const files = Object.values(model.files);
+  const bytes = files.reduce((sum, one) => sum + one.bytes, 0);
+  return { model: name, revision: model.revision, files: files.length, bytes };
+}
+
+async function fetchOne(
+  context: Context,
+  here: ModelsHere,
+  name: string,
+  revision: string | undefined,
+): Promise<LockedModel> {
   const bar = new Progress(name, { unit: "bytes" });
-  let model: LockedModel;
   try {
-    model = await pullModel(name, {
+    return await pullModel(name, {
       environment: context.environment,
       kind: kindOf(name, here),
       revision,
@@ -90,10 +110,4 @@ async function pullOne(
   } finally {
     bar.stop();
   }
-  await updateLock(here.lockFile, (models) => {
-    models[name] = model;
-  });
-  const files = Object.values(model.files);
-  const bytes = files.reduce((sum, one) => sum + one.bytes, 0);
-  return { model: name, revision: model.revision, files: files.length, bytes };
 }

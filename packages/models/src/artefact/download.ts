@@ -4,13 +4,16 @@ import { copyFile, mkdir, open, rename, rm, stat, symlink } from "node:fs/promis
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
-import { type HubClient, type HubFile, RangeIgnored, reasonOf } from "./hub-client.ts";
+import { type HubClient, type HubFile, reasonOf } from "./hub-client.ts";
 import type { LockedFile } from "./lock.ts";
 
 const attemptsMax = 5;
 const retryDelayMs = 500;
 /** A connection that gave this much was worth it: the count of attempts begins anew. */
 const attemptBytesMin = 1 << 20;
+
+/** More came than the file has: the server sent it from its beginning although its rest was asked for. */
+class RangeIgnored extends Error {}
 
 export interface DownloadOptions {
   readonly hub: HubClient;

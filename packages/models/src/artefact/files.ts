@@ -70,6 +70,13 @@ export class ModelFiles {
 
   /** Hashes a file without holding it, so a session thread can load the same bytes later. */
   async pin(name: string): Promise<PinnedFile> {
+    const file = await this.hash(name);
+    this.#check(name, file.sha256);
+    return file;
+  }
+
+  /** As `pin`, of a file that nothing may list. */
+  async hash(name: string): Promise<PinnedFile> {
     const path = (await this.#pathOf(name)) ?? join(this.directory, name);
     const hash = createHash("sha256");
     try {
@@ -79,9 +86,7 @@ export class ModelFiles {
       if (expected === undefined) throw this.#missing(path, cause);
       throw damaged({ path, expected, got: "no readable file", mend: this.#mend, cause });
     }
-    const sha256 = hash.digest("hex");
-    this.#check(name, sha256);
-    return { path, sha256 };
+    return { path, sha256: hash.digest("hex") };
   }
 
   async #pathOf(name: string): Promise<string | undefined> {
@@ -111,8 +116,11 @@ export class ModelFiles {
   get #mend(): string {
     const { origin, name } = this.#located;
     if (origin === "hub") return `run "medley models pull ${name}" again`;
-    const where = this.#located.hashes === undefined ? "manifest.json" : "medley.lock.json";
-    return `fetch the model again; if the file was changed on purpose, write its new sha256 into ${where}`;
+    const change =
+      this.#located.hashes === undefined
+        ? "write its new sha256 into manifest.json"
+        : `run "medley models pull ${name}"`;
+    return `fetch the model again; if the file was changed on purpose, ${change}`;
   }
 
   #missing(path: string, cause: unknown): MedleyError {

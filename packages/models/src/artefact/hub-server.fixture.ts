@@ -138,6 +138,7 @@ export class HubServer implements AsyncDisposable {
     const all = Object.values(this.#models).flatMap(({ files }) => Object.values(files));
     const bytes = all.find((one) => sha256(one) === pathname.slice(1)) as Uint8Array;
     response.setHeader("etag", `"${pathname.slice(1)}"`);
+    response.setHeader("x-cache", "Hit from cloudfront"); // Clients go there directly from then on.
     this.#send(request, response, searchParams.get("path") as string, bytes);
   }
 

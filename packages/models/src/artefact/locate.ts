@@ -120,7 +120,7 @@ export function noCache(name: string): MedleyError {
 
 function pullMend(name: string): string {
   return (
-    `run "medley models pull ${name}" (what the hub's cache on this machine has is not loaded again), ` +
+    `run "medley models pull ${name}" (what the hub's cache on this machine has is not fetched again), ` +
     "or give the path of the model's folder (./path), or use the bundled all-MiniLM-L6-v2"
   );
 }

@@ -1,3 +1,4 @@
+import { appendFileSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -169,6 +170,21 @@ test("two pulls at once: what one of them brings is right, whatever becomes of t
   for (const [path, bytes] of Object.entries(needed)) {
     expect(sha256(await readFile(join(snapshot, path)))).toBe(sha256(bytes));
   }
+});
+
+test("a file that another process writes to meanwhile is not taken", async () => {
+  const { pull, repository } = await here();
+  const incomplete = join(repository, "blobs", `${sha256(weights)}.incomplete`);
+  let isWritten = false;
+  const onProgress = ({ done }: { done: number }) => {
+    if (done < 1_500_000 || isWritten) return;
+    isWritten = true;
+    appendFileSync(incomplete, "another");
+  };
+  const error = await pull("acme/tiny", { onProgress }).catch((reason) => reason);
+  expect(error).toMatchObject({ code: "hub_unavailable" });
+  expect(error.message).toContain("another process");
+  expect((await pull()).files).toEqual(hashesOf(needed));
 });
 
 test("a pull that is interrupted keeps what it has", async () => {
