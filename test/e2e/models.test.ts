@@ -72,6 +72,8 @@ test("a model of the hub: refused, pulled, pinned, used without the hub, damaged
   expect(before.exitCode).toBe(1);
   expect(before.data.models).toMatchObject([
     { name: "all-MiniLM-L6-v2", origin: "bundled", state: "ok" },
+    { name: "thin-resnet-50", origin: "bundled", state: "ok" },
+    { name: "ge2e-voice", origin: "bundled", state: "ok" },
     { name: "acme/minilm", origin: "hub", state: "not pinned", usedBy: ["places.title"] },
   ]);
 
@@ -96,7 +98,7 @@ test("a model of the hub: refused, pulled, pinned, used without the hub, damaged
   expect(verified.stdout).toMatch(/cosine min 0\.99\d+, mean 0\.99\d+ over 24 texts \(at least 0\.998\)/);
   const listed = await medley("models", "list");
   expect(listed.exitCode).toBe(0);
-  expect(listed.data.models[1]).toMatchObject({ state: "ok", bytes, dtype: "fp32", revision });
+  expect(listed.data.models[3]).toMatchObject({ state: "ok", bytes, dtype: "fp32", revision });
 
   const blob = join(cache, "models--acme--minilm", "blobs", sha256(weights));
   const damaged = Buffer.from(weights);
