@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Collection, checkConfig } from "@medley/core";
 import { locateModel } from "@medley/models";
-import { encodeOnnx, nodeOf, onnxTypes, tensorInfo, tensorOf } from "@medley/models/onnx";
+import { encodeOnnx, nodeOf, onnxTypes, tensorOf, valueInfoOf } from "@medley/models/onnx";
 import { openDeployment, readSettings } from "medley";
 import { expect, onTestFinished, test } from "vitest";
 
@@ -40,9 +40,14 @@ async function brittleModel(folder: string): Promise<{ goodWords: string[]; pois
       node: [nodeOf("Gather", ["table", "input_ids"], "last_hidden_state")],
       initializer: [tensorOf("table", [idsKnown, dimensions], table)],
       input: ["input_ids", "attention_mask"].map((name) =>
-        tensorInfo(name, onnxTypes.int64, ["texts", "tokens"]),
+        valueInfoOf(name, { dataType: onnxTypes.int64, dims: ["texts", "tokens"] }),
       ),
-      output: [tensorInfo("last_hidden_state", onnxTypes.float32, ["texts", "tokens", dimensions])],
+      output: [
+        valueInfoOf("last_hidden_state", {
+          dataType: onnxTypes.float32,
+          dims: ["texts", "tokens", dimensions],
+        }),
+      ],
     },
   });
   await writeFile(join(folder, "onnx/model.onnx"), model);

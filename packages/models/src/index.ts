@@ -1,6 +1,9 @@
 export { cachedHubModels, inspectModel, type ModelState, removeCached } from "./artefact/cached-models.ts";
 export { type Closeness, closeness } from "./artefact/closeness.ts";
 export { ModelFiles, type PinnedFile, readPinned } from "./artefact/files.ts";
+export { type ImageLayout, type ImageModel, readImageModel } from "./artefact/image-model.ts";
+export type { ImageOutput } from "./artefact/image-output.ts";
+export type { ImageProcessor } from "./artefact/image-processor.ts";
 export {
   type Environment,
   isBundled,
@@ -37,6 +40,8 @@ export { sampleTexts } from "./artefact/sample-texts.ts";
 export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
 export type { ResolveHost } from "./content/connections.ts";
 export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
+export { imageLimits } from "./image/image-limits.ts";
+export { type OutputCandidate, outputCandidates } from "./onnx/output-candidates.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
 export { type QuantisedModel, quantiseModel } from "./quantise-model.ts";
 export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";

@@ -68,6 +68,7 @@ class BareLoop {
 
   static async start(threads: number, open: OpenModel, batches: readonly Rows[]): Promise<BareLoop> {
     const next = new SharedArrayBuffer(4);
+    assert(open.model.kind === "text");
     const { model, padId } = open.model;
     const start: BareLoopStart = { modelPath: model.path, batches, padId, next };
     const program = new URL("../rivals/bare-loop.ts", import.meta.url);

@@ -34,10 +34,13 @@ export async function run(): Promise<Measurement[]> {
   await using runtime = openModelRuntime({ threads: cores, environment: {} });
   const open = await runtime.textModel("all-MiniLM-L6-v2");
   const encoder = await runtime.textEncoder("all-MiniLM-L6-v2");
-  const modelDirectory = dirname(open.model.tokenizer.path);
+  assert(open.model.kind === "text");
+  const { tokensMax, tokenizer } = open.model;
+  const modelDirectory = dirname(tokenizer.path);
   const picked = films(textsCount);
   const plots = await whole(
     open,
+    tokensMax,
     picked.map(({ plot }) => plot),
   );
   await using stack = new AsyncDisposableStack();
@@ -74,9 +77,9 @@ export async function run(): Promise<Measurement[]> {
 }
 
 /** Texts within the model's limit: of a longer one transformers.js also cuts off the closing [SEP]. */
-async function whole(open: OpenModel, texts: readonly string[]): Promise<string[]> {
+async function whole(open: OpenModel, tokensMax: number, texts: readonly string[]): Promise<string[]> {
   const { lengths } = await open.prepare(texts);
-  return texts.filter((_, index) => (lengths[index] as number) < open.model.tokensMax);
+  return texts.filter((_, index) => (lengths[index] as number) < tokensMax);
 }
 
 /** Every batch size with every number of threads; the fastest first. */

@@ -32,6 +32,7 @@ export interface LocateOptions {
 const bundledModels: Readonly<Record<string, string>> = {
   "all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
   "sentence-transformers/all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
+  "thin-resnet-50": "@medley/model-thin-resnet-50",
 };
 
 export function isBundled(name: string): boolean {

@@ -1,3 +1,4 @@
+export { cutGraph, hasTensor } from "./cut-graph.ts";
 export { describeGraph, type GraphDescription } from "./describe-graph.ts";
 export {
   decodeOnnx,
@@ -11,12 +12,20 @@ export {
   type OnnxNode,
   type OnnxTensor,
   onnxTypes,
+  subgraphsOf,
   tensorOf,
 } from "./onnx-model.ts";
+export { channelsOf, featureOutputs, type OutputCandidate, outputCandidates } from "./output-candidates.ts";
 export {
   inlineExternalData,
   type QuantisedTensor,
   type QuantisedWeights,
   quantiseWeights,
 } from "./quantise-weights.ts";
-export { tensorInfo } from "./tensor-info.ts";
+export {
+  declaredTypeOf,
+  type OnnxDimension,
+  type OnnxTensorType,
+  tensorTypeOf,
+  valueInfoOf,
+} from "./value-info.ts";

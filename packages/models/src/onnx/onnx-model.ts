@@ -23,8 +23,10 @@ export interface OnnxGraph extends Message {
   initializer: OnnxTensor[];
   input: OnnxValueInfo[];
   output: OnnxValueInfo[];
+  /** Types of tensors within, where the exporter wrote them down. */
+  valueInfo?: OnnxValueInfo[];
 }
-/** `type` stays protobuf bytes: no tool here changes it. */
+/** `type` stays protobuf bytes: `value-info.ts` reads and makes them. */
 export interface OnnxValueInfo extends Message {
   name: string;
   type?: Uint8Array;
@@ -116,6 +118,7 @@ const graphSchema: MessageSchema = {
   5: { name: "initializer", kind: tensorSchema, many: true },
   11: { name: "input", kind: valueInfoSchema, many: true },
   12: { name: "output", kind: valueInfoSchema, many: true },
+  13: { name: "valueInfo", kind: valueInfoSchema, many: true },
 };
 const opsetSchema: MessageSchema = {
   1: { name: "domain", kind: "string" },
@@ -139,6 +142,13 @@ export function decodeOnnx(bytes: Uint8Array): OnnxModel {
 
 export function encodeOnnx(model: OnnxModel): Uint8Array {
   return encodeMessage(model, modelSchema);
+}
+
+/** The graphs in a node's attributes: the branches of an If, the body of a Loop or Scan. */
+export function subgraphsOf(node: OnnxNode): OnnxGraph[] {
+  return node.attribute.flatMap(({ g }) =>
+    g === undefined ? [] : [decodeMessage(g, graphSchema) as OnnxGraph],
+  );
 }
 
 /** The values of a float32 tensor, row-major; a copy, so alignment in the file does not count. */

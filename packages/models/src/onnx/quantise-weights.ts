@@ -15,7 +15,7 @@ import {
 const groupWeights = 64;
 const int8Max = 127;
 /** Smaller tensors (biases, norms, positions) stay float32: they are a few percent of the bytes. */
-const weightsMin = 100_000;
+const weightsMinDefault = 100_000;
 /** A table with fewer rows is no vocabulary. */
 const tableRowsMin = 1_000;
 
@@ -47,7 +47,10 @@ type Layout = "columns" | "rows" | "table";
  * Activations are never quantised, so an input's vector does not depend on its neighbours in a batch.
  * Takes initializers of MatMul, Gemm, Conv, LSTM, GRU, RNN and Gather; all of them inside `bytes` (see `inlineExternalData`).
  */
-export function quantiseWeights(bytes: Uint8Array): QuantisedWeights {
+export function quantiseWeights(
+  bytes: Uint8Array,
+  { weightsMin = weightsMinDefault }: { weightsMin?: number } = {},
+): QuantisedWeights {
   const model = decodeOnnx(bytes);
   const { graph } = model;
   const stored: OnnxTensor[] = [];
@@ -55,7 +58,8 @@ export function quantiseWeights(bytes: Uint8Array): QuantisedWeights {
   const tensors: QuantisedTensor[] = [];
   const uses = usesOf(graph.node);
   for (const tensor of graph.initializer) {
-    const layout = layoutOf(tensor, uses.get(tensor.name as string) ?? []);
+    const isLarge = tensor.dataType === onnxTypes.float32 && weightsOf(tensor) >= weightsMin;
+    const layout = isLarge ? layoutOf(tensor, uses.get(tensor.name as string) ?? []) : null;
     if (layout === null) {
       stored.push(tensor);
       continue;
@@ -100,7 +104,6 @@ function weightsOf({ dims }: OnnxTensor): number {
 
 /** `null`: the tensor stays as it is. One that several nodes use is taken where all want it alike. */
 function layoutOf(tensor: OnnxTensor, uses: readonly Use[]): Layout | null {
-  if (tensor.dataType !== onnxTypes.float32 || weightsOf(tensor) < weightsMin) return null;
   const layouts = new Set(uses.map((use) => layoutOfUse(tensor, use)));
   const [layout] = layouts;
   if (layout === undefined || layouts.size > 1) return null;

@@ -1,4 +1,5 @@
 import type { Model } from "../artefact/model.ts";
+import { ImageSession } from "../image/image-session.ts";
 import { TextSession } from "../text/text-session.ts";
 import type { Device } from "./device.ts";
 import { type Session, sessionOptionsOf } from "./session.ts";
@@ -9,5 +10,7 @@ export function openSession(model: Model, device: Device): Promise<Session<never
   switch (model.kind) {
     case "text":
       return TextSession.open(model, options);
+    case "image":
+      return ImageSession.open(model, options);
   }
 }

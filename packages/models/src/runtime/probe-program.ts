@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { encodeOnnx, nodeOf, onnxTypes, tensorOf } from "../onnx/onnx-model.ts";
-import { tensorInfo } from "../onnx/tensor-info.ts";
+import { valueInfoOf } from "../onnx/value-info.ts";
 import { type Device, devices } from "./device.ts";
 import { sessionOptionsOf } from "./session.ts";
 
@@ -21,8 +21,8 @@ function graphBytes(): Uint8Array {
       name: "probe",
       node: [nodeOf("MatMul", ["x", "w"], "xw"), nodeOf("Relu", ["xw"], "y")],
       initializer: [tensorOf("w", [size, size], weights)],
-      input: [tensorInfo("x", onnxTypes.float32, ["rows", size])],
-      output: [tensorInfo("y", onnxTypes.float32, ["rows", size])],
+      input: [valueInfoOf("x", { dataType: onnxTypes.float32, dims: ["rows", size] })],
+      output: [valueInfoOf("y", { dataType: onnxTypes.float32, dims: ["rows", size] })],
     },
   });
 }

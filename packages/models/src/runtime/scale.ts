@@ -21,11 +21,20 @@ const textBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
   gpu: { paddedValuesMax: 16_384, batchRowsMax: 256, runCostValues: 512 },
 };
 
+/** On a CPU pictures together are no faster than alone. */
+const imageBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
+  cpu: { paddedValuesMax: Number.POSITIVE_INFINITY, batchRowsMax: 1, runCostValues: 1 },
+  gpu: { paddedValuesMax: Number.POSITIVE_INFINITY, batchRowsMax: 16, runCostValues: 1 },
+};
+
 export function scaleOf(model: Model, device: Device): Scale {
   const kind = device === "cpu" ? "cpu" : "gpu";
   switch (model.kind) {
     case "text":
       // The tokens of 2,048 texts take 4 MB at 512 each.
       return { batch: { ...textBatch[kind], pads: true }, jobInputsMax: 32, inputsAdmittedMax: 2_048 };
+    case "image":
+      // A decoded picture may take 100 MB while it is made small, and as a row 600 kB.
+      return { batch: { ...imageBatch[kind], pads: false }, jobInputsMax: 1, inputsAdmittedMax: 32 };
   }
 }
