@@ -76,7 +76,7 @@ export {
   type Receive,
   type Transport,
 } from "./ports/transport.ts";
-export { type Content, contentBase64CharsMax, contentOf } from "./record/content.ts";
+export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
 export { textProblem } from "./record/describe-value.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";

@@ -43,8 +43,10 @@ export async function doctorCommand(context: Context): Promise<Outcome> {
 
 async function describeModels(context: Context): Promise<string> {
   const { collections, lock } = await configOf(context);
-  await using runtime = openModelRuntime({ environment: settingsOf(context).environment, lock, threads: 1 });
-  const opened = await openEncoders(collections, { runtime, clock: systemClock });
+  const { environment } = settingsOf(context);
+  await using resources = new AsyncDisposableStack();
+  const runtime = resources.use(openModelRuntime({ environment, lock, threads: 1 }));
+  const opened = await openEncoders(collections, { runtime, clock: systemClock, environment, resources });
   const spaces = [...opened.values()].flatMap((one) => one.layout.map((s) => `${s.space} ${s.dimensions}`));
   return `files match their sha256; dimensions: ${spaces.join(", ")}`;
 }

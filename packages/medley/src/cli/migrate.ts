@@ -18,9 +18,12 @@ export interface MigrateArguments {
 /** `medley migrate`: the only command that changes tables; the running services never do. */
 export async function migrateCommand(context: Context, given: MigrateArguments): Promise<Outcome> {
   const [{ collections, lock }, settings] = [await configOf(context), settingsOf(context)];
-  await using runtime = openModelRuntime({ environment: settings.environment, lock, threads: 1 });
+  const { environment } = settings;
+  await using resources = new AsyncDisposableStack();
+  const runtime = resources.use(openModelRuntime({ environment, lock, threads: 1 }));
   // The dimensions of a column are those of its encoders.
-  const opened = [...(await openEncoders(collections, { runtime, clock: systemClock })).values()];
+  const encoders = await openEncoders(collections, { runtime, clock: systemClock, environment, resources });
+  const opened = [...encoders.values()];
   const database = await openDatabase({
     settings: { ...settings, postgresPort: 0 },
     mayAttach: true,

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Collection, checkConfig, MedleyError } from "@medley/core";
+import { type Collection, checkConfig, MedleyError, type Space } from "@medley/core";
 import { lockFileName, type ModelLock, readLock } from "@medley/models";
 
 const fileNames = ["medley.config.ts", "medley.config.js", "medley.config.json"];
@@ -25,9 +25,20 @@ export async function loadConfig(directory: string, path?: string): Promise<Load
       mend: "run `medley init` to write one, or name it with --config",
     });
   }
-  const collections = checkConfig(await readConfig(file), file);
+  const collections = checkConfig(await readConfig(file), file).map((one) => withFolders(one, dirname(file)));
   const lock = await readLock(join(dirname(file), lockFileName));
   return { file, collections: new Map(collections.map((collection) => [collection.name, collection])), lock };
+}
+
+/** Folders of pictures and clips are relative to the configuration file; from here on they are absolute. */
+function withFolders(collection: Collection, directory: string): Collection {
+  const spaces = collection.spaces.map((space): Space => {
+    const { definition } = space;
+    if (!("from" in definition) || definition.from?.folder === undefined) return space;
+    const from = { ...definition.from, folder: resolve(directory, definition.from.folder) };
+    return { ...space, definition: { ...definition, from } };
+  });
+  return { ...collection, spaces };
 }
 
 async function readConfig(file: string): Promise<unknown> {

@@ -186,6 +186,8 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   const collections = await openEncoders(options.collections, {
     runtime,
     clock: options.clock ?? systemClock,
+    environment: settings.environment,
+    resources,
     ...(options.encoderOf === undefined ? {} : { encoderOf: options.encoderOf }),
   });
   const { connectionString } = database;

@@ -1,11 +1,23 @@
-import { type Clock, type Collection, closedFormEncoder, type Encoder, type Space } from "@medley/core";
-import type { ModelRuntime } from "@medley/models";
+import { resolve } from "node:path";
+import {
+  type Clock,
+  type Collection,
+  type ContentSources,
+  closedFormEncoder,
+  type Encoder,
+  type Space,
+} from "@medley/core";
+import { ContentReader, type Environment, type ModelRuntime, openRemoteEncoder } from "@medley/models";
 import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
 import { defaultTextModel } from "../config/configured-models.ts";
 
 export interface OpenEncodersOptions {
   readonly runtime: ModelRuntime;
   readonly clock: Clock;
+  /** Where the keys of remote endpoints are. */
+  readonly environment: Environment;
+  /** What encoders open besides the runtime's models is closed with it: connections. */
+  readonly resources: AsyncDisposableStack;
   /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
   readonly encoderOf?: (space: Space) => Encoder | null;
 }
@@ -13,8 +25,9 @@ export interface OpenEncodersOptions {
 /** Opens the encoders of every space; models are loaded once each, however many spaces use them. */
 export async function openEncoders(
   collections: ReadonlyMap<string, Collection>,
-  { runtime, clock, encoderOf = () => null }: OpenEncodersOptions,
+  options: OpenEncodersOptions,
 ): Promise<ReadonlyMap<string, CollectionEncoders>> {
+  const { clock, encoderOf = () => null } = options;
   const opened = new Map<string, CollectionEncoders>();
   for (const collection of collections.values()) {
     const encoders: Encoder[] = [];
@@ -22,7 +35,7 @@ export async function openEncoders(
       encoders.push(
         encoderOf(space) ??
           closedFormEncoder(space, collection.fields, clock) ??
-          (await modelEncoder(space, runtime)),
+          (await modelEncoder(space, options)),
       );
     }
     opened.set(collection.name, collectionEncoders(collection, encoders));
@@ -30,8 +43,27 @@ export async function openEncoders(
   return opened;
 }
 
-async function modelEncoder(space: Space, runtime: ModelRuntime): Promise<Encoder> {
-  const { definition } = space;
-  const model = "model" in definition ? definition.model : undefined;
-  return (await runtime.textEncoder(model ?? defaultTextModel)) as Encoder;
+async function modelEncoder(
+  { name, definition }: Space,
+  { runtime, environment, resources }: OpenEncodersOptions,
+): Promise<Encoder> {
+  switch (definition.encoder) {
+    case "text":
+      return (await runtime.textEncoder(definition.model ?? defaultTextModel)) as Encoder;
+    case "image": {
+      const { model, output } = definition;
+      return runtime.imageEncoder(model, { output, content: contentReader(definition.from, resources) });
+    }
+    case "remote":
+      return resources.use(openRemoteEncoder(definition, { environment })) as Encoder;
+    default:
+      throw new Error(`space ${name} needs no model`);
+  }
+}
+
+function contentReader(
+  { folder, hosts = [] }: ContentSources = {},
+  resources: AsyncDisposableStack,
+): ContentReader {
+  return resources.use(new ContentReader({ folder: folder === undefined ? null : resolve(folder), hosts }));
 }

@@ -1,9 +1,11 @@
 import { availableParallelism } from "node:os";
-import { type Encoder, MedleyError, succeed } from "@medley/core";
+import { type Encoder, MedleyError, parseContent, succeed } from "@medley/core";
+import { readImageModel } from "../artefact/image-model.ts";
 import type { Environment } from "../artefact/locate.ts";
 import type { ModelLock } from "../artefact/lock.ts";
 import type { Model } from "../artefact/model.ts";
 import { readTextModel } from "../artefact/text-model.ts";
+import type { ContentReader } from "../content/content-reader.ts";
 import { Admission } from "./admission.ts";
 import type { Device } from "./device.ts";
 import { ModelEncoder } from "./model-encoder.ts";
@@ -83,6 +85,27 @@ export class ModelRuntime implements AsyncDisposable {
     });
   }
 
+  /**
+   * Pictures are read by `content`, which is the caller's to close. `output`: see `readImageModel`. Throws as
+   * `textEncoder` does.
+   */
+  async imageEncoder(
+    name: string,
+    { output, content }: { output?: string | undefined; content: ContentReader },
+  ): Promise<Encoder> {
+    const model = await readImageModel(name, this.#environment, { output, lock: this.#lock });
+    return this.#contentEncoder(await this.#open(model), content);
+  }
+
+  #contentEncoder(model: OpenModel, content: ContentReader): Encoder {
+    return new ModelEncoder({
+      model,
+      queryAdmission: this.#queryAdmission,
+      inputOf: (value, signal) => content.read(value, signal),
+      queryValueOf: contentQuery,
+    }) as Encoder;
+  }
+
   /** The model below an encoder, for callers that prepare and batch themselves. */
   async textModel(name: string): Promise<OpenModel> {
     return this.#open(await readTextModel(name, this.#environment, { lock: this.#lock }));
@@ -119,6 +142,12 @@ export class ModelRuntime implements AsyncDisposable {
 function textQuery(query: unknown): string {
   if (typeof query === "string") return query;
   throw new MedleyError("query_invalid", `a text space is searched with a string, not ${typeof query}`);
+}
+
+function contentQuery(query: unknown): string {
+  const parsed = parseContent(query);
+  if (parsed.ok) return parsed.value;
+  throw new MedleyError("query_invalid", `the query ${parsed.failure}`);
 }
 
 /** Threads start with the first model. */
