@@ -10,6 +10,7 @@ import {
   openDeployment,
   openSource,
   readSettings,
+  type SearchQuery,
 } from "medley";
 import pg from "pg";
 
@@ -54,15 +55,18 @@ const wish = {
   launched: recent,
 };
 
+const nothing = { photo: 0, about: 0, category: 0, price: 0, launched: 0 };
+
 async function search(
   deployment: Deployment,
   title: string,
-  weights: Record<string, number>,
+  query: SearchQuery & { weights: Record<string, number> },
 ): Promise<readonly Hit[]> {
-  const hits = await deployment.search("products", { parts: wish, weights, k: 5 });
-  const named = Object.entries(weights).map(([space, weight]) => `${space} ${weight}`);
-  say(`\n   ${title}: ${named.join(", ")}`);
-  say(indent(hitTable(hits, Object.keys(weights))));
+  const hits = await deployment.search("products", { k: 5, ...query });
+  const counting = Object.entries(query.weights).filter(([, weight]) => weight !== 0);
+  say(`\n   ${title}: ${counting.map(([space, weight]) => `${space} ${weight}`).join(", ")}`);
+  const spaces = counting.map(([space]) => space);
+  say(indent(hitTable(hits, spaces)));
   return hits;
 }
 
@@ -77,53 +81,51 @@ function expectHits(
   assert(count >= countMin, `${count} of ${hits.length} hits ${what}, ${countMin} expected`);
 }
 
-async function weigh(deployment: Deployment): Promise<void> {
-  const looks = await search(deployment, "the picture counts", {
-    photo: 1,
-    about: 0,
-    category: 0,
-    price: 0,
-    launched: 0,
-  });
-  assert.equal(looks[0]?.fields.colour, "red", "the nearest picture shows the same shoe");
-  expectHits(looks, "are shoes", 4, ({ category }) => category === "sneakers" || category === "boots");
+const isShoe = ({ category }: Hit["fields"]) => category === "sneakers" || category === "boots";
 
-  const described = await search(deployment, "the description counts", {
-    photo: 0.2,
-    about: 3,
-    category: 0.2,
-    price: 0,
-    launched: 0,
-  });
+async function weigh(deployment: Deployment): Promise<void> {
+  const ask = (title: string, weights: Record<string, number>) =>
+    search(deployment, title, { parts: wish, weights: { ...nothing, ...weights } });
+
+  const looks = await ask("the picture alone", { photo: 1 });
+  assert.equal(looks[0]?.fields.colour, "red", "the nearest picture shows the same shoe");
+  expectHits(looks, "are shoes", 4, isShoe);
+
+  const described = await ask("the description counts", { photo: 0.2, about: 3, category: 0.2 });
   expectHits(described, "are boots", 4, ({ category }) => category === "boots");
 
-  const bargains = await search(deployment, "new and cheap, whatever it looks like", {
-    photo: 0,
-    about: 0,
-    category: 1,
-    price: 1,
-    launched: 1,
-  });
-  expectHits(bargains, "are shoes of the last year", 5, ({ category, launched }) => {
-    const isShoe = category === "sneakers" || category === "boots";
-    return isShoe && Number(launched) > Date.parse("2025-07-01");
-  });
+  const bargains = await ask("new and cheap, whatever it looks like", { category: 1, price: 1, launched: 1 });
+  expectHits(bargains, "are shoes", 5, isShoe);
+  expectHits(bargains, "are new", 4, ({ launched }) => Number(launched) > Date.parse("2025-07-01"));
 
-  await search(deployment, "a bit of everything", {
-    photo: 2,
-    about: 1,
-    category: 1,
-    price: 0.7,
-    launched: 0.7,
-  });
+  const all = { photo: 4, about: 1.5, category: 1, price: 0.5, launched: 0.5 };
+  expectHits(await ask("a bit of everything", all), "are shoes", 5, isShoe);
 }
 
-async function colour(deployment: Deployment): Promise<void> {
-  const parts = { photo: photo("blue-striped-mug"), about: "blue striped mug" };
-  const weights = { photo: 1, about: 1 };
-  const hits = await deployment.search("products", { parts, weights, k: 5 });
-  say(indent(hitTable(hits, Object.keys(weights))));
-  expectHits(hits, "are mugs", 4, ({ category }) => category === "mugs");
+/** A picture says what words can't, and words what the picture model does not see. */
+async function addWords(deployment: Deployment): Promise<void> {
+  const mug = photo("blue-striped-mug");
+  const alone = await search(deployment, "the picture alone", {
+    parts: { photo: mug },
+    weights: { ...nothing, photo: 1 },
+  });
+  expectHits(alone, "are mugs", 4, ({ category }) => category === "mugs");
+  const [first] = await search(deployment, 'the picture and the words "a blue mug"', {
+    parts: { photo: mug, about: "a blue mug" },
+    weights: { ...nothing, photo: 1, about: 1 },
+  });
+  const { category, colour } = first?.fields ?? {};
+  assert.deepEqual([category, colour], ["mugs", "blue"], "the words bring the colour");
+}
+
+async function like(deployment: Deployment): Promise<void> {
+  const hits = await search(deployment, 'like lamps-01, {"price": {"lte": 60}}', {
+    like: "lamps-01",
+    weights: { ...nothing, photo: 1, about: 1 },
+    filter: { price: { lte: 60 } },
+  });
+  expectHits(hits, "are lamps", 4, ({ category }) => category === "lamps");
+  expectHits(hits, "are cheap", hits.length, ({ price }) => Number(price) <= 60);
 }
 
 async function change(deployment: Deployment): Promise<void> {
@@ -166,12 +168,11 @@ async function showSql(connectionString: string): Promise<void> {
     say(indent(likeSql));
     for (const { title, price, score, contributions } of rows)
       say(`   -> ${title} (${price})  ${score}  ${JSON.stringify(contributions)}`);
-    say("\n6. What the picture model sees: of the five nearest pictures of each of the 240 products");
+    assert.match(rows[0]?.title, /Pot|Teapot/, "a teapot that looks like the mug");
+    say("\n8. What the picture model sees: of the five nearest pictures of each of the 240 products");
     const [agreement] = (await client.query(agreementSql)).rows;
-    const share = (value: number) => `${(100 * value).toFixed(0)} %`;
-    say(
-      `   ${share(agreement.category)} show the same category (by chance 8 %), ${share(agreement.colour)} the same colour (by chance 8 %)`,
-    );
+    const [category, colour] = [agreement.category, agreement.colour].map((x) => `${(100 * x).toFixed(0)} %`);
+    say(`   ${category} show the same category, ${colour} the same colour (by chance: 8 % each)`);
     assert(agreement.category > 0.75, "pictures of one category are near to each other");
   } finally {
     await client.end();
@@ -199,8 +200,13 @@ const settings = { ...readSettings(process.env), dataDir, postgresPort: 0 };
   const { photo: _, ...spoken } = wish;
   say(`\n3. One wish, four weightings: looks like queries/red-high-top.webp, ${JSON.stringify(spoken)}`);
   await weigh(deployment);
-  await colour(deployment);
+  say("\n4. What a picture does not say: looks like queries/blue-striped-mug.webp");
+  await addWords(deployment);
+  say("\n5. Like a product that is there, under a condition");
+  await like(deployment);
+  say("\n6. The index is live");
   await change(deployment);
+  say("\n7. From SQL, by any driver: what looks like the mug mugs-01, but is a teapot");
   await showSql(deployment.database.connectionString);
 }
 const rssMb = process.resourceUsage().maxRSS / 1024;
