@@ -65,7 +65,7 @@ function expectHits(hits: readonly Hit[], what: string, countMin: number, isSo: 
 }
 
 async function weigh(deployment: Deployment): Promise<void> {
-  const parts = { voice: unheard("robert"), said: "you still owe money" };
+  const parts = { voice: unheard("susan"), said: "you still owe money" };
   const search = async (title: string, weights: Record<string, number>) => {
     const hits = await deployment.search("messages", { parts, weights, k: 4 });
     const named = Object.entries(weights).map(([space, weight]) => `${space} ${weight}`);
@@ -74,13 +74,13 @@ async function weigh(deployment: Deployment): Promise<void> {
     return hits;
   };
   const voices = await search("who speaks", { voice: 1, said: 0 });
-  expectHits(voices, "are spoken by robert", 4, ({ fields }) => fields.speaker === "robert");
+  expectHits(voices, "are spoken by susan", 4, ({ fields }) => fields.speaker === "susan");
   const meanings = await search("what is said", { voice: 0, said: 1 });
   expectHits(meanings, "are about money", 3, ({ fields }) => fields.topic === "money");
   const [both] = await search("both", { voice: 1, said: 1 });
-  assert.equal(both?.id, "robert-money", "he who speaks, about what is asked");
+  assert.equal(both?.id, "susan-money", "she who speaks, about what is asked");
   const others = await search("said by somebody else", { voice: -0.5, said: 1 });
-  expectHits(others, "are spoken by others", 4, ({ fields }) => fields.speaker !== "robert");
+  expectHits(others, "are spoken by others", 4, ({ fields }) => fields.speaker !== "susan");
 }
 
 const sql = `select m.id, m.language, m.said, round(s.score::numeric, 3) as score
@@ -148,7 +148,7 @@ const settings = { ...readSettings(process.env), dataDir, postgresPort: 0 };
   await load(deployment);
   say("\n3. Who is it? A clip of each voice that is in no record, and the five nearest");
   await recognise(deployment);
-  say('\n4. One question, four weightings: the voice of queries/robert.opus, "you still owe money"');
+  say('\n4. One question, four weightings: the voice of queries/susan.opus, "you still owe money"');
   await weigh(deployment);
   say("\n5. The same from SQL: the voice of an English message, in other languages");
   await showSql(deployment.database.connectionString);
