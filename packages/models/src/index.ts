@@ -37,7 +37,8 @@ export {
 } from "./artefact/onnx-file.ts";
 export { type PullOptions, pullModel } from "./artefact/pull.ts";
 export { sampleTexts } from "./artefact/sample-texts.ts";
-export { type Pooling, readTextModel, type TextModel } from "./artefact/text-model.ts";
+export { readTextModel, type TextModel } from "./artefact/text-model.ts";
+export type { Activation, HeadModule, Pooling, PoolingMode } from "./artefact/text-modules.ts";
 export type { ResolveHost } from "./content/connections.ts";
 export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
 export { imageLimits } from "./image/image-limits.ts";

@@ -21,6 +21,9 @@ export const emptyModel = encodeOnnx({
   opsetImport: [{ version: 17n }],
 });
 
+/** Bytes or text as they are, other objects as JSON; `null`: no such file. */
+export type FileContent = Uint8Array | object | string | null;
+
 /** An empty folder that is removed when the test ends. */
 export async function temporaryFolder(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "medley-models-"));
@@ -33,19 +36,19 @@ export async function temporaryFolder(): Promise<string> {
  * manifest, unless it is given.
  */
 export async function modelFolder(
-  files: Readonly<Record<string, object | string | Uint8Array | null>>,
+  files: Readonly<Record<string, FileContent>>,
   options: { directory?: string; weights?: boolean } = {},
 ): Promise<string> {
   const { directory: bundled, modelFile } = await locateModel("all-MiniLM-L6-v2", {});
   const directory = options.directory ?? (await temporaryFolder());
-  const put = async (name: string, from: object | string | Uint8Array | null | undefined): Promise<void> => {
+  const put = async (name: string, from: FileContent | undefined): Promise<void> => {
     if (from === null) return;
     const path = join(directory, name);
     await mkdir(dirname(path), { recursive: true });
     if (from === undefined) await copyFile(join(bundled, name), path);
     else {
-      const isContent = typeof from === "string" || from instanceof Uint8Array;
-      await writeFile(path, isContent ? from : JSON.stringify(from));
+      const bytes = typeof from === "string" || from instanceof Uint8Array ? from : JSON.stringify(from);
+      await writeFile(path, bytes);
     }
   };
   for (const name of new Set([...copied, ...Object.keys(files)])) await put(name, files[name]);

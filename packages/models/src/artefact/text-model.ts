@@ -1,10 +1,16 @@
 import { join } from "node:path";
-import { identityOf, MedleyError } from "@medley/core";
+import { identityOf } from "@medley/core";
 import { ModelFiles, type PinnedFile } from "./files.ts";
 import { type Environment, type LocateOptions, locateModel } from "./locate.ts";
 import { type PinnedModel, pinModel } from "./onnx-file.ts";
-
-export type Pooling = "mean" | "cls";
+import {
+  type HeadModule,
+  type Json,
+  needed,
+  type Pooling,
+  readTextModules,
+  unsupported,
+} from "./text-modules.ts";
 
 /** All that decides a text's vector, read from the model's own files. Plain data: it travels to threads. */
 export interface TextModel {
@@ -13,7 +19,11 @@ export interface TextModel {
   readonly dimensions: number;
   readonly model: PinnedModel;
   readonly tokenizer: PinnedFile;
+  /** Of the transformer's output, per token. */
+  readonly hiddenSize: number;
   readonly pooling: Pooling;
+  /** What is done to the pooled vector before it is brought to unit length; mostly nothing. */
+  readonly head: readonly HeadModule[];
   /** Longest input in tokens, special ones included. What is longer is cut. */
   readonly tokensMax: number;
   readonly lowerCase: boolean;
@@ -23,14 +33,25 @@ export interface TextModel {
   /** Put before stored texts, and before queries. Mostly empty; E5 and others ask for them. */
   readonly passagePrompt: string;
   readonly queryPrompt: string;
-  /** Hex sha256 of all of the above but name, path and query prompt. */
+  /** 1 where a text's vector would depend on its neighbours in a batch; no bound otherwise. */
+  readonly rowsPerBatchMax?: number;
+  /** Hex sha256 of all of the above but name, paths, query prompt and batch bound. */
   readonly identity: string;
 }
 
 /** Raised when the same files would give other vectors. */
-const algorithm = "text-onnx-1";
+const algorithm = "text-onnx-2";
 
-type Json = Readonly<Record<string, unknown>>;
+/**
+ * Endings by which an int8 export is chosen on purpose, such as `org/name#quantized`. Such exports mostly quantise
+ * what they compute by the whole batch's range: they are then run one text at a time.
+ */
+const int8Variant = /#(quantized|int8|uint8|q8)$/;
+
+/** Names of one file that sentence-transformers has written over the years. */
+const transformerFiles = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"].map(
+  (family) => `sentence_${family}_config.json`,
+);
 
 /**
  * Reads a model in Hugging Face's (sentence-transformers') layout. Throws `model_not_found`, `model_damaged`, or
@@ -44,38 +65,62 @@ export async function readTextModel(
   const located = await locateModel(name, environment, { ...options, kind: "text" });
   const files = await ModelFiles.open(located);
   const config = await needed(files, "config.json");
-  const transformer = (await files.json("sentence_bert_config.json")) ?? {};
-  const prompts = promptsOf((await files.json("config_sentence_transformers.json")) ?? {});
+  const transformer = await transformerConfig(files);
+  const tokenizerConfig = (await files.json("tokenizer_config.json")) ?? {};
+  refuseLeftTruncation(files, tokenizerConfig);
+  const prompts = promptsOf(files, (await files.json("config_sentence_transformers.json")) ?? {});
+  // Families name it in their own ways; DistilBERT "dim", T5 "d_model".
+  const hiddenSizeKey = ["hidden_size", "dim", "d_model"].find((key) => key in config) ?? "hidden_size";
+  const hiddenSize = integerOf(files, config, hiddenSizeKey);
   const shape = {
-    dimensions: integerOf(files, config, "hidden_size"),
+    hiddenSize,
     vocabularySize: integerOf(files, config, "vocab_size"),
     padId: typeof config.pad_token_id === "number" ? config.pad_token_id : 0,
-    pooling: await poolingOf(files, prompts),
-    tokensMax: tokensMaxOf(transformer, (await files.json("tokenizer_config.json")) ?? {}, config),
+    tokensMax: tokensMaxOf(transformer, tokenizerConfig, config),
     lowerCase: transformer.do_lower_case === true,
   };
+  const modules = await readTextModules(files, hiddenSize);
   const model = await pinModel(files, located.modelFile);
   const tokenizer = await files.pin("tokenizer.json");
   const identity = identityOf({
     algorithm,
     ...shape,
+    pooling: modules.pooling,
+    head: modules.head.map((each) => ("weights" in each ? { ...each, weights: each.weights.sha256 } : each)),
     passagePrompt: prompts.passagePrompt,
     model: model.contents,
     tokenizer: tokenizer.sha256,
   });
-  return { kind: "text", name, ...shape, ...prompts, model, tokenizer, identity };
+  const bound = model.graph.dynamicQuantised && int8Variant.test(name) ? { rowsPerBatchMax: 1 } : {};
+  return { kind: "text", name, ...shape, ...modules, ...prompts, ...bound, model, tokenizer, identity };
 }
 
-function unsupported(path: string, what: string, mend: string): MedleyError {
-  return new MedleyError("model_unsupported", `${path}: ${what}`, { mend });
+async function transformerConfig(files: ModelFiles): Promise<Json> {
+  for (const name of transformerFiles) {
+    const config = await files.json(name);
+    if (config === undefined) continue;
+    const task = config.transformer_task ?? "feature-extraction";
+    if (task === "feature-extraction") return config;
+    throw unsupported(
+      join(files.directory, name),
+      `"transformer_task" is ${JSON.stringify(task)}`,
+      "use a model whose task is feature-extraction",
+    );
+  }
+  return {};
 }
 
-async function needed(files: ModelFiles, name: string): Promise<Json> {
-  const json = await files.json(name);
-  if (json !== undefined) return json;
-  throw new MedleyError("model_not_found", `the model has no ${join(files.directory, name)}`, {
-    mend: "fetch the model again, with all its files",
-  });
+/**
+ * Texts are cut at their end. On which side a model pads does not count here: texts are padded after their end and
+ * masked, so a vector is the one of the text alone.
+ */
+function refuseLeftTruncation(files: ModelFiles, tokenizerConfig: Json): void {
+  if (tokenizerConfig.truncation_side !== "left") return;
+  throw unsupported(
+    join(files.directory, "tokenizer_config.json"),
+    'long texts are to be cut at their start ("truncation_side")',
+    "use a model that cuts texts at their end",
+  );
 }
 
 function integerOf(files: ModelFiles, config: Json, key: string): number {
@@ -88,79 +133,20 @@ function integerOf(files: ModelFiles, config: Json, key: string): number {
   );
 }
 
-const modules = { transformer: "Transformer", pooling: "Pooling", normalize: "Normalize" } as const;
-
-/**
- * Pooling is what `modules.json` says after the transformer. A Normalize module changes nothing here: segments are
- * of unit length in any case.
- */
-async function poolingOf(
-  files: ModelFiles,
-  prompts: { passagePrompt: string; queryPrompt: string },
-): Promise<Pooling> {
-  const path = join(files.directory, "modules.json");
-  const list = (await files.json("modules.json")) as unknown;
-  if (!Array.isArray(list)) {
+/** Named as `encode_document` and `encode_query` of sentence-transformers look for them. */
+function promptsOf(files: ModelFiles, config: Json): { passagePrompt: string; queryPrompt: string } {
+  const prompts = (config.prompts ?? {}) as Readonly<Record<string, string | null>>;
+  const usualName = config.default_prompt_name ?? undefined;
+  if (usualName !== undefined && typeof prompts[String(usualName)] !== "string") {
     throw unsupported(
-      path,
-      "not there, so the pooling is unknown",
-      "use the model's sentence-transformers repository",
+      join(files.directory, "config_sentence_transformers.json"),
+      `"default_prompt_name" is ${JSON.stringify(usualName)}, which "prompts" does not have`,
+      "fetch the model again, or correct the name",
     );
   }
-  const kinds = list.map((module: { type?: unknown }) => String(module.type).split(".").at(-1) as string);
-  const unknown = kinds.find((kind) => !(Object.values(modules) as string[]).includes(kind));
-  if (unknown !== undefined) {
-    throw unsupported(
-      path,
-      `the module "${unknown}" is not known here`,
-      "use a model of Transformer, Pooling and Normalize modules",
-    );
-  }
-  if (kinds[0] !== modules.transformer || kinds[1] !== modules.pooling) {
-    throw unsupported(
-      path,
-      `the modules are ${kinds.join(", ")}`,
-      "use a model of Transformer, then Pooling",
-    );
-  }
-  const folder = String((list[1] as { path?: unknown }).path);
-  return poolingMode(join(files.directory, folder), await needed(files, `${folder}/config.json`), prompts);
-}
-
-function poolingMode(
-  folder: string,
-  config: Json,
-  prompts: { passagePrompt: string; queryPrompt: string },
-): Pooling {
-  const path = join(folder, "config.json");
-  const flags = Object.entries(config).filter(
-    ([key, value]) => key.startsWith("pooling_mode_") && value === true,
-  );
-  const modes =
-    typeof config.pooling_mode === "string"
-      ? [config.pooling_mode]
-      : flags.map(([key]) => key.slice("pooling_mode_".length));
-  if (config.include_prompt === false && (prompts.passagePrompt !== "" || prompts.queryPrompt !== "")) {
-    throw unsupported(
-      path,
-      "prompts are to be left out of the pooling",
-      "use a model that pools its prompt too",
-    );
-  }
-  if (modes.length === 1 && (modes[0] === "mean_tokens" || modes[0] === "mean")) return "mean";
-  if (modes.length === 1 && (modes[0] === "cls_token" || modes[0] === "cls")) return "cls";
-  throw unsupported(
-    path,
-    `the pooling is "${modes.join(", ")}"`,
-    'use a model whose pooling is "mean" or "cls"',
-  );
-}
-
-function promptsOf(config: Json): { passagePrompt: string; queryPrompt: string } {
-  const prompts = (config.prompts ?? {}) as Readonly<Record<string, string>>;
-  const usual = prompts[String(config.default_prompt_name)] ?? "";
+  const usual = prompts[String(usualName)] ?? "";
   return {
-    passagePrompt: prompts.passage ?? prompts.document ?? usual,
+    passagePrompt: prompts.document ?? prompts.passage ?? prompts.corpus ?? usual,
     queryPrompt: prompts.query ?? usual,
   };
 }
@@ -171,8 +157,7 @@ function tokensMaxOf(transformer: Json, tokenizerConfig: Json, config: Json): nu
     ? Number(config.pad_token_id ?? 1) + 1
     : 0;
   const limits = [
-    transformer.max_seq_length,
-    transformer.max_seq_length === undefined ? tokenizerConfig.model_max_length : undefined,
+    transformer.max_seq_length ?? tokenizerConfig.model_max_length,
     typeof config.max_position_embeddings === "number"
       ? config.max_position_embeddings - reserved
       : undefined,

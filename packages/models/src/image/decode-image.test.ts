@@ -6,8 +6,8 @@ import { picture } from "./pictures.fixture.ts";
 
 /** All of a picture as it is. */
 async function pixelsOf(bytes: Uint8Array) {
-  const { values, width, height } = await decodeImage(bytes, (size) => ({
-    size,
+  const { values, width, height } = await decodeImage(bytes, ({ uprightSize: size }) => ({
+    wholeSize: size,
     columns: { start: 0, length: size.width },
     rows: { start: 0, length: size.height },
   }));
@@ -36,10 +36,10 @@ test.for([
     const { values, ...size } = await pixelsOf(bytes);
     expect(size).toEqual({ width, height: 6 / width });
     expect(values.filter((_, i) => i % 3 === 0)).toEqual(upright);
-    const part = await decodeImage(bytes, (all) => ({
-      size: all,
+    const part = await decodeImage(bytes, ({ uprightSize: whole }) => ({
+      wholeSize: whole,
       columns: { start: 1, length: 1 },
-      rows: { start: 0, length: all.height },
+      rows: { start: 0, length: whole.height },
     }));
     expect([...part.values].filter((_, i) => i % 3 === 0)).toEqual(upright.filter((_, i) => i % width === 1));
     expect(part).toMatchObject({ left: 1, top: 0, width: 1 });

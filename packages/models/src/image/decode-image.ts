@@ -6,14 +6,17 @@ import { type ImageFormat, imageFormatOf } from "./image-format.ts";
 import { imageLimits } from "./image-limits.ts";
 import { isTransposed, type Region, storedRegion, upright } from "./orientation.ts";
 import type { Pixels } from "./resample.ts";
+import { type Extents, type ImageSize, shrunkExtents, wholeExtents } from "./shrink.ts";
 
-export interface ImageSize {
-  readonly width: number;
-  readonly height: number;
+/** What is known of a picture before it is decoded, upright. */
+export interface Picture {
+  readonly uprightSize: ImageSize;
+  /** How it is best shrunk while it is decoded, which saves time and memory; see `shrunkExtents`. */
+  shrunk(target: ImageSize): Extents;
 }
-/** The part of a picture that is wanted, in pixels of the picture once it has `size`: at most its own. */
+/** The part of a picture that is wanted, in pixels of the picture once it has this size: at most its own. */
 export interface Reading extends Region {
-  readonly size: ImageSize;
+  readonly wholeSize: ImageSize;
 }
 export type ReadPixels = Pixels & { readonly left: number; readonly top: number };
 
@@ -21,14 +24,13 @@ export type ReadPixels = Pixels & { readonly left: number; readonly top: number 
  * Decodes the part of a picture that `wanted` asks for: 8-bit RGB, upright, as Pillow's `exif_transpose` and
  * `convert("RGB")` give it: alpha is dropped, not blended; colour profiles count for nothing; CMYK becomes RGB by its
  * simple formula. The first frame or page counts. Of 16 bits the high 8 are taken, of greys too (where Pillow makes all
- * above 255 white). `wanted` is told the upright size, and whether the picture may be shrunk while it is decoded: that
- * saves time and memory, but is not done to alpha and CMYK, whose colours would mix.
+ * above 255 white). Alpha and CMYK are not shrunk while they are decoded, since their colours would mix.
  *
  * Throws `encoder_failed` with the reason for whatever is broken, over a limit, or of another format.
  */
 export async function decodeImage(
   bytes: Uint8Array,
-  wanted: (size: ImageSize, mayShrink: boolean) => Reading,
+  wanted: (picture: Picture) => Reading,
 ): Promise<ReadPixels> {
   const format = imageFormatOf(bytes);
   if (bytes.length === 0) throw refused("is empty", "leave the field out where there is no picture");
@@ -51,11 +53,16 @@ export async function decodeImage(
     checkHeader(header, format, bytes);
     const { orientation = 1 } = header;
     const mayShrink = !header.hasAlpha && header.space !== "cmyk";
-    const { width, height } = header;
-    const reading = wanted(
-      isTransposed(orientation) ? { width: height, height: width } : { width, height },
-      mayShrink,
-    );
+    const uprightSize = isTransposed(orientation)
+      ? { width: header.height, height: header.width }
+      : { width: header.width, height: header.height };
+    const reading = wanted({
+      uprightSize,
+      shrunk: (target) =>
+        mayShrink
+          ? shrunkExtents(uprightSize, target, { jpeg: format === "jpeg", orientation })
+          : wholeExtents(uprightSize),
+    });
     const stored = await readStored(image, {
       header,
       reading,
@@ -146,15 +153,15 @@ async function readStored(
 ): Promise<Pixels> {
   const { header, reading, orientation, transparent } = options;
   const size = isTransposed(orientation)
-    ? { width: reading.size.height, height: reading.size.width }
-    : reading.size;
+    ? { width: reading.wholeSize.height, height: reading.wholeSize.width }
+    : reading.wholeSize;
   const { columns, rows } = storedRegion(reading, orientation, size);
   const cmyk = header.space === "cmyk";
   image.timeout({ seconds: imageLimits.decodeMsMax / 1_000 });
   if (cmyk) image.pipelineColourspace("cmyk");
   image.toColourspace(cmyk ? "cmyk" : "srgb");
   if (size.width !== header.width || size.height !== header.height) {
-    image.resize({ ...size, fit: "fill", kernel: "linear", fastShrinkOnLoad: true });
+    image.resize({ ...size, fit: "fill", kernel: "lanczos3", fastShrinkOnLoad: true });
   }
   image.extract({ left: columns.start, top: rows.start, width: columns.length, height: rows.length });
   if (transparent === null && !cmyk) image.removeAlpha();

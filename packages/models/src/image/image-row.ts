@@ -1,36 +1,23 @@
 import type { ImageModel } from "../artefact/image-model.ts";
 import type { ImageProcessor, Size } from "../artefact/image-processor.ts";
-import { decodeImage, type ImageSize, type Reading } from "./decode-image.ts";
-import { type Kernel, type Pixels, resample, sourceWindow, type Window } from "./resample.ts";
-
-/**
- * A picture that is more than twice this times as large as its result is shrunk to this times its result while it is
- * decoded. More is closer to resizing at once, and slower: at 3 the result is .2 levels of 255 away on average.
- */
-const shrinkMargin = 3;
+import { decodeImage, type Picture, type Reading } from "./decode-image.ts";
+import { type Axis, type Kernel, type Pixels, resample, sourceWindow } from "./resample.ts";
+import { type Extent, type ImageSize, wholeExtents } from "./shrink.ts";
 
 /** A picture as it is once it has been resized and cropped, before its levels are scaled. */
 export async function processedPixels(bytes: Uint8Array, processor: ImageProcessor): Promise<Pixels> {
   const kernel: Kernel = processor.resize?.kernel ?? "nearest";
   let plan: Plan | undefined;
-  const region = await decodeImage(bytes, (size, mayShrink) => {
-    plan = planOf(size, processor, kernel, mayShrink);
+  const region = await decodeImage(bytes, (picture) => {
+    plan = planOf(picture, processor, kernel);
     return plan.reading;
   });
-  const { crop, x, y, reading } = plan as Plan;
-  const { size } = reading;
-  const resized = resample(region, {
-    x: { size: size.width, target: x.target, window: x.window },
-    y: { size: size.height, target: y.target, window: y.window },
-    kernel,
-  });
-  return padded(resized, crop, { left: x.before, top: y.before });
+  const { crop, x, y } = plan as Plan;
+  return padded(resample(region, { x, y, kernel }), crop, { left: x.before, top: y.before });
 }
 
-/** Along one axis: pixels of the whole resized picture, those that the crop keeps, and zeros before them. */
-interface Cut {
-  readonly target: number;
-  readonly window: Window;
+/** An axis of the resized picture, of which the crop keeps the window, and zeros before that. */
+interface Cut extends Axis {
   readonly before: number;
 }
 interface Plan {
@@ -40,17 +27,15 @@ interface Plan {
   readonly reading: Reading;
 }
 
-function planOf(size: ImageSize, processor: ImageProcessor, kernel: Kernel, mayShrink: boolean): Plan {
-  const target = resizedSize(size, processor);
+function planOf(picture: Picture, processor: ImageProcessor, kernel: Kernel): Plan {
+  const target = resizedSize(picture.uprightSize, processor);
   const crop = processor.crop ?? target;
-  const x = cutOf(target.width, crop.width);
-  const y = cutOf(target.height, crop.height);
-  const shrunk = (edge: number, to: number) =>
-    mayShrink && kernel !== "nearest" && edge > 2 * shrinkMargin * to ? shrinkMargin * to : edge;
-  const source = { width: shrunk(size.width, x.target), height: shrunk(size.height, y.target) };
-  const columns = sourceWindow({ size: source.width, target: x.target, window: x.window }, kernel);
-  const rows = sourceWindow({ size: source.height, target: y.target, window: y.window }, kernel);
-  return { crop, x, y, reading: { size: source, columns, rows } };
+  const source = kernel === "nearest" ? wholeExtents(picture.uprightSize) : picture.shrunk(target);
+  const x = cutOf(source.x, target.width, crop.width);
+  const y = cutOf(source.y, target.height, crop.height);
+  const wholeSize = { width: x.pixels, height: y.pixels };
+  const reading = { wholeSize, columns: sourceWindow(x, kernel), rows: sourceWindow(y, kernel) };
+  return { crop, x, y, reading };
 }
 
 function resizedSize(size: ImageSize, { resize }: ImageProcessor): Size {
@@ -64,11 +49,11 @@ function resizedSize(size: ImageSize, { resize }: ImageProcessor): Size {
     : { width: longest, height: shortestEdge };
 }
 
-function cutOf(target: number, crop: number): Cut {
+function cutOf(source: Extent, target: number, crop: number): Cut {
   const start = Math.floor((target - crop) / 2);
   const from = Math.max(0, start);
   const to = Math.min(target, start + crop);
-  return { target, window: { start: from, length: to - from }, before: from - start };
+  return { ...source, target, window: { start: from, length: to - from }, before: from - start };
 }
 
 function padded(pixels: Pixels, size: Size, { left, top }: { left: number; top: number }): Pixels {

@@ -7,7 +7,7 @@ import { loadModelBytes } from "../artefact/onnx-file.ts";
 import { cutGraph, onnxTypes } from "../onnx/index.ts";
 import type { Rows } from "../runtime/rows.ts";
 import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
-import { pool } from "../text/pooling.ts";
+import { pool, unitVectors } from "../text/pooling.ts";
 import { processedPixels, rowValuesOf, writeRow } from "./image-row.ts";
 
 /** A picture model loaded into this thread; a row is a picture's pixels as the model reads them. */
@@ -97,16 +97,16 @@ export class ImageSession implements Session<Uint8Array> {
     const dims = this.#outputDims;
     const places = dims.reduce((product, dim) => product * dim, 1) / dimensions;
     const lengths = new Int32Array(pictures).fill(places);
-    const hidden = { values: output, lengths, tokensPadded: places, dimensions };
-    if (dims.length < 3) return pool(hidden, "cls");
-    if (dims[0] !== dimensions) return pool(hidden, "mean"); // Channels last.
+    const hidden = { values: output, lengths, tokensPadded: places, hiddenSize: dimensions };
+    if (dims.length < 3) return unitVectors(pool(hidden, ["cls"]), dimensions);
+    if (dims[0] !== dimensions) return unitVectors(pool(hidden, ["mean"]), dimensions); // Channels last.
     const averages = new Float32Array(pictures * dimensions);
     for (let i = 0; i < averages.length; i++) {
       let sum = 0;
       for (let place = i * places; place < (i + 1) * places; place++) sum += output[place] as number;
       averages[i] = sum / places;
     }
-    return pool({ ...hidden, values: averages, lengths: lengths.fill(1), tokensPadded: 1 }, "cls");
+    return unitVectors(averages, dimensions);
   }
 
   /** Runs one grey picture, so that a model whose output is not as its files say is refused before it is used. */

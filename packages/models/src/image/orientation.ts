@@ -12,7 +12,7 @@ export function isTransposed(orientation: Orientation): boolean {
   return orientation >= 5;
 }
 /** Whether stored columns, and stored rows, run from the end. */
-function mirrored(orientation: Orientation): { columns: boolean; rows: boolean } {
+export function mirrored(orientation: Orientation): { columns: boolean; rows: boolean } {
   return { columns: [2, 3, 7, 8].includes(orientation), rows: [3, 4, 6, 7].includes(orientation) };
 }
 

@@ -9,7 +9,7 @@ function greys(values: readonly number[], width: number): Pixels & { left: numbe
   return { values: rgb, width, height: values.length / width, left: 0, top: 0 };
 }
 function whole(size: number, target: number) {
-  return { size, target, window: { start: 0, length: target } };
+  return { pixels: size, start: 0, length: size, target, window: { start: 0, length: target } };
 }
 function reds({ values }: Pixels): number[] {
   return [...values].filter((_, i) => i % 3 === 0);
@@ -50,13 +50,11 @@ const cut = fc
 test("a window that is made of its source window alone is that window of the whole", () => {
   fc.assert(
     fc.property(picture, cut, cut, fc.constantFrom(...kernels), (source, across, down, kernel) => {
-      const [x, y] = [
-        { size: source.width, ...across },
-        { size: source.height, ...down },
-      ];
+      const x = { ...whole(source.width, 1), ...across };
+      const y = { ...whole(source.height, 1), ...down };
       const all = resample(
         { ...source, left: 0, top: 0 },
-        { x: whole(x.size, x.target), y: whole(y.size, y.target), kernel },
+        { x: whole(x.pixels, x.target), y: whole(y.pixels, y.target), kernel },
       );
       const [columns, rows] = [sourceWindow(x, kernel), sourceWindow(y, kernel)];
       const region = cropped(source, columns, rows);
@@ -88,7 +86,11 @@ test("one colour stays that colour, whatever the sizes", () => {
       fc.constantFrom(...kernels),
       (x, y, level, kernel) => {
         const source = greys(new Array<number>(7 * 5).fill(level), 7);
-        const resized = resample(source, { x: { size: 7, ...x }, y: { size: 5, ...y }, kernel });
+        const resized = resample(source, {
+          x: { ...whole(7, 1), ...x },
+          y: { ...whole(5, 1), ...y },
+          kernel,
+        });
         expect(new Set(reds(resized))).toEqual(new Set([level]));
       },
     ),

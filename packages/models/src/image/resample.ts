@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import type { Extent } from "./shrink.ts";
 
 /** 8-bit RGB, row-major, three bytes per pixel. */
 export interface Pixels {
@@ -15,9 +16,8 @@ export interface Window {
   readonly length: number;
 }
 
-/** Along one axis: pixels there are, pixels of the whole result, and which of those are wanted. */
-interface Axis {
-  readonly size: number;
+/** Along one axis: the source, pixels of the whole result, and which of those are wanted. */
+export interface Axis extends Extent {
   readonly target: number;
   readonly window: Window;
 }
@@ -59,7 +59,7 @@ const weightBits = 22;
 /** The source pixels that a window of the result is made of. */
 export function sourceWindow(axis: Axis, kernel: Kernel): Window {
   const { first, count } = coefficientsOf(axis, kernel);
-  const start = first.reduce((least, at) => Math.min(least, at), axis.size);
+  const start = first.reduce((least, at) => Math.min(least, at), axis.pixels);
   const end = first.reduce((most, at, i) => Math.max(most, at + (count[i] as number)), start);
   return { start, length: end - start };
 }
@@ -68,7 +68,8 @@ export function sourceWindow(axis: Axis, kernel: Kernel): Window {
  * A window of a picture resized as Pillow does it, which is what the processors of models were written with: when
  * shrinking, the kernel is as wide as the pixels it stands for; first along rows, then along columns, each time rounded to
  * 8 bits, with weights in fixed point. (The resize of libvips is up to 8 levels of 255 away on average where it enlarges.)
- * `pixels` holds at least the `sourceWindow` of both axes, from `left` and `top` of the source on.
+ * `pixels` holds at least the `sourceWindow` of both axes, from `left` and `top` of the source on. Where an axis covers only
+ * a stretch of its pixels, it is Pillow's `box`.
  */
 export function resample(
   pixels: Pixels & { readonly left: number; readonly top: number },
@@ -80,15 +81,15 @@ export function resample(
 }
 
 function coefficientsOf(axis: Axis, kernel: Kernel): Coefficients {
-  const { size, target, window } = axis;
+  const { pixels, start, length, target, window } = axis;
   assert(window.start >= 0 && window.length > 0 && window.start + window.length <= target);
-  const scale = size / target;
+  const scale = length / target;
   const first = new Int32Array(window.length);
   const count = new Int32Array(window.length);
-  if (kernel === "nearest" || target === size) {
-    let at = scale * 0.5; // Added up as Pillow does: products round otherwise where a place is between two pixels.
+  if (kernel === "nearest" || (target === pixels && length === pixels)) {
+    let at = start + scale * 0.5; // Added up as Pillow does: products round otherwise where a place is between two pixels.
     for (let i = -window.start; i < window.length; i++, at += scale) {
-      if (i >= 0) first[i] = Math.min(size - 1, Math.trunc(at));
+      if (i >= 0) first[i] = Math.min(pixels - 1, Math.trunc(at));
     }
     const weights = new Int32Array(window.length).fill(1 << weightBits);
     return { first, count: count.fill(1), weights, taps: 1 };
@@ -100,9 +101,9 @@ function coefficientsOf(axis: Axis, kernel: Kernel): Coefficients {
   const weights = new Int32Array(window.length * taps);
   const raw = new Float64Array(taps);
   for (let i = 0; i < window.length; i++) {
-    const centre = (window.start + i + 0.5) * scale;
+    const centre = start + (window.start + i + 0.5) * scale;
     const from = Math.max(0, Math.trunc(centre - support + 0.5));
-    const to = Math.min(size, Math.trunc(centre + support + 0.5));
+    const to = Math.min(pixels, Math.trunc(centre + support + 0.5));
     let sum = 0;
     for (let k = from; k < to; k++) {
       const weight = filter.at((k - centre + 0.5) / stretch);

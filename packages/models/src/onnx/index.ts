@@ -16,6 +16,7 @@ export {
   tensorOf,
 } from "./onnx-model.ts";
 export { channelsOf, featureOutputs, type OutputCandidate, outputCandidates } from "./output-candidates.ts";
+export { type GraphPooling, type PooledGraphOptions, pooledGraph } from "./pooled-graph.ts";
 export {
   inlineExternalData,
   type QuantisedTensor,

@@ -12,7 +12,7 @@ export interface OnnxTensorType {
 }
 
 interface Dimension extends Message {
-  size?: number;
+  value?: number;
   label?: string;
 }
 interface TypeMessage extends Message {
@@ -20,7 +20,7 @@ interface TypeMessage extends Message {
 }
 
 const dimensionSchema: MessageSchema = {
-  1: { name: "size", kind: "int" },
+  1: { name: "value", kind: "int" },
   2: { name: "label", kind: "string" },
 };
 const typeSchema: MessageSchema = {
@@ -38,13 +38,13 @@ export function tensorTypeOf(info: OnnxValueInfo | undefined): OnnxTensorType | 
   if (info?.type === undefined) return null;
   const { tensor } = decodeMessage(info.type, typeSchema) as TypeMessage;
   if (tensor?.dataType === undefined) return null;
-  const dims = tensor.shape?.dims.map(({ size, label }): OnnxDimension => size ?? (label || null)) ?? null;
+  const dims = tensor.shape?.dims.map(({ value, label }): OnnxDimension => value ?? (label || null)) ?? null;
   return { dataType: tensor.dataType, dims };
 }
 
 export function valueInfoOf(name: string, { dataType, dims }: OnnxTensorType): OnnxValueInfo {
   const shape = dims?.map((dim) =>
-    typeof dim === "number" ? { size: dim } : dim === null ? {} : { label: dim },
+    typeof dim === "number" ? { value: dim } : dim === null ? {} : { label: dim },
   );
   const tensor = { dataType, ...(shape === undefined ? {} : { shape: { dims: shape } }) };
   return { name, type: encodeMessage({ tensor }, typeSchema) };

@@ -9,7 +9,8 @@ export function openSession(model: Model, device: Device): Promise<Session<never
   const options = sessionOptionsOf(device);
   switch (model.kind) {
     case "text":
-      return TextSession.open(model, options);
+      // A GPU then copies back one vector a text, not its hidden states.
+      return TextSession.open(model, options, { poolsInGraph: device !== "cpu" });
     case "image":
       return ImageSession.open(model, options);
   }

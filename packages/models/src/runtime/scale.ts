@@ -1,4 +1,5 @@
 import type { Model } from "../artefact/model.ts";
+import type { TextModel } from "../artefact/text-model.ts";
 import type { BatchBounds } from "./batches.ts";
 import type { Device } from "./device.ts";
 
@@ -32,9 +33,18 @@ export function scaleOf(model: Model, device: Device): Scale {
   switch (model.kind) {
     case "text":
       // The tokens of 2,048 texts take 4 MB at 512 each.
-      return { batch: { ...textBatch[kind], pads: true }, jobInputsMax: 32, inputsAdmittedMax: 2_048 };
+      return { batch: textBatchOf(model, kind), jobInputsMax: 32, inputsAdmittedMax: 2_048 };
     case "image":
       // A decoded picture may take 100 MB while it is made small, and as a row 600 kB.
       return { batch: { ...imageBatch[kind], pads: false }, jobInputsMax: 1, inputsAdmittedMax: 32 };
   }
+}
+
+function textBatchOf({ rowsPerBatchMax }: TextModel, kind: "cpu" | "gpu"): BatchBounds {
+  const batch = textBatch[kind];
+  return {
+    ...batch,
+    batchRowsMax: Math.min(batch.batchRowsMax, rowsPerBatchMax ?? batch.batchRowsMax),
+    pads: true,
+  };
 }

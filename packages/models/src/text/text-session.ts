@@ -1,52 +1,64 @@
+import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { readPinned } from "../artefact/files.ts";
 import { loadModelBytes } from "../artefact/onnx-file.ts";
 import type { TextModel } from "../artefact/text-model.ts";
-import type { Rows } from "../runtime/rows.ts";
+import { decodeOnnx } from "../onnx/index.ts";
+import { pooledGraph, pooledMask, pooledOutput } from "../onnx/pooled-graph.ts";
+import { type Rows, splitRows } from "../runtime/rows.ts";
 import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
-import { pool } from "./pooling.ts";
+import { Head } from "./head.ts";
+import { pool, unitVectors } from "./pooling.ts";
 import { TextTokenizer, type TokenizerDefinition, tokenise } from "./tokenise.ts";
 
-const knownInputs = ["input_ids", "attention_mask", "token_type_ids"];
+const knownInputs = ["input_ids", "attention_mask", "token_type_ids", pooledMask];
 const knownOutputs = ["last_hidden_state", "token_embeddings"];
 
-/** A text model loaded into this thread; a row is a text's token ids. */
+export interface TextSessionOptions {
+  /**
+   * Pools in the model's graph, so that a device copies back one vector per text and not the hidden states. Equal to
+   * pooling outside to 1e-5.
+   */
+  readonly poolsInGraph: boolean;
+}
+
+/**
+ * A text model loaded into this thread; a row is a text's token ids. Where prompts are left out of the pooling, the
+ * number of tokens to leave out comes before them.
+ */
 export class TextSession implements Session<string> {
   readonly #model: TextModel;
   readonly #tokenizer: TextTokenizer;
+  readonly #head: Head;
   readonly #session: InferenceSession;
   readonly #output: string;
   #hidden = new Float32Array(0);
 
-  private constructor(model: TextModel, tokenizer: TextTokenizer, session: InferenceSession) {
+  private constructor(model: TextModel, tokenizer: TextTokenizer, head: Head, session: InferenceSession) {
     this.#model = model;
     this.#tokenizer = tokenizer;
+    this.#head = head;
     this.#session = session;
-    const unknown = session.inputNames.find((name) => !knownInputs.includes(name));
-    const output = knownOutputs.find((name) => session.outputNames.includes(name));
-    if (unknown !== undefined || output === undefined) {
-      throw new MedleyError(
-        "model_unsupported",
-        `${model.model.path}: inputs ${session.inputNames.join(", ")}, outputs ${session.outputNames.join(", ")}`,
-        {
-          mend: `use an export with inputs of ${knownInputs.join(", ")} and output ${knownOutputs.join(" or ")}`,
-        },
-      );
-    }
-    this.#output = output;
+    this.#output = checkedOutput(model, session);
   }
 
   /** Throws `model_damaged` where a file changed since it was pinned, `model_unsupported` where it can't be run. */
-  static async open(model: TextModel, options: InferenceSession.SessionOptions): Promise<TextSession> {
+  static async open(
+    model: TextModel,
+    options: InferenceSession.SessionOptions,
+    { poolsInGraph }: TextSessionOptions = { poolsInGraph: false },
+  ): Promise<TextSession> {
     const definition = JSON.parse(
       new TextDecoder().decode(readPinned(model.tokenizer)),
     ) as TokenizerDefinition;
     const tokenizer = new TextTokenizer(model, definition);
+    const head = new Head(model.head, model.pooling.modes.length * model.hiddenSize);
     const { bytes, externalData } = loadModelBytes(model.model);
     try {
-      const inference = await InferenceSession.create(bytes, { ...options, externalData });
-      const session = new TextSession(model, tokenizer, inference);
+      const graph = graphOf(model, bytes, poolsInGraph);
+      const created = await InferenceSession.create(graph, { ...options, externalData });
+      const session = new TextSession(model, tokenizer, head, created);
       await session.#probe();
       return session;
     } catch (cause) {
@@ -59,19 +71,49 @@ export class TextSession implements Session<string> {
   }
 
   async prepare(texts: readonly string[], role: Role): Promise<Prepared> {
-    const { passagePrompt, queryPrompt } = this.#model;
-    return tokenise(this.#tokenizer, texts, role === "query" ? queryPrompt : passagePrompt);
+    const { passagePrompt, queryPrompt, pooling } = this.#model;
+    const prompt = role === "query" ? queryPrompt : passagePrompt;
+    return tokenise(this.#tokenizer, texts, prompt, { countsPrompt: !pooling.includesPrompt });
   }
 
-  async run(tokens: Rows): Promise<RunAnswer> {
-    const { dimensions, pooling, padId } = this.#model;
-    const { lengths } = tokens;
+  async run(rows: Rows): Promise<RunAnswer> {
+    const { dimensions, pooling, hiddenSize, padId, rowsPerBatchMax = rows.lengths.length } = this.#model;
+    assert(rows.lengths.length <= rowsPerBatchMax, "a batch is larger than the model's vectors allow");
+    const { tokens, skipped } = this.#split(rows);
     const { feeds, tokensPadded } = feedsOf(tokens, padId, this.#session.inputNames);
-    const values = this.#room(lengths.length * tokensPadded * dimensions);
-    const dims = [lengths.length, tokensPadded, dimensions];
+    const { lengths } = tokens;
+    const work = { paddedValues: lengths.length * tokensPadded, usefulValues: tokens.values.length };
+    if (this.#output === pooledOutput) {
+      if (skipped !== undefined) feeds[pooledMask] = maskWithout(feeds.attention_mask as Tensor, skipped);
+      const output = (await this.#session.run(feeds, [pooledOutput]))[pooledOutput] as Tensor;
+      const pooled = output.data as Float32Array;
+      const width = pooled.length / lengths.length;
+      // Nothing was pooled where the prompt fills the whole text.
+      skipped?.forEach((count, row) => {
+        if (count >= (lengths[row] as number)) pooled.fill(0, row * width, (row + 1) * width);
+      });
+      const headless = this.#model.head.length === 0;
+      const vectors = headless ? pooled : this.#head.apply(Float64Array.from(pooled));
+      return { ...unitVectors(vectors, dimensions), ...work };
+    }
+    const values = this.#room(lengths.length * tokensPadded * hiddenSize);
+    const dims = [lengths.length, tokensPadded, hiddenSize];
     await this.#session.run(feeds, { [this.#output]: new Tensor("float32", values, dims) });
-    const pooled = pool({ values, lengths, tokensPadded, dimensions }, pooling);
-    return { ...pooled, paddedValues: lengths.length * tokensPadded, usefulValues: tokens.values.length };
+    const hidden = { values, lengths, tokensPadded, hiddenSize, ...(skipped && { skipped }) };
+    return { ...unitVectors(this.#head.apply(pool(hidden, pooling.modes)), dimensions), ...work };
+  }
+
+  /** Takes the counts of the prompts' tokens off the rows that begin with one. */
+  #split(rows: Rows): { tokens: Rows; skipped?: Int32Array } {
+    if (this.#model.pooling.includesPrompt) return { tokens: rows };
+    const split = splitRows(rows);
+    return {
+      tokens: {
+        values: Int32Array.from(split.flatMap((row) => [...row.subarray(1)])),
+        lengths: rows.lengths.map((length) => length - 1),
+      },
+      skipped: Int32Array.from(split, (row) => row[0] as number),
+    };
   }
 
   /** Outputs are written to the same memory each time: left to the garbage collector they pile up. */
@@ -82,24 +124,76 @@ export class TextSession implements Session<string> {
 
   /** Runs one text, so that a model whose output is not as its config says is refused before it is used. */
   async #probe(): Promise<void> {
+    const { hiddenSize, padId, pooling, model } = this.#model;
     const values = Int32Array.from(this.#tokenizer.encode("a", ""));
-    const { feeds } = feedsOf(
-      { values, lengths: Int32Array.of(values.length) },
-      this.#model.padId,
-      this.#session.inputNames,
-    );
+    const lengths = Int32Array.of(values.length);
+    const { feeds } = feedsOf({ values, lengths }, padId, this.#session.inputNames);
+    const pools = this.#output === pooledOutput;
+    if (pools && !pooling.includesPrompt) feeds[pooledMask] = feeds.attention_mask as Tensor;
     const output = (await this.#session.run(feeds, [this.#output]))[this.#output] as Tensor;
-    const expected = `float32[1,${values.length},${this.#model.dimensions}]`;
+    const expected = pools
+      ? `float32[1,${pooling.modes.length * hiddenSize}]`
+      : `float32[1,${values.length},${hiddenSize}]`;
     const got = `${output.type}[${output.dims}]`;
     if (got === expected) return;
+    throw new MedleyError("model_unsupported", `${model.path}: the output is ${got}, not ${expected}`, {
+      mend: "use the config.json that belongs to the model, and an export with float32 output",
+    });
+  }
+}
+
+/** The bytes to load: the file's own, or with the pooling put behind them. */
+function graphOf(model: TextModel, bytes: Uint8Array, poolsInGraph: boolean): Uint8Array {
+  const decoded = decodeOnnx(bytes);
+  if (model.rowsPerBatchMax !== 1 && model.model.graph.dynamicQuantised) {
     throw new MedleyError(
       "model_unsupported",
-      `${this.#model.model.path}: the output is ${got}, not ${expected}`,
+      `${model.model.path}: it turns what it computes into integers by the range of the whole batch, so a text's ` +
+        "vector would depend on the texts beside it",
       {
-        mend: "use the config.json that belongs to the model, and an export with float32 output",
+        mend:
+          "use the float32 model, or one whose weights alone are stored as int8; or choose this one on purpose by the " +
+          'name\'s ending "#quantized": it then runs one text at a time',
       },
     );
   }
+  const hiddenOutput = knownOutputs.find((name) =>
+    decoded.graph.output.some((output) => output.name === name),
+  );
+  if (!poolsInGraph || hiddenOutput === undefined) return bytes;
+  return pooledGraph(bytes, {
+    hiddenOutput,
+    hiddenSize: model.hiddenSize,
+    modes: model.pooling.modes,
+    normalises: model.head.length === 0,
+    masksPooling: !model.pooling.includesPrompt,
+  });
+}
+
+function checkedOutput({ model }: TextModel, session: InferenceSession): string {
+  const unknown = session.inputNames.find((name) => !knownInputs.includes(name));
+  const output = [pooledOutput, ...knownOutputs].find((name) => session.outputNames.includes(name));
+  if (unknown === undefined && output !== undefined) return output;
+  throw new MedleyError(
+    "model_unsupported",
+    `${model.path}: inputs ${session.inputNames.join(", ")}, outputs ${session.outputNames.join(", ")}`,
+    {
+      mend:
+        `use an export with inputs of ${knownInputs.slice(0, -1).join(", ")} and output ` +
+        knownOutputs.join(" or "),
+    },
+  );
+}
+
+/** The attention mask without the first `skipped` tokens of each text. */
+function maskWithout(mask: Tensor, skipped: Int32Array): Tensor {
+  const values = BigInt64Array.from(mask.data as BigInt64Array);
+  const tokensPadded = mask.dims[1] as number;
+  skipped.forEach((count, row) => {
+    const start = row * tokensPadded;
+    values.fill(0n, start, start + Math.min(count, tokensPadded));
+  });
+  return new Tensor("int64", values, mask.dims);
 }
 
 /** A batch as the model wants it: rows padded to the longest, int64. */

@@ -2,6 +2,7 @@ import { Tokenizer } from "@huggingface/tokenizers";
 import { MedleyError } from "@medley/core";
 import type { TextModel } from "../artefact/text-model.ts";
 import type { Prepared } from "../runtime/session.ts";
+import { type BertNormalizer, mendForBert } from "./bert-unicode.ts";
 
 /** Characters per token that a first guess allows for; English has about 4.5, with its spaces. */
 const charactersPerToken = 8;
@@ -9,6 +10,9 @@ const charactersPerToken = 8;
 /**
  * A model's tokenizer with the truncation that the library leaves to us: the special tokens stay, what is between
  * is cut at `tokensMax`. A long text is only read as far as it can matter.
+ *
+ * In JavaScript, which is fast enough: .4% of the time that MiniLM takes on a CPU (docs/ENCODERS.md). A native tokenizer
+ * would pay beside a device that runs more than some 6,000 texts of 128 tokens per second and thread.
  */
 export class TextTokenizer {
   readonly #tokenizer: Tokenizer;
@@ -21,10 +25,11 @@ export class TextTokenizer {
 
   /** `definition` is the object in `tokenizer.json`. */
   constructor(model: TextModel, definition: TokenizerDefinition) {
-    this.#tokenizer = new Tokenizer(definition, {});
+    const used = model.lowerCase ? lowerCased(definition) : definition;
+    this.#tokenizer = new Tokenizer(used, {});
     this.#model = model;
     this.#splitsAtWhitespace = splitsAtWhitespace(definition);
-    this.#mend = mendFor(definition);
+    this.#mend = mendFor(used);
     const probe = this.#tokenizer.encode("a").ids;
     const start = probe.indexOf(this.#tokenizer.encode("a", { add_special_tokens: false }).ids[0] ?? -1);
     this.#before = probe.slice(0, start);
@@ -56,14 +61,23 @@ export class TextTokenizer {
   }
 
   /**
+   * How many of the first ids are a prompt's, with the special tokens before it: what sentence-transformers leaves out
+   * of the pooling where `include_prompt` is false. 0 without a prompt.
+   */
+  promptTokens(prompt: string): number {
+    if (prompt === "") return 0;
+    const own = this.#ownIds(prompt, this.#model.tokensMax).length;
+    return this.#before.length + own + Math.max(0, this.#after.length - 1);
+  }
+
+  /**
    * The first ids of a text, at least `wanted` where it has as many. The tokenizer never looks across whitespace,
    * so the text is read in whitespace-bounded prefixes of doubling length: their ids are the text's first ids.
    */
   #ownIds(text: string, wanted: number): number[] {
-    const cased = this.#model.lowerCase ? text.toLowerCase() : text;
     for (let characters = wanted * charactersPerToken; ; characters *= 2) {
-      const end = this.#splitsAtWhitespace ? whitespaceFrom(cased, characters) : -1;
-      const prefix = end < 0 ? cased : cased.slice(0, end);
+      const end = this.#splitsAtWhitespace ? whitespaceFrom(text, characters) : -1;
+      const prefix = end < 0 ? text : text.slice(0, end);
       const { ids } = this.#tokenizer.encode(this.#mend(prefix), { add_special_tokens: false });
       if (end < 0 || ids.length >= wanted) return ids;
     }
@@ -71,28 +85,43 @@ export class TextTokenizer {
 }
 
 export interface TokenizerDefinition {
-  readonly normalizer?: {
-    readonly type?: string;
-    readonly lowercase?: boolean;
-    readonly handle_chinese_chars?: boolean;
-  } | null;
+  readonly normalizer?: Normalizer | null;
   readonly pre_tokenizer?: { readonly type?: string } | null;
   readonly added_tokens?: readonly { readonly content: string }[];
 }
 
-/** Han characters beyond U+FFFF: the very ranges of Hugging Face's tokenizers (normalizers/bert.rs), gaps included. */
-const rareHan = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+interface Normalizer extends BertNormalizer {
+  readonly type?: string;
+  readonly normalizers?: readonly Normalizer[];
+}
 
-/**
- * What the library's BERT normaliser leaves out, compared with Hugging Face's own tokenizer: each Han character is a
- * word, those beyond U+FFFF too; and a capital sigma is a plain small one even at a word's end. What stays different
- * are some 200 punctuation marks and accents of rare scripts: the two know different versions of Unicode.
- */
+/** What sentence-transformers makes of `do_lower_case`: special tokens keep their case, so the text can't be changed. */
+function lowerCased(definition: TokenizerDefinition): TokenizerDefinition {
+  const normalizers = definition.normalizer ? partsOf(definition.normalizer) : [];
+  if (normalizers.some(lowers)) return definition;
+  return {
+    ...definition,
+    normalizer: { type: "Sequence", normalizers: [{ type: "Lowercase" }, ...normalizers] },
+  };
+}
+
+function partsOf(normalizer: Normalizer): readonly Normalizer[] {
+  return normalizer.type === "Sequence" ? (normalizer.normalizers ?? []) : [normalizer];
+}
+
+function lowers({ type, lowercase }: Normalizer): boolean {
+  return type === "Lowercase" || lowercase === true;
+}
+
+/** What the library leaves out, compared with Hugging Face's own tokenizer. */
 function mendFor({ normalizer }: TokenizerDefinition): (text: string) => string {
-  if (normalizer?.type !== "BertNormalizer") return (text) => text;
+  const normalizers = normalizer ? partsOf(normalizer) : [];
+  const bert = normalizers.find(({ type }) => type === "BertNormalizer");
+  // Rust writes small letters one by one; JavaScript looks whether a sigma ends its word.
+  const lowersSigma = normalizers.some(lowers);
   return (text) => {
-    const spaced = normalizer.handle_chinese_chars ? text.replace(rareHan, " $& ") : text;
-    return normalizer.lowercase ? spaced.replaceAll("Σ", "σ") : spaced;
+    const mended = bert === undefined ? text : mendForBert(text, bert);
+    return lowersSigma ? mended.replaceAll("Σ", "σ") : mended;
   };
 }
 
@@ -109,12 +138,19 @@ function whitespaceFrom(text: string, start: number): number {
   return found < 0 ? -1 : start + found;
 }
 
-/** Encodes texts one by one: a row is a text's token ids. */
-export function tokenise(tokenizer: TextTokenizer, texts: readonly string[], prompt: string): Prepared {
+/** Encodes texts one by one: a row is a text's token ids, after the number of those that are the prompt's if asked for. */
+export function tokenise(
+  tokenizer: TextTokenizer,
+  texts: readonly string[],
+  prompt: string,
+  { countsPrompt }: { countsPrompt: boolean },
+): Prepared {
   const failures: { index: number; message: string; mend?: string }[] = [];
+  const first = countsPrompt ? [tokenizer.promptTokens(prompt)] : [];
   const lists = texts.map((text, index) => {
     try {
-      return tokenizer.encode(text, prompt);
+      const ids = tokenizer.encode(text, prompt);
+      return ids.length === 0 ? ids : [...first, ...ids];
     } catch (error) {
       const { message, mend } = error as MedleyError;
       failures.push({ index, message, ...(mend === undefined ? {} : { mend }) });
