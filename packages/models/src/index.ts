@@ -1,3 +1,10 @@
+export {
+  type AudioModel,
+  type AudioModelOptions,
+  audioSecondsDefault,
+  audioSecondsMax,
+  readAudioModel,
+} from "./artefact/audio-model.ts";
 export { cachedHubModels, inspectModel, type ModelState, removeCached } from "./artefact/cached-models.ts";
 export { type Closeness, closeness } from "./artefact/closeness.ts";
 export { ModelFiles, type PinnedFile, readPinned } from "./artefact/files.ts";
@@ -39,6 +46,7 @@ export { type PullOptions, pullModel } from "./artefact/pull.ts";
 export { sampleTexts } from "./artefact/sample-texts.ts";
 export { readTextModel, type TextModel } from "./artefact/text-model.ts";
 export type { Activation, HeadModule, Pooling, PoolingMode } from "./artefact/text-modules.ts";
+export { clipBytesMax } from "./audio/decode/decode.ts";
 export type { ResolveHost } from "./content/connections.ts";
 export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
 export { imageLimits } from "./image/image-limits.ts";

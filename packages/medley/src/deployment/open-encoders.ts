@@ -54,6 +54,11 @@ async function modelEncoder(
       const { model, output } = definition;
       return runtime.imageEncoder(model, { output, content: contentReader(definition.from, resources) });
     }
+    case "audio": {
+      const { model, output, secondsMax } = definition;
+      const content = contentReader(definition.from, resources);
+      return runtime.audioEncoder(model, { output, secondsMax, content });
+    }
     case "remote":
       return resources.use(openRemoteEncoder(definition, { environment })) as Encoder;
     default:

@@ -31,6 +31,7 @@ export interface LocateOptions {
 /** Names of the models that come with Medley, and the npm packages that hold them. */
 const bundledModels: Readonly<Record<string, string>> = {
   "all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
+  "ge2e-voice": "@medley/model-ge2e-voice",
   "sentence-transformers/all-MiniLM-L6-v2": "@medley/model-all-minilm-l6-v2",
   "thin-resnet-50": "@medley/model-thin-resnet-50",
 };

@@ -5,9 +5,9 @@ import sharp from "sharp";
 import type { ImageModel } from "../artefact/image-model.ts";
 import { loadModelBytes } from "../artefact/onnx-file.ts";
 import { cutGraph, onnxTypes } from "../onnx/index.ts";
+import { pool, unitVectors } from "../runtime/pooling.ts";
 import type { Rows } from "../runtime/rows.ts";
 import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
-import { pool, unitVectors } from "../text/pooling.ts";
 import { processedPixels, rowValuesOf, writeRow } from "./image-row.ts";
 
 /** A picture model loaded into this thread; a row is a picture's pixels as the model reads them. */

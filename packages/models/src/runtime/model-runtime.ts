@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Encoder, MedleyError, parseContent, succeed } from "@medley/core";
+import { type AudioModelOptions, readAudioModel } from "../artefact/audio-model.ts";
 import { readImageModel } from "../artefact/image-model.ts";
 import type { Environment } from "../artefact/locate.ts";
 import type { ModelLock } from "../artefact/lock.ts";
@@ -94,6 +95,15 @@ export class ModelRuntime implements AsyncDisposable {
     { output, content }: { output?: string | undefined; content: ContentReader },
   ): Promise<Encoder> {
     const model = await readImageModel(name, this.#environment, { output, lock: this.#lock });
+    return this.#contentEncoder(await this.#open(model), content);
+  }
+
+  /** Clips likewise. `secondsMax`: what is longer is cut. */
+  async audioEncoder(
+    name: string,
+    { content, ...options }: Omit<AudioModelOptions, "lock"> & { content: ContentReader },
+  ): Promise<Encoder> {
+    const model = await readAudioModel(name, this.#environment, { ...options, lock: this.#lock });
     return this.#contentEncoder(await this.#open(model), content);
   }
 

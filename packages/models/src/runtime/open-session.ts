@@ -1,4 +1,5 @@
 import type { Model } from "../artefact/model.ts";
+import { AudioSession } from "../audio/audio-session.ts";
 import { ImageSession } from "../image/image-session.ts";
 import { TextSession } from "../text/text-session.ts";
 import type { Device } from "./device.ts";
@@ -8,6 +9,8 @@ import { type Session, sessionOptionsOf } from "./session.ts";
 export function openSession(model: Model, device: Device): Promise<Session<never>> {
   const options = sessionOptionsOf(device);
   switch (model.kind) {
+    case "audio":
+      return AudioSession.open(model, options);
     case "text":
       // A GPU then copies back one vector a text, not its hidden states.
       return TextSession.open(model, options, { poolsInGraph: device !== "cpu" });

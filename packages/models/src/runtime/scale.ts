@@ -22,6 +22,17 @@ const textBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
   gpu: { paddedValuesMax: 16_384, batchRowsMax: 256, runCostValues: 512 },
 };
 
+/**
+ * Samples. On a CPU a batch of clips is hardly faster than one after the other; ten seconds hold a thread for little.
+ * Starting a run costs about as much as 800 samples.
+ */
+const audioBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
+  cpu: { paddedValuesMax: 160_000, batchRowsMax: 8, runCostValues: 800 },
+  gpu: { paddedValuesMax: 3_200_000, batchRowsMax: 32, runCostValues: 80_000 },
+};
+
+const audioSecondsAdmittedMax = 960;
+
 /** On a CPU pictures together are no faster than alone. */
 const imageBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
   cpu: { paddedValuesMax: Number.POSITIVE_INFINITY, batchRowsMax: 1, runCostValues: 1 },
@@ -31,6 +42,13 @@ const imageBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
 export function scaleOf(model: Model, device: Device): Scale {
   const kind = device === "cpu" ? "cpu" : "gpu";
   switch (model.kind) {
+    case "audio":
+      // The samples of 32 clips take 61 MB at 30 seconds each; of longer ones fewer are let in.
+      return {
+        batch: { ...audioBatch[kind], pads: model.sharesBatches === "padded" },
+        jobInputsMax: 1,
+        inputsAdmittedMax: Math.max(1, Math.min(32, Math.floor(audioSecondsAdmittedMax / model.secondsMax))),
+      };
     case "text":
       // The tokens of 2,048 texts take 4 MB at 512 each.
       return { batch: textBatchOf(model, kind), jobInputsMax: 32, inputsAdmittedMax: 2_048 };

@@ -6,10 +6,10 @@ import { loadModelBytes } from "../artefact/onnx-file.ts";
 import type { TextModel } from "../artefact/text-model.ts";
 import { decodeOnnx } from "../onnx/index.ts";
 import { pooledGraph, pooledMask, pooledOutput } from "../onnx/pooled-graph.ts";
+import { pool, unitVectors } from "../runtime/pooling.ts";
 import { type Rows, splitRows } from "../runtime/rows.ts";
 import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
 import { Head } from "./head.ts";
-import { pool, unitVectors } from "./pooling.ts";
 import { TextTokenizer, type TokenizerDefinition, tokenise } from "./tokenise.ts";
 
 const knownInputs = ["input_ids", "attention_mask", "token_type_ids", pooledMask];

@@ -4,7 +4,7 @@ import { ModelFiles } from "../artefact/files.ts";
 import { locateModel } from "../artefact/locate.ts";
 import { type FileContent, modelFolder } from "../artefact/model-folder.fixture.ts";
 import { readTextModules } from "../artefact/text-modules.ts";
-import { Head } from "./head.ts";
+import { Head } from "../text/head.ts";
 import { pool, unitVectors } from "./pooling.ts";
 
 interface Case {
@@ -13,7 +13,7 @@ interface Case {
 }
 
 /** What sentence-transformers' own modules give; made by infra/reference/text.py. */
-const [given, ...cases] = readFileSync(new URL("./modules-reference.jsonl", import.meta.url), "utf8")
+const [given, ...cases] = readFileSync(new URL("../text/modules-reference.jsonl", import.meta.url), "utf8")
   .trimEnd()
   .split("\n")
   .map((line) => JSON.parse(line)) as [
