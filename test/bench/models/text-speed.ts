@@ -1,34 +1,20 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
 import type { Encoder } from "@medley/core";
 import { openModelRuntime } from "@medley/models";
-import { films } from "../films.ts";
+import { defaultModelDirectory, type LengthMix, lengthMixes } from "../length-mixes.ts";
 import type { Measurement } from "../measurement.ts";
 import { Rival, type RivalLibrary } from "../rivals/rival.ts";
 import { contest, described, trialOf, trialsOf } from "../text-contest.ts";
 
 const model = "all-MiniLM-L6-v2";
-const modelDirectory = dirname(
-  createRequire(import.meta.url).resolve("@medley/model-all-minilm-l6-v2/package.json"),
-);
 const rounds = 3;
 /** Of texts for a trial of a setting. */
 const trialTextsCount = 16;
 /** So many of the settings that did best in a trial run in every round, and the fastest of them counts. */
 const finalistsCount = 2;
-/** The model's limit. */
-const tokensMax = 256;
-
-interface Mix {
-  readonly name: string;
-  readonly texts: readonly string[];
-}
-
 interface Goal {
   readonly library: RivalLibrary;
-  readonly mix: Mix;
+  readonly mix: LengthMix;
   readonly ratioMin: number;
   /** Below this the sides did not do the same work. */
   readonly cosineMin: number;
@@ -53,7 +39,7 @@ export async function run(): Promise<Measurement[]> {
     const rivals: Rival[] = [];
     try {
       for (const threads of new Set(group.flatMap((goal) => goal.threads))) {
-        rivals.push(stack.use(await Rival.start(library, modelDirectory, threads)));
+        rivals.push(stack.use(await Rival.start(library, defaultModelDirectory, threads)));
       }
     } catch (error) {
       const detail = `not run: ${(error as Error).message}`;
@@ -73,7 +59,7 @@ function headOf({ library, setting, mix, ratioMin }: Goal): { name: string; goal
 }
 
 function goals(): Goal[] {
-  const [uniform, natural, short] = mixes();
+  const { uniform, natural, short } = lengthMixes();
   const cores = availableParallelism();
   const best = {
     cosineMin: 0.9999,
@@ -140,42 +126,5 @@ async function measure(
     value: fight.ratio,
     met: fight.ratio >= ratioMin,
     detail: details.join(". "),
-  };
-}
-
-/** Texts of an exact number of tokens: words of film plots that are one token each, in the plots' order. */
-function mixes(): [uniform: Mix, natural: Mix, short: Mix] {
-  const { vocab } = JSON.parse(readFileSync(join(modelDirectory, "tokenizer.json"), "utf8")).model;
-  const plots = films(2_000).map(({ plot }) => plot.toLowerCase());
-  const words = plots
-    .flatMap((plot) => plot.match(/[a-z]+/g) ?? [])
-    .filter((word) => Object.hasOwn(vocab, word));
-  let next = 0;
-  const textOf = (tokens: number): string => {
-    const own = tokens - 2; // [CLS] and [SEP].
-    const from = next % (words.length - own);
-    next += own;
-    return words.slice(from, from + own).join(" ");
-  };
-  const random = randomNumbers(20_231_124);
-  const natural = Array.from({ length: 96 }, () => {
-    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-    return Math.min(tokensMax, Math.max(4, Math.round(40 * Math.exp(0.9 * normal))));
-  });
-  return [
-    { name: "128 tokens each", texts: Array.from({ length: 48 }, () => textOf(128)) },
-    { name: "log-normal lengths (median 40)", texts: natural.map(textOf) },
-    { name: "16 tokens each", texts: Array.from({ length: 192 }, () => textOf(16)) },
-  ];
-}
-
-/** Mulberry32: the same numbers every time, 0 to 1. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

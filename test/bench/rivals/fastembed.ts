@@ -1,13 +1,31 @@
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { EmbeddingModel, FlagEmbedding } from "fastembed";
 import { serve } from "./serve.ts";
 
 /**
  * A process of fastembed's npm package with its own settings. Argument: the model's folder. It pools by the first token
  * whatever the model asks for, so of its vectors only the number can be compared; and it pads every text to the limit.
+ * It is not one of the project's packages, being 230 MB: MEDLEY_BENCH_FASTEMBED names a folder where it is installed
+ * (npm install fastembed@2.1.0).
  */
+interface FastEmbed {
+  readonly EmbeddingModel: { readonly CUSTOM: string };
+  readonly FlagEmbedding: {
+    init(options: { model: string; modelAbsoluteDirPath: string; modelName: string }): Promise<{
+      embed(texts: string[], batchTexts?: number): AsyncIterable<ArrayLike<number>[]>;
+    }>;
+  };
+}
+
+const installed = process.env.MEDLEY_BENCH_FASTEMBED;
+if (installed === undefined)
+  throw new Error("MEDLEY_BENCH_FASTEMBED names no folder where fastembed is installed");
+const { EmbeddingModel, FlagEmbedding } = createRequire(join(installed, "package.json"))(
+  "fastembed",
+) as FastEmbed;
+
 const [modelDirectory = ""] = process.argv.slice(2);
 
 // It wants one file that the model's own repository need not have.
@@ -27,6 +45,6 @@ await rm(folder, { recursive: true });
 await serve(async (texts, batchTexts) => {
   const vectors: number[][] = [];
   const batches = batchTexts === 0 ? model.embed([...texts]) : model.embed([...texts], batchTexts);
-  for await (const batch of batches) vectors.push(...batch.map((vector) => [...vector]));
+  for await (const batch of batches) vectors.push(...batch.map((vector) => Array.from(vector)));
   return vectors;
 });
