@@ -1,0 +1,41 @@
+import { defineConfig } from "medley";
+
+export default defineConfig({
+  collections: {
+    products: {
+      fields: {
+        title: "text",
+        description: "text",
+        photo: "image",
+        category: "category",
+        colour: "category",
+        price: "number",
+        launched: "timestamp",
+      },
+      spaces: {
+        photo: { encoder: "image", field: "photo", model: "thin-resnet-50", from: { folder: "./photos" } },
+        about: { encoder: "text", field: ["title", "description"] },
+        category: {
+          encoder: "category",
+          field: "category",
+          values: [
+            "sneakers",
+            "boots",
+            "watches",
+            "sunglasses",
+            "handbags",
+            "backpacks",
+            "umbrellas",
+            "headphones",
+            "mugs",
+            "teapots",
+            "chairs",
+            "lamps",
+          ],
+        },
+        price: { encoder: "number", field: "price", range: [5, 1000], scale: "log", prefer: "low" },
+        launched: { encoder: "recency", field: "launched", horizonDays: 1_200 },
+      },
+    },
+  },
+});
