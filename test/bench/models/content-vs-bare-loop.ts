@@ -22,8 +22,8 @@ export async function run(): Promise<Measurement[]> {
   const folder = await mkdtemp(join(tmpdir(), "medley-bench-"));
   try {
     return [
-      await picturesOf("512 x 512 to 640 x 427, JPEG and PNG and WebP", photographs, 48),
-      await picturesOf("1,411 x 1,411 JPEG", ["large.jpg"], 24),
+      await picturesOf("240 x 160 to 480 x 320, JPEG and WebP", photographs, 48),
+      await picturesOf("2,400 x 1,800 JPEG", ["large.jpg"], 24),
       await clips(folder),
     ];
   } finally {
@@ -54,7 +54,7 @@ async function picturesOf(title: string, names: readonly string[], count: number
     resized: 256,
     cropped: 224,
   };
-  return fightOf(
+  return await fightOf(
     `pictures / bare sharp + onnxruntime-node loop, ${title}`,
     encoder,
     values,
@@ -78,7 +78,7 @@ async function clips(folder: string): Promise<Measurement> {
     modelPath: modelPath("@medley/model-ge2e-voice"),
     paths: names.map((name) => join(folder, name)),
   };
-  return fightOf("clips / bare onnxruntime-node loop, 4 s of WAV", encoder, names, "bare-clips.ts", {
+  return await fightOf("clips / bare onnxruntime-node loop, 4 s of WAV", encoder, names, "bare-clips.ts", {
     start: { ...start },
     cosineMin: 0.9999,
     threads: runtime.threads,

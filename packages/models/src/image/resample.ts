@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { ResampleKernel } from "./resample-kernel.ts";
 import type { Extent } from "./shrink.ts";
 
 /** 8-bit RGB, row-major, three bytes per pixel. */
@@ -120,39 +121,27 @@ function coefficientsOf(axis: Axis, kernel: Kernel): Coefficients {
   return { first, count, weights, taps };
 }
 
-const half = 1 << (weightBits - 1);
-
-function clamped(sum: number): number {
-  const value = sum >> weightBits;
-  return value < 0 ? 0 : Math.min(value, 255);
-}
+/** Rows that pass through the kernel's memory at a time. */
+const stripeBytes = 2 ** 20;
 
 function resampleAcross(pixels: Pixels, coefficients: Coefficients, left: number): Pixels {
-  const { first, count, weights, taps } = coefficients;
+  const { count, weights, taps } = coefficients;
   const { values, width, height } = pixels;
-  const columns = first.length;
-  const result = new Uint8Array(columns * height * 3);
-  let to = 0;
-  for (let row = 0; row < height; row++) {
-    const start = row * width;
-    for (let column = 0; column < columns; column++) {
-      let red = half;
-      let green = half;
-      let blue = half;
-      let from = (start + (first[column] as number) - left) * 3;
-      const end = column * taps + (count[column] as number);
-      for (let k = column * taps; k < end; k++) {
-        const weight = weights[k] as number;
-        red = (red + Math.imul(values[from] as number, weight)) | 0;
-        green = (green + Math.imul(values[from + 1] as number, weight)) | 0;
-        blue = (blue + Math.imul(values[from + 2] as number, weight)) | 0;
-        from += 3;
-      }
-      result[to] = clamped(red);
-      result[to + 1] = clamped(green);
-      result[to + 2] = clamped(blue);
-      to += 3;
-    }
+  const columns = coefficients.first.length;
+  const [rowBytes, resultBytes] = [width * 3, columns * 3];
+  const stripeRows = Math.max(1, Math.min(height, Math.floor(stripeBytes / Math.max(rowBytes, resultBytes))));
+  const result = new Uint8Array(resultBytes * height);
+  using kernel = new ResampleKernel();
+  const first = coefficients.first.map((at) => at - left);
+  const places = [first, count, weights].map((block) => kernel.place(block.byteLength, block));
+  const [atFirst = 0, atCount = 0, atWeights = 0] = places;
+  const atValues = kernel.place(stripeRows * rowBytes);
+  const atResult = kernel.place(stripeRows * resultBytes);
+  for (let row = 0; row < height; row += stripeRows) {
+    const rows = Math.min(stripeRows, height - row);
+    kernel.write(atValues, values.subarray(row * rowBytes, (row + rows) * rowBytes));
+    kernel.across(atValues, width, rows, atFirst, atCount, atWeights, taps, columns, atResult);
+    result.set(kernel.read(atResult, rows * resultBytes), row * resultBytes);
   }
   return { values: result, width: columns, height };
 }
@@ -162,19 +151,16 @@ function resampleDown(pixels: Pixels, coefficients: Coefficients, top: number): 
   const { values, width } = pixels;
   const rowBytes = width * 3;
   const result = new Uint8Array(rowBytes * first.length);
-  const sums = new Int32Array(rowBytes);
+  using kernel = new ResampleKernel();
+  const atWeights = kernel.place(weights.byteLength, weights);
+  const atResult = kernel.place(rowBytes);
+  const atValues = kernel.place(rowBytes * Math.max(...count));
   for (let row = 0; row < first.length; row++) {
-    sums.fill(half);
-    let from = ((first[row] as number) - top) * rowBytes;
-    const end = row * taps + (count[row] as number);
-    for (let k = row * taps; k < end; k++) {
-      const weight = weights[k] as number;
-      for (let at = 0; at < rowBytes; at++) {
-        sums[at] = (sums[at] as number) + Math.imul(values[from + at] as number, weight);
-      }
-      from += rowBytes;
-    }
-    for (let at = 0; at < rowBytes; at++) result[row * rowBytes + at] = clamped(sums[at] as number);
+    const from = ((first[row] as number) - top) * rowBytes;
+    const rows = count[row] as number;
+    kernel.write(atValues, values.subarray(from, from + rows * rowBytes));
+    kernel.down(atValues, rowBytes, rows, atWeights + row * taps * 4, atResult);
+    result.set(kernel.read(atResult, rowBytes), row * rowBytes);
   }
   return { values: result, width, height: first.length };
 }

@@ -11,6 +11,7 @@ import {
 import type { Admission } from "./admission.ts";
 import { failureOf, notFinite } from "./gatherer.ts";
 import type { OpenModel } from "./open-model.ts";
+import type { InputAnswer } from "./protocol.ts";
 import { type RowValues, splitRows } from "./rows.ts";
 
 export interface ModelEncoderOptions {
@@ -74,15 +75,20 @@ export class ModelEncoder implements Encoder<string, unknown> {
       throw new MedleyError(code === "encoder_failed" ? "query_invalid" : code, message, rest);
     }
     const answer = await queryAdmission.enter(1, () => model.query(input.value, signal), signal);
-    if (answer === null) return new Float32Array(this.dimensions);
-    if (answer.failed.length > 0) throw new MedleyError(notFinite.code, notFinite.message);
-    return answer.vectors;
+    if (answer.kind === "unreadable") {
+      const { message, ...rest } = answer.failure;
+      throw new MedleyError("query_invalid", message, rest);
+    }
+    const result = this.#resultOf(answer);
+    if (result.ok) return result.value;
+    throw new MedleyError(result.failure.code, result.failure.message);
   }
 
   async #encodePart(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
     const { model } = this.#options;
     try {
-      return await model.admission.enter(values.length, () => this.#encodeAdmitted(values, signal), signal);
+      const encode = model.scale.gathers ? this.#gather : this.#embedEach;
+      return await model.admission.enter(values.length, () => encode.call(this, values, signal), signal);
     } catch (error) {
       signal?.throwIfAborted();
       const failure = failureOf(error);
@@ -90,7 +96,30 @@ export class ModelEncoder implements Encoder<string, unknown> {
     }
   }
 
-  async #encodeAdmitted(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
+  /** Each in one go, by any thread. */
+  async #embedEach(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
+    const { model, inputOf } = this.#options;
+    return Promise.all(
+      values.map(async (value) => {
+        const input = await inputOf(value, signal);
+        return input.ok ? this.#resultOf(await model.embed(input.value, signal)) : fail(input.failure);
+      }),
+    );
+  }
+
+  #resultOf(answer: InputAnswer): EncodeResult {
+    switch (answer.kind) {
+      case "empty":
+        return succeed(new Float32Array(this.dimensions));
+      case "unreadable":
+        return fail({ code: "encoder_failed", ...answer.failure });
+      case "ran":
+        return answer.failed.length > 0 ? fail(notFinite) : succeed(answer.vectors);
+    }
+  }
+
+  /** Prepared together; their rows meet those of other callers in batches. */
+  async #gather(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
     const { gatherer } = this.#options.model;
     // All zero until it is known better: the segment of a value that says nothing, which is in no batch.
     const results = values.map((): EncodeResult => succeed(new Float32Array(this.dimensions)));

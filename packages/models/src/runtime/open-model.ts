@@ -1,6 +1,7 @@
 import type { Model } from "../artefact/model.ts";
 import { Admission } from "./admission.ts";
 import { Gatherer } from "./gatherer.ts";
+import type { InputAnswer } from "./protocol.ts";
 import type { Rows } from "./rows.ts";
 import type { Scale } from "./scale.ts";
 import type { Prepared, RunAnswer } from "./session.ts";
@@ -60,12 +61,21 @@ export class OpenModel {
     );
   }
 
-  /** `null` for a query that says nothing. */
-  async query(input: unknown, signal?: AbortSignal): Promise<RunAnswer | null> {
-    const answer = await this.#pool.run({ kind: "query", model: this.model.identity, input }, signal);
-    if (answer === null) return null;
+  /** One input in one go, ahead of all records. */
+  async query(input: unknown, signal?: AbortSignal): Promise<InputAnswer> {
+    return this.#countOne(await this.#pool.run({ kind: "query", model: this.model.identity, input }, signal));
+  }
+
+  /** One record's input in one go. */
+  async embed(input: unknown, signal?: AbortSignal): Promise<InputAnswer> {
+    return this.#countOne(await this.#pool.run({ kind: "embed", model: this.model.identity, input }, signal));
+  }
+
+  #countOne(answer: InputAnswer): InputAnswer {
+    if (answer.kind !== "ran") return answer;
     this.#counters.inputsTried++;
-    return this.#count(answer, 1);
+    this.#count(answer, 1);
+    return answer;
   }
 
   #count(answer: RunAnswer, inputs: number): RunAnswer {

@@ -6,6 +6,8 @@ import type { Device } from "./device.ts";
 /** How much of a model's work is in hand at once. */
 export interface Scale {
   readonly batch: BatchBounds;
+  /** Whether inputs are prepared, then meet others in a batch; else each is prepared and run by one thread in one go. */
+  readonly gathers: boolean;
   /** Inputs prepared by one job: few enough that all threads take part. */
   readonly jobInputsMax: number;
   /** Inputs that are read, prepared or wait to be run at once: what bounds memory. */
@@ -22,21 +24,17 @@ const textBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
   gpu: { paddedValuesMax: 16_384, batchRowsMax: 256, runCostValues: 512 },
 };
 
-/**
- * Samples. On a CPU a batch of clips is hardly faster than one after the other; ten seconds hold a thread for little.
- * Starting a run costs about as much as 800 samples.
- */
-const audioBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
-  cpu: { paddedValuesMax: 160_000, batchRowsMax: 8, runCostValues: 800 },
-  gpu: { paddedValuesMax: 3_200_000, batchRowsMax: 32, runCostValues: 80_000 },
-};
+/** Samples of a GPU's batch of clips. On a CPU clips together are no faster than alone. */
+const audioBatch = { paddedValuesMax: 3_200_000, batchRowsMax: 32, runCostValues: 80_000 };
 
 const audioSecondsAdmittedMax = 960;
 
-/** On a CPU pictures together are no faster than alone. */
-const imageBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
-  cpu: { paddedValuesMax: Number.POSITIVE_INFINITY, batchRowsMax: 1, runCostValues: 1 },
-  gpu: { paddedValuesMax: Number.POSITIVE_INFINITY, batchRowsMax: 16, runCostValues: 1 },
+/** Of a GPU. On a CPU pictures together are no faster than alone. */
+const imageBatch = {
+  paddedValuesMax: Number.POSITIVE_INFINITY,
+  batchRowsMax: 16,
+  runCostValues: 1,
+  pads: false,
 };
 
 export function scaleOf(model: Model, device: Device): Scale {
@@ -45,16 +43,17 @@ export function scaleOf(model: Model, device: Device): Scale {
     case "audio":
       // The samples of 32 clips take 61 MB at 30 seconds each; of longer ones fewer are let in.
       return {
-        batch: { ...audioBatch[kind], pads: model.sharesBatches === "padded" },
+        batch: { ...audioBatch, pads: model.sharesBatches === "padded" },
+        gathers: kind === "gpu",
         jobInputsMax: 1,
         inputsAdmittedMax: Math.max(1, Math.min(32, Math.floor(audioSecondsAdmittedMax / model.secondsMax))),
       };
     case "text":
       // The tokens of 2,048 texts take 4 MB at 512 each.
-      return { batch: textBatchOf(model, kind), jobInputsMax: 32, inputsAdmittedMax: 2_048 };
+      return { batch: textBatchOf(model, kind), gathers: true, jobInputsMax: 32, inputsAdmittedMax: 2_048 };
     case "image":
       // A decoded picture may take 100 MB while it is made small, and as a row 600 kB.
-      return { batch: { ...imageBatch[kind], pads: false }, jobInputsMax: 1, inputsAdmittedMax: 32 };
+      return { batch: imageBatch, gathers: kind === "gpu", jobInputsMax: 1, inputsAdmittedMax: 32 };
   }
 }
 

@@ -2,8 +2,8 @@ import { strict as assert } from "node:assert";
 import { parentPort } from "node:worker_threads";
 import { MedleyError } from "@medley/core";
 import { openSession } from "./open-session.ts";
-import type { Answers, Failure, Job, Reply, Request } from "./protocol.ts";
-import type { RunAnswer, Session } from "./session.ts";
+import type { Answers, Failure, InputAnswer, Job, Reply, Request } from "./protocol.ts";
+import type { Role, Session } from "./session.ts";
 
 /** The program of a session thread: jobs one after the other, in the order in which they come. */
 const sessions = new Map<string, Session<unknown>>();
@@ -16,21 +16,17 @@ async function answer(job: Job): Promise<Answers[Job["kind"]]> {
   }
   const session = sessions.get(job.model);
   assert(session !== undefined, `a ${job.kind} job came before its model was opened`);
-  if (job.kind === "query") return answerQuery(session, job.input);
+  if (job.kind === "query") return embedOne(session, job.input, "query");
+  if (job.kind === "embed") return embedOne(session, job.input, "passage");
   return job.kind === "prepare" ? session.prepare(job.inputs, "passage") : session.run(job.rows);
 }
 
-async function answerQuery(session: Session<unknown>, input: unknown): Promise<RunAnswer | null> {
-  const { values, lengths, failures } = await session.prepare([input], "query");
+async function embedOne(session: Session<unknown>, input: unknown, role: Role): Promise<InputAnswer> {
+  const { values, lengths, failures } = await session.prepare([input], role);
   const [failure] = failures;
-  if (failure !== undefined) {
-    throw new MedleyError(
-      "query_invalid",
-      failure.message,
-      failure.mend === undefined ? {} : { mend: failure.mend },
-    );
-  }
-  return lengths[0] === 0 ? null : session.run({ values, lengths });
+  if (failure !== undefined) return { kind: "unreadable", failure };
+  if (lengths[0] === 0) return { kind: "empty" };
+  return { kind: "ran", ...(await session.run({ values, lengths })) };
 }
 
 function failureOf(error: unknown): Failure {

@@ -7,7 +7,12 @@ export type Role = "passage" | "query";
 
 /** One row per input; `failures` names those that can't be read (their length is 0). */
 export interface Prepared extends Rows {
-  readonly failures: readonly { readonly index: number; readonly message: string; readonly mend?: string }[];
+  readonly failures: readonly ({ readonly index: number } & InputFailure)[];
+}
+
+export interface InputFailure {
+  readonly message: string;
+  readonly mend?: string;
 }
 
 export interface RunAnswer {

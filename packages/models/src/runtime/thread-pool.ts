@@ -10,7 +10,7 @@ import { SessionThread, ThreadLost } from "./thread.ts";
 type WorkKind = Exclude<Job["kind"], "start" | "open">;
 
 /** What goes first: a search waits for nothing but the batches that run; preparing feeds the other threads. */
-const turns: readonly WorkKind[] = ["query", "prepare", "run"];
+const turns: readonly WorkKind[] = ["query", "prepare", "run", "embed"];
 
 interface Waiting {
   readonly job: Extract<Job, { kind: WorkKind }>;
@@ -62,7 +62,7 @@ export class ThreadPool {
   readonly #slots: readonly Slot[];
   /** By identity: what one copy takes. */
   readonly #memoryBytes = new Map<string, number>();
-  readonly #queues: Record<WorkKind, Waiting[]> = { query: [], prepare: [], run: [] };
+  readonly #queues: Record<WorkKind, Waiting[]> = { query: [], prepare: [], run: [], embed: [] };
   readonly #pace = new Pace({ firstMsMax: firstRunMsMax });
   readonly #stop = new AbortController();
   readonly #keepers: Promise<void>[] = [];
@@ -316,7 +316,7 @@ export class ThreadPool {
 
 /** What a job's time grows with. */
 function unitsOf(job: Waiting["job"]): number {
-  if (job.kind === "query") return 1;
+  if (job.kind === "query" || job.kind === "embed") return 1;
   return job.kind === "prepare" ? Math.max(1, job.inputs.length) : job.rows.values.length;
 }
 
