@@ -1,16 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ingest, withPipeline } from "../embedded-pipeline.ts";
+import { delaysDuring } from "../event-loop-delay.ts";
 import { films } from "../films.ts";
 import type { Measurement } from "../measurement.ts";
 
 const filmsCount = 1_000;
-const resolutionMs = 2;
 const idleMs = 1_000;
 const goalDelayMs = 20;
 const goalGigabytes = 1.2;
@@ -38,19 +37,6 @@ function eventLoopDelay(): Promise<Measurement> {
         `less ${idle.p50Ms.toFixed(1)} ms that an idle loop shows`,
     };
   });
-}
-
-async function delaysDuring(work: () => Promise<unknown>) {
-  const histogram = monitorEventLoopDelay({ resolution: resolutionMs });
-  histogram.enable();
-  await work();
-  histogram.disable();
-  const ms = (nanoseconds: number) => nanoseconds / 1e6;
-  return {
-    p50Ms: ms(histogram.percentile(50)),
-    p99Ms: ms(histogram.percentile(99)),
-    maxMs: ms(histogram.max),
-  };
 }
 
 // Linux counts this from the program's start; `maxRSS` would begin with what the process that started it held.

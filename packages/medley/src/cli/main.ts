@@ -43,7 +43,7 @@ function wholeNumber(min: number, max: number): (text: string) => number {
 function program(run: Run): Command {
   const medley = new Command("medley")
     .description(
-      "Records of text, categories, numbers, dates and places become one weighted vector in your own Postgres.",
+      "Records of text, pictures, sound, categories, numbers, dates and places become one weighted vector in your own Postgres.",
     )
     .option("--config <file>", "configuration (default: medley.config.ts here)")
     .option("--data-dir <folder>", "data folder of the embedded Postgres (default: .medley)")

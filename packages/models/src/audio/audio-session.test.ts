@@ -115,6 +115,7 @@ test("a clip that is silent throughout says nothing, one that is too short fails
     {
       index: 4,
       message: "the clip is too short: 399 samples at 16000 a second; the model takes 400 or more",
+      mend: "leave so short a clip out",
     },
   ]);
 });

@@ -3,6 +3,7 @@ import { MedleyError } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { type AudioModel, framesOf, samplesMinOf } from "../artefact/audio-model.ts";
 import { loadModelBytes } from "../artefact/onnx-file.ts";
+import { loading } from "../runtime/loading.ts";
 import { pool, unitVectors } from "../runtime/pooling.ts";
 import type { Rows } from "../runtime/rows.ts";
 import type { Prepared, RunAnswer, Session } from "../runtime/session.ts";
@@ -29,33 +30,27 @@ export class AudioSession implements Session<Uint8Array> {
   /** Throws `model_damaged` where a file changed since it was pinned, `model_unsupported` where it can't be run. */
   static async open(model: AudioModel, options: InferenceSession.SessionOptions): Promise<AudioSession> {
     const { bytes, externalData } = loadModelBytes(model.model);
-    try {
+    return loading(model.model.path, async () => {
       const session = new AudioSession(
         model,
         await InferenceSession.create(bytes, { ...options, externalData }),
       );
       await session.#probe();
       return session;
-    } catch (cause) {
-      if (cause instanceof MedleyError) throw cause;
-      throw new MedleyError("model_unsupported", `${model.model.path}: ${(cause as Error).message}`, {
-        mend: "use an ONNX export that ONNX Runtime can load",
-        cause,
-      });
-    }
+    });
   }
 
   /** Decodes, mixes, resamples, cuts and normalises. Clips go one after the other: one is held decoded at a time. */
   async prepare(clips: readonly Uint8Array[]): Promise<Prepared> {
     const rows: Float32Array[] = [];
-    const failures: { index: number; message: string; mend?: string }[] = [];
+    const failures: Prepared["failures"][number][] = [];
     for (const [index, clip] of clips.entries()) {
       try {
         rows.push(await this.#row(clip));
       } catch (error) {
         if (!(error instanceof ClipError)) throw error;
         const { message, mend } = error;
-        failures.push({ index, message, ...(mend === undefined ? {} : { mend }) });
+        failures.push({ index, message, mend });
         rows.push(new Float32Array(0));
       }
     }
@@ -106,6 +101,7 @@ export class AudioSession implements Session<Uint8Array> {
     if (samples.length > 0 && samples.length < samplesMin) {
       throw new ClipError(
         `the clip is too short: ${samples.length} samples at ${sampleRate} a second; the model takes ${samplesMin} or more`,
+        "leave so short a clip out",
       );
     }
     return normalises ? normalised(samples) : samples;

@@ -5,6 +5,7 @@ import sharp from "sharp";
 import type { ImageModel } from "../artefact/image-model.ts";
 import { loadModelBytes } from "../artefact/onnx-file.ts";
 import { cutGraph, onnxTypes } from "../onnx/index.ts";
+import { loading } from "../runtime/loading.ts";
 import { pool, unitVectors } from "../runtime/pooling.ts";
 import type { Rows } from "../runtime/rows.ts";
 import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
@@ -30,7 +31,7 @@ export class ImageSession implements Session<Uint8Array> {
     sharp.concurrency(1);
     const { bytes, externalData } = loadModelBytes(model.model);
     const dims = [null, model.dimensions];
-    try {
+    return loading(model.model.path, async () => {
       // So that nothing after the embedding runs, such as a classifier.
       const cut = cutGraph(bytes, model.output.name, { dataType: onnxTypes.float32, dims });
       const session = new ImageSession(
@@ -39,13 +40,7 @@ export class ImageSession implements Session<Uint8Array> {
       );
       await session.#probe();
       return session;
-    } catch (cause) {
-      if (cause instanceof MedleyError) throw cause;
-      throw new MedleyError("model_unsupported", `${model.model.path}: ${(cause as Error).message}`, {
-        mend: "use an ONNX export that ONNX Runtime can load",
-        cause,
-      });
-    }
+    });
   }
 
   /** One after the other: a thread of this session's costs one core, and holds one picture's pixels at a time. */

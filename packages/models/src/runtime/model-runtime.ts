@@ -125,7 +125,7 @@ export class ModelRuntime implements AsyncDisposable {
     const { identity } = model;
     let opening = this.#opened.get(identity);
     if (opening === undefined) {
-      const scale = scaleOf(model, this.device);
+      const scale = scaleOf(model, { device: this.device, threads: this.threads });
       opening = this.#pool
         .open(model)
         .then(() => new OpenModel({ model, scale, pool: this.#pool, counters: this.#counters }));

@@ -27,8 +27,6 @@ const textBatch: Record<"cpu" | "gpu", Omit<BatchBounds, "pads">> = {
 /** Samples of a GPU's batch of clips. On a CPU clips together are no faster than alone. */
 const audioBatch = { paddedValuesMax: 3_200_000, batchRowsMax: 32, runCostValues: 80_000 };
 
-const audioSecondsAdmittedMax = 960;
-
 /** Of a GPU. On a CPU pictures together are no faster than alone. */
 const imageBatch = {
   paddedValuesMax: Number.POSITIVE_INFINITY,
@@ -37,23 +35,26 @@ const imageBatch = {
   pads: false,
 };
 
-export function scaleOf(model: Model, device: Device): Scale {
+/** A picture or clip in hand may be a file of 32 MB: a few for each thread, so that none waits for the disk. */
+const filesPerThread = 4;
+/** Of clips, once they are samples: 61 MB at 16,000 a second. */
+const audioSecondsAdmittedMax = 960;
+
+export function scaleOf(model: Model, { device, threads }: { device: Device; threads: number }): Scale {
   const kind = device === "cpu" ? "cpu" : "gpu";
+  const gathers = kind === "gpu";
+  const filesMax = gathers ? 2 * imageBatch.batchRowsMax : filesPerThread * threads;
   switch (model.kind) {
-    case "audio":
-      // The samples of 32 clips take 61 MB at 30 seconds each; of longer ones fewer are let in.
-      return {
-        batch: { ...audioBatch, pads: model.sharesBatches === "padded" },
-        gathers: kind === "gpu",
-        jobInputsMax: 1,
-        inputsAdmittedMax: Math.max(1, Math.min(32, Math.floor(audioSecondsAdmittedMax / model.secondsMax))),
-      };
     case "text":
       // The tokens of 2,048 texts take 4 MB at 512 each.
       return { batch: textBatchOf(model, kind), gathers: true, jobInputsMax: 32, inputsAdmittedMax: 2_048 };
     case "image":
-      // A decoded picture may take 100 MB while it is made small, and as a row 600 kB.
-      return { batch: imageBatch, gathers: kind === "gpu", jobInputsMax: 1, inputsAdmittedMax: 32 };
+      return { batch: imageBatch, gathers, jobInputsMax: 1, inputsAdmittedMax: filesMax };
+    case "audio": {
+      const clipsMax = Math.max(1, Math.floor(audioSecondsAdmittedMax / model.secondsMax));
+      const batch = { ...audioBatch, pads: model.sharesBatches === "padded" };
+      return { batch, gathers, jobInputsMax: 1, inputsAdmittedMax: Math.min(filesMax, clipsMax) };
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { loadModelBytes } from "../artefact/onnx-file.ts";
 import type { TextModel } from "../artefact/text-model.ts";
 import { decodeOnnx } from "../onnx/index.ts";
 import { pooledGraph, pooledMask, pooledOutput } from "../onnx/pooled-graph.ts";
+import { loading } from "../runtime/loading.ts";
 import { pool, unitVectors } from "../runtime/pooling.ts";
 import { type Rows, splitRows } from "../runtime/rows.ts";
 import type { Prepared, Role, RunAnswer, Session } from "../runtime/session.ts";
@@ -55,19 +56,13 @@ export class TextSession implements Session<string> {
     const tokenizer = new TextTokenizer(model, definition);
     const head = new Head(model.head, model.pooling.modes.length * model.hiddenSize);
     const { bytes, externalData } = loadModelBytes(model.model);
-    try {
+    return loading(model.model.path, async () => {
       const graph = graphOf(model, bytes, poolsInGraph);
       const created = await InferenceSession.create(graph, { ...options, externalData });
       const session = new TextSession(model, tokenizer, head, created);
       await session.#probe();
       return session;
-    } catch (cause) {
-      if (cause instanceof MedleyError) throw cause;
-      throw new MedleyError("model_unsupported", `${model.model.path}: ${(cause as Error).message}`, {
-        mend: "use an ONNX export that ONNX Runtime can load",
-        cause,
-      });
-    }
+    });
   }
 
   async prepare(texts: readonly string[], role: Role): Promise<Prepared> {

@@ -10,9 +10,9 @@ export type Blocks = Iterable<Block> | AsyncIterable<Block>;
 
 /** What is wrong with one clip. It is that input's failure, never its neighbours'; the message quotes no content. */
 export class ClipError extends Error {
-  readonly mend: string | undefined;
+  readonly mend: string;
 
-  constructor(message: string, mend?: string) {
+  constructor(message: string, mend = "save the clip again with another program, as WAV, FLAC, MP3 or Ogg") {
     super(message);
     this.name = "ClipError";
     this.mend = mend;
