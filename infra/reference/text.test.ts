@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -167,8 +167,8 @@ async function modelFolder(
   const folder = await mkdtemp(join(tmpdir(), "reference-text-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await mkdir(join(folder, "onnx"));
-  await symlink(model, join(folder, "onnx/model.onnx"));
-  await symlink(tokenizer, join(folder, "tokenizer.json"));
+  await copyFile(model, join(folder, "onnx/model.onnx"));
+  await copyFile(tokenizer, join(folder, "tokenizer.json"));
   for (const [name, json] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), JSON.stringify(json));
