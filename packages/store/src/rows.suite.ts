@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type RecordFields, type VectorEnvelope, versionMax } from "@medley/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -14,6 +15,8 @@ const jaws: RecordFields = {
   released: Date.UTC(1975, 5, 20, 1, 2, 3, 456),
   place: { lat: 41.3, lon: -70.5 },
   face: [0.5, -0.25, 3],
+  poster: "posters/jaws 1.jpg",
+  theme: "https://example.com/theme.mp3?a=1",
 };
 const missing: RecordFields = Object.fromEntries(Object.keys(jaws).map((name) => [name, null]));
 const settled = { indexed: 0, tombstoned: 0, superseded: 0, deadLetters: 0 };
@@ -39,6 +42,14 @@ export function describeRows(open: () => Promise<TestDatabase>): void {
     expect(new Uint8Array(row?.segmentHashes ?? [])).toEqual(new Uint8Array(32).fill(7));
     const [hit] = await store.search({ collection: "films", like: "jaws", filter: { id: "jaws" } });
     expect(hit?.fields).toEqual(jaws);
+  });
+
+  test("a picture that comes with its record is kept by its hash, not its bytes", async () => {
+    const bytes = Buffer.from("not really a picture");
+    const poster = `data:image/png;base64,${bytes.toString("base64")}`;
+    await store.writeRows("films", [upsert("inline", 1, { ...jaws, poster }, [1, 0, 0, 0, 1])], null);
+    const { rows } = await database.pool.query("select poster from medley.films where id = 'inline'");
+    expect(rows).toEqual([{ poster: `sha256:${createHash("sha256").update(bytes).digest("hex")}` }]);
   });
 
   test("a row without values, and the highest version", async () => {

@@ -67,6 +67,8 @@ export function filmsLayout(name: string): CollectionLayout & { layout: readonly
     released: "timestamp",
     place: "geo",
     face: "vector(3)",
+    poster: "image",
+    theme: "audio",
   };
   const spaces = {
     year: { encoder: "number", field: "year", range: [1900, 2030] },
