@@ -18,7 +18,11 @@ if [ ! -f "$DRIVER" ]; then
   trap 'rm -rf "$part"' EXIT
   # Signed by the archive. The list of packages may be missing or old on a fresh machine.
   download() { (cd "$part" && apt-get -qq download chromium-common) >&2; }
-  download || { apt-get -qq update >&2 && download; } || fail "chromium-common could not be downloaded"
+  for attempt in 1 2 3; do
+    download && break
+    [ "$attempt" -lt 3 ] || fail "chromium-common could not be downloaded"
+    apt-get -qq update >&2 || sleep $((attempt * 3))
+  done
   dpkg-deb -x "$part"/chromium-common_*.deb "$BASE"
   [ -f "$DRIVER" ] || fail "the package holds no SwiftShader"
 fi

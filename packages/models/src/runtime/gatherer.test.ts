@@ -25,9 +25,14 @@ const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Batches as they were run, each answered by `run`; `threads` at once. */
 function gathering(
   run: (rows: Rows) => Promise<RunAnswer> | RunAnswer = answerOf,
-  options: { threads?: number; gatherMsMax?: number; bounds?: Partial<typeof bounds> } = {},
+  options: {
+    threads?: number;
+    gatherMsMax?: number;
+    evenAgeMs?: number;
+    bounds?: Partial<typeof bounds>;
+  } = {},
 ) {
-  const { threads = 1, gatherMsMax = 20 } = options;
+  const { threads = 1, gatherMsMax = 20, evenAgeMs = 0 } = options;
   const batches: number[][] = [];
   let atOnce = 0;
   let atOnceMost = 0;
@@ -36,6 +41,7 @@ function gathering(
     dimensions: 2,
     threads: () => threads,
     gatherMsMax,
+    evenAgeMs,
     run: async (rows) => {
       batches.push(splitRows(rows).map((row) => row[0] as number));
       atOnceMost = Math.max(atOnceMost, ++atOnce);
@@ -114,14 +120,21 @@ test("a full batch waits for nothing", async () => {
   expect(values(await gatherer.submit(rows))).toEqual(rows.map((_, i) => i));
 });
 
-test("who came first goes first, whatever the lengths", async () => {
-  const { gatherer, batches } = gathering(answerOf, { bounds: { batchRowsMax: 1 } });
-  await Promise.all([
-    gatherer.submit([rowOf(1, 5)]),
-    gatherer.submit([rowOf(2, 60)]),
-    gatherer.submit([rowOf(3, 9)]),
-  ]);
-  expect(batches).toEqual([[1], [2], [3]]);
+test("who came first goes first; of those about equally old the longest", async () => {
+  const orderOf = async (evenAgeMs: number) => {
+    const { gatherer, batches } = gathering(answerOf, { evenAgeMs, bounds: { batchRowsMax: 1 } });
+    const rows = [rowOf(1, 5), rowOf(2, 9), rowOf(3, 12), rowOf(4, 60), rowOf(5, 30)];
+    const submitted = rows.map((row) => {
+      const beforeMs = performance.now();
+      while (performance.now() <= beforeMs); // So that each is a little older than the next.
+      return gatherer.submit([row]);
+    });
+    await Promise.all(submitted);
+    return batches.flat();
+  };
+  // Two are running before the others come.
+  expect(await orderOf(0)).toEqual([1, 2, 3, 4, 5]);
+  expect(await orderOf(10_000)).toEqual([1, 2, 4, 5, 3]);
 });
 
 test.for([1, 7, 16])(

@@ -13,12 +13,12 @@ export interface GathererOptions {
   readonly threads: () => number;
   /** How long rows that fill no batch wait for others that are being prepared. */
   readonly gatherMsMax: number;
+  /** Rows that came within so long of the first count as equally old: the parts of one caller's many rows. */
+  readonly evenAgeMs: number;
 }
 
 interface Pending {
   readonly row: RowValues;
-  /** When it came, in submissions and in ms. */
-  readonly turn: number;
   readonly cameMs: number;
   readonly result: PromiseWithResolvers<EncodeResult>;
 }
@@ -28,7 +28,7 @@ interface Pending {
  *
  * A row is pending from `submit` until a batch with it starts, running until that batch is answered, then its own
  * promise resolves. A batch starts when a thread is free for it (or when a whole one is there to be kept ready). What
- * is pending is grouped anew whenever it changed, at the least cost (`batchesByLength`), and the group with the row that
+ * is pending is grouped anew whenever it changed, at the least cost (`batchesByLength`), and the longest of the groups that
  * came first goes first, so no row waits for ever. Rows that fill no batch wait up to `gatherMsMax` while other inputs
  * are being prepared, and not at all otherwise.
  *
@@ -41,7 +41,6 @@ export class Gatherer {
   #groups: Pending[][] | null = null;
   #running = 0;
   #preparing = 0;
-  #turn = 0;
   #wakeUp: NodeJS.Timeout | null = null;
 
   constructor(options: GathererOptions) {
@@ -64,9 +63,8 @@ export class Gatherer {
   /** Each row's result, in order. Rejects with the signal's reason; rows that run already are then run for nothing. */
   async submit(rows: readonly RowValues[], signal?: AbortSignal): Promise<EncodeResult[]> {
     signal?.throwIfAborted();
-    const turn = this.#turn++;
     const cameMs = performance.now();
-    const mine = rows.map((row): Pending => ({ row, turn, cameMs, result: Promise.withResolvers() }));
+    const mine = rows.map((row): Pending => ({ row, cameMs, result: Promise.withResolvers() }));
     for (const each of mine) this.#pending.add(each);
     this.#groups = null;
     const leave = () => {
@@ -113,11 +111,10 @@ export class Gatherer {
         return null;
       }
     }
-    // Of groups that came together the longest is first in the list: short ones end the work at about the same time.
-    let chosen = 0;
-    for (const [index, group] of this.#groups.entries()) {
-      if (firstTurn(group) < firstTurn(this.#groups[chosen] as Pending[])) chosen = index;
-    }
+    // Of groups about equally old the longest goes first: short ones end the work, so all threads end at about the same time.
+    const ages = this.#groups.map(firstCameMs);
+    const oldMs = Math.min(...ages) + this.#options.evenAgeMs;
+    const chosen = ages.findIndex((cameMs) => cameMs <= oldMs);
     return this.#groups.splice(chosen, 1)[0] as Pending[];
   }
 
@@ -174,8 +171,8 @@ export class Gatherer {
   }
 }
 
-function firstTurn(group: readonly Pending[]): number {
-  return group.reduce((first, { turn }) => Math.min(first, turn), Number.POSITIVE_INFINITY);
+function firstCameMs(group: readonly Pending[]): number {
+  return group.reduce((first, { cameMs }) => Math.min(first, cameMs), Number.POSITIVE_INFINITY);
 }
 
 export const notFinite: EncodeFailure = {

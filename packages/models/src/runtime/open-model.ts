@@ -22,6 +22,8 @@ export interface ModelCounters {
 const callersWaitingMax = 4_096;
 /** Added to the first row of a batch at most, while others are being prepared. */
 const gatherMsMax = 20;
+/** Much shorter than a caller of many rows waits, longer than their preparing takes. */
+const evenAgeMs = 250;
 
 /** A model that the threads of a runtime have loaded, where all its callers meet. */
 export class OpenModel {
@@ -45,6 +47,7 @@ export class OpenModel {
       run: (rows) => this.run(rows),
       threads: () => pool.threadsWith(model.identity),
       gatherMsMax,
+      evenAgeMs,
     });
   }
 

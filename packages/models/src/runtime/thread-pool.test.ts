@@ -201,6 +201,9 @@ test("a model that is unloaded is in no thread, and the memory is free for other
   await threads.unload("large");
   expect(threads.threadsWith("large")).toBe(0);
   expect(await threads.run(query("answer(threadId)"))).not.toBe(before);
+  await expect(threads.run({ kind: "query", model: "large", input: "answer(1)" })).rejects.toMatchObject({
+    code: "encoder_unavailable",
+  });
   await threads.open(heavy("large", 150));
   expect(threads.threadsWith("large")).toBe(2);
   await threads.close();

@@ -51,7 +51,7 @@ export interface ThreadPoolOptions {
  * States: open -> closing (no new work, the queue drains) -> closed. A slot's thread is starting, ready or, after
  * it failed to start, down until it is tried again. A thread that ends, or that answers so late that it must hang (see
  * `Pace`), is replaced at once and its job goes to the front of the queue, once; then it fails with
- * `encoder_unavailable`, caused by `ThreadLost`. While every slot is down, all work fails so.
+ * `encoder_unavailable`, caused by `ThreadLost`. While every slot that holds a model is down, all its work fails so.
  *
  * A model is loaded into every thread while their memory is within `memoryBytesMax`, and into fewer when it is not: a
  * thread takes the first job whose model it holds. Bound: at most `jobsMax` jobs wait; callers bound themselves below
@@ -118,6 +118,7 @@ export class ThreadPool {
       this.#pace.forget(identity);
       for (const slot of this.#slots) {
         if (!slot.models.delete(identity)) continue;
+        this.#failWhatIsDown();
         const { thread, replaced } = slot;
         if (thread === undefined) continue;
         slot.ready = false; // Takes no more work.
@@ -134,10 +135,10 @@ export class ThreadPool {
     signal?: AbortSignal,
   ): Promise<Answers[Kind]> {
     if (this.#drained) throw closed();
-    if (this.#isDown) throw unavailable(this.#lastFault);
+    const waiting = { job, answer: Promise.withResolvers(), lostThreads: 0 } as Waiting;
+    if (this.#isDown(waiting.job.model)) throw unavailable(this.#lastFault);
     signal?.throwIfAborted();
     assert(this.waiting < this.#options.jobsMax, "more jobs wait than were admitted");
-    const waiting = { job, answer: Promise.withResolvers(), lostThreads: 0 } as Waiting;
     const queue = this.#queues[waiting.job.kind];
     queue.push(waiting);
     const leave = () => {
@@ -170,8 +171,8 @@ export class ThreadPool {
     await Promise.all(this.#slots.map(({ thread }) => thread?.exited(exitMsMax)));
   }
 
-  get #isDown(): boolean {
-    return this.#slots.every(({ thread }) => thread === undefined);
+  #isDown(identity: string): boolean {
+    return this.#slots.every(({ thread, models }) => thread === undefined || !models.has(identity));
   }
 
   /** One after the other: loading a model takes three times the memory that it keeps. */
@@ -254,7 +255,7 @@ export class ThreadPool {
         this.#announce(slot);
       } catch (error) {
         this.#lastFault = (error as Error).message;
-        this.#failAllIfDown();
+        this.#failWhatIsDown();
         this.#announce(slot);
         await sleep(restartDelayMs, undefined, { signal }).catch(() => {});
       }
@@ -297,7 +298,7 @@ export class ThreadPool {
       if (!(error instanceof ThreadLost)) waiting.answer.reject(error);
       else if (++waiting.lostThreads >= lostThreadsMax) waiting.answer.reject(unavailable(error));
       else this.#queues[job.kind].unshift(waiting);
-      this.#failAllIfDown();
+      this.#failWhatIsDown();
     } finally {
       clearTimeout(hung);
       this.#working--;
@@ -305,10 +306,15 @@ export class ThreadPool {
     this.#dispatch();
   }
 
-  #failAllIfDown(): void {
-    if (!this.#isDown) return;
+  /** Work of models that no thread holds any more, or whose threads can't be started, does not wait for them. */
+  #failWhatIsDown(): void {
     for (const kind of turns) {
-      for (const { answer } of this.#queues[kind].splice(0)) answer.reject(unavailable(this.#lastFault));
+      const queue = this.#queues[kind];
+      const hopeless = queue.filter(({ job }) => this.#isDown(job.model));
+      for (const waiting of hopeless) {
+        queue.splice(queue.indexOf(waiting), 1);
+        waiting.answer.reject(unavailable(this.#lastFault));
+      }
     }
     this.#dispatch();
   }
