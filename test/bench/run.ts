@@ -1,16 +1,17 @@
 /**
- * `npm run bench -- GROUP`: runs the benchmarks of a group (a folder here), or of all, one after the other, and prints a
- * table; with `--json` one array of `{name, value, goal, met, detail}`. `--write` also writes docs/BENCHMARKS.md.
- * Exits with 1 where a benchmark broke, with 2 for a group there is not.
+ * `npm run bench -- GROUP`: runs the benchmarks of a group (a folder here), of one file (GROUP/NAME), or all, one after the
+ * other, and prints a table; with `--json` one array of `{name, value, goal, met, detail}`. `--write` also writes what was
+ * measured into docs/BENCHMARKS.md, where the other rows stay. Exits with 1 where a benchmark broke, with 2 for one there is not.
  */
 import { execFileSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs, stripVTControlCharacters } from "node:util";
 import type { Measurement } from "./measurement.ts";
 
 const here = import.meta.dirname;
+const page = join(here, "../../docs/BENCHMARKS.md");
 /** Programs that benchmarks start. */
 const notAGroup = "rivals";
 const groups = readdirSync(here, { withFileTypes: true })
@@ -24,35 +25,40 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: { json: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
   });
-  const unknown = positionals.filter((name) => !groups.includes(name));
+  const known = groups.flatMap(benchmarksOf);
+  const isAsked = (name: string) => positionals.includes(name) || positionals.includes(dirname(name));
+  const unknown = positionals.filter((name) => !groups.includes(name) && !known.includes(name));
   if (unknown.length > 0) {
-    process.stderr.write(`there is no group ${unknown.join(", ")}; there are: ${groups.join(", ")}\n`);
+    process.stderr.write(
+      `there is no ${unknown.join(", ")}; there are: ${[...groups, ...known].join(", ")}\n`,
+    );
     return 2;
   }
-  const asked = positionals.length > 0 ? groups.filter((name) => positionals.includes(name)) : groups;
-  const { measurements, broken } = await runGroups(asked);
+  const { measurements, broken } = await runAll(positionals.length > 0 ? known.filter(isAsked) : known);
   process.stdout.write(values.json ? `${JSON.stringify(measurements)}\n` : `${tableOf(measurements)}\n`);
-  if (values.write) writeFileSync(join(here, "../../docs/BENCHMARKS.md"), pageOf(measurements));
+  if (values.write) writeFileSync(page, pageOf(measurements));
   return broken ? 1 : 0;
 }
 
-async function runGroups(
+function benchmarksOf(group: string): string[] {
+  const files = readdirSync(join(here, group)).filter((name) => name.endsWith(".ts"));
+  return files.map((file) => `${group}/${file.slice(0, -".ts".length)}`);
+}
+
+async function runAll(
   asked: readonly string[],
 ): Promise<{ measurements: readonly Measurement[]; broken: boolean }> {
   const measurements: Measurement[] = [];
   let broken = false;
-  for (const group of asked) {
-    for (const file of readdirSync(join(here, group)).filter((name) => name.endsWith(".ts"))) {
-      const name = `${group}/${file.slice(0, -".ts".length)}`;
-      process.stderr.write(`${name} ...\n`);
-      try {
-        const { run }: { run: () => Promise<Measurement[]> } = await import(`./${name}.ts`);
-        measurements.push(...(await run()));
-      } catch (error) {
-        broken = true;
-        const detail = stripVTControlCharacters(error instanceof Error ? error.message : String(error));
-        measurements.push({ name, value: null, goal: "that it runs", met: false, detail });
-      }
+  for (const name of asked) {
+    process.stderr.write(`${name} ...\n`);
+    try {
+      const { run }: { run: () => Promise<Measurement[]> } = await import(`./${name}.ts`);
+      measurements.push(...(await run()));
+    } catch (error) {
+      broken = true;
+      const detail = stripVTControlCharacters(error instanceof Error ? error.message : String(error));
+      measurements.push({ name, value: null, goal: "that it runs", met: false, detail });
     }
   }
   return { measurements, broken };
@@ -73,25 +79,34 @@ function tableOf(measurements: readonly Measurement[]): string {
   return [lineOf(head), ...rows.map(lineOf), ...details].join("\n");
 }
 
+/** Rows of what was measured now take the place of those of the same name; the others stay as they are. */
 function pageOf(measurements: readonly Measurement[]): string {
-  const rows = measurements.map(
-    (one) =>
-      `| ${[one.name, figureOf(one), one.goal, verdictOf(one), one.detail].map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`,
-  );
-  const [cpu] = cpus();
   const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], {
     cwd: here,
     encoding: "utf8",
   }).trim();
+  const at = `${new Date().toISOString().slice(0, 10)}, ${commit}`;
+  const rows = new Map(
+    readFileSync(page, "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("| ") && !line.startsWith("| what "))
+      .map((line) => [line.slice(2, line.indexOf(" |")), line]),
+  );
+  for (const one of measurements) {
+    const cells = [one.name, figureOf(one), one.goal, verdictOf(one), at, one.detail];
+    const row = cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ");
+    rows.set(one.name, `| ${row} |`);
+  }
+  const [cpu] = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
   return `# Benchmarks
 
-Written by \`npm run bench -- --write\` on ${new Date().toISOString().slice(0, 10)} at commit ${commit}, on ${cpus().length} cores
-(${cpu?.model.trim()}), ${memory} of memory, ${process.platform}, Node ${process.versions.node}.
+Written by \`npm run bench -- --write\` on ${cpus().length} cores (${cpu?.model.trim()}), ${memory} of memory, ${process.platform},
+Node ${process.versions.node}. Every row says at which commit it was measured.
 
-| what | value | goal | met | how |
-|---|---|---|---|---|
-${rows.join("\n")}
+| what | value | goal | met | measured at | how |
+|---|---|---|---|---|---|
+${[...rows.values()].join("\n")}
 `;
 }
 
