@@ -28,11 +28,7 @@ async function load(deployment: Deployment): Promise<void> {
     collection: "films",
     source,
     path,
-    resume: null,
-    onStart: () => {},
     onProgress: ({ indexed }) => progress(indexed),
-    signal: new AbortController().signal,
-    detach: false,
   });
   const seconds = (performance.now() - startMs) / 1000;
   const { encodedByModel } = deployment.counters.segments;

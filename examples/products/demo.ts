@@ -28,11 +28,6 @@ async function load(deployment: Deployment): Promise<void> {
     collection: "products",
     source: await openSource(path),
     path,
-    resume: null,
-    onStart: () => {},
-    onProgress: () => {},
-    signal: new AbortController().signal,
-    detach: false,
   });
   const seconds = (performance.now() - startMs) / 1000;
   assert.deepEqual([progress.indexed, progress.deadLetters], [240, 0], "every product is indexed");

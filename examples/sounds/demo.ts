@@ -27,11 +27,6 @@ async function load(deployment: Deployment): Promise<void> {
     collection: "messages",
     source: await openSource(path),
     path,
-    resume: null,
-    onStart: () => {},
-    onProgress: () => {},
-    signal: new AbortController().signal,
-    detach: false,
   });
   const seconds = (performance.now() - startMs) / 1000;
   assert.deepEqual([progress.indexed, progress.deadLetters], [36, 0], "every message is indexed");

@@ -37,11 +37,6 @@ export async function ingest(deployment: Deployment, films: readonly Film[]): Pr
     collection: "films",
     source: sourceOf(films),
     path: "films.jsonl",
-    resume: null,
-    onStart: () => {},
-    onProgress: () => {},
-    signal: new AbortController().signal,
-    detach: false,
   });
   assert.equal(state, "done");
   assert.equal(progress.indexed, films.length, "every film is indexed");

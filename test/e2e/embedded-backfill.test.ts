@@ -43,11 +43,6 @@ async function fill(collection: string, name: string, content: string | Uint8Arr
     collection,
     source: await openSource(path),
     path,
-    resume: null,
-    onStart: () => {},
-    onProgress: () => {},
-    signal: new AbortController().signal,
-    detach: false,
   });
 }
 

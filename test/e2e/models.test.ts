@@ -266,3 +266,18 @@ test.skipIf(isMissing)(
     expect(modelCheck(await medley("doctor")).ok).toBe(true);
   },
 );
+
+test("the outputs that may be an embedding, of a model and of a plain ONNX file", async () => {
+  const { workplace, medley } = await here();
+  const candidate = { name: "pooler_output", dims: ["batch", 1024] };
+  const named = await medley("models", "outputs", "thin-resnet-50");
+  expect(named.data.candidates).toMatchObject([candidate]);
+  const { directory } = await locateModel("thin-resnet-50", {});
+  workplace.write("plain.onnx", await readFile(join(directory, "onnx/model.onnx")));
+  expect((await medley("models", "outputs", "./plain.onnx")).data.candidates).toMatchObject([candidate]);
+  workplace.write("broken.onnx", "no model");
+  expect(await medley("models", "outputs", "./broken.onnx")).toMatchObject({
+    exitCode: 1,
+    error: { code: "model_unsupported" },
+  });
+});

@@ -28,15 +28,15 @@ export interface BackfillOptions {
   readonly source: Source;
   /** As given by the user: what `resume` opens again. */
   readonly path: string;
-  /** Continue this run; null begins a new one. */
-  readonly resume: BackfillRun | null;
+  /** Continue this run. Default: null, which begins a new one. */
+  readonly resume?: BackfillRun | null;
   /** Told once the run is on record, before the first chunk. */
-  readonly onStart: (runId: string) => void;
-  readonly onProgress: (progress: RunProgress, recordsRead: number) => void;
+  readonly onStart?: (runId: string) => void;
+  readonly onProgress?: (progress: RunProgress, recordsRead: number) => void;
   /** Aborted: stop reading, leave the run resumable. */
-  readonly signal: AbortSignal;
-  /** Return once everything is in the queue instead of once it is indexed. */
-  readonly detach: boolean;
+  readonly signal?: AbortSignal;
+  /** Return once everything is in the queue instead of once it is indexed. Default false. */
+  readonly detach?: boolean;
 }
 
 export interface BackfillResult {
@@ -52,10 +52,10 @@ const progressIntervalMs = 250;
 const endPollMsMin = 10;
 
 export async function backfill(options: BackfillOptions): Promise<BackfillResult> {
-  const { deployment, signal, onProgress } = options;
+  const { deployment, signal = new AbortController().signal, onProgress = () => {} } = options;
   const { store } = deployment;
   const run = options.resume ?? (await beginRun(options));
-  options.onStart(run.runId);
+  options.onStart?.(run.runId);
   let recordsRead = run.recordsRead;
   const report = async () => {
     const progress = await store.readRunProgress(run.runId);
@@ -66,7 +66,7 @@ export async function backfill(options: BackfillOptions): Promise<BackfillResult
   try {
     let chunk = run.chunksSent;
     for await (const items of chunksOf(options.source.records({ skip: run.recordsRead }), signal)) {
-      if (!(await sendChunk(options, run, { chunk, position: recordsRead, items }))) break;
+      if (!(await sendChunk({ ...options, signal }, run, { chunk, position: recordsRead, items }))) break;
       chunk += 1;
       recordsRead += items.length;
       await store.advanceRun(run.runId, { chunksSent: chunk, recordsRead });
@@ -123,7 +123,7 @@ async function* chunksOf(
 }
 
 async function sendChunk(
-  options: BackfillOptions,
+  options: BackfillOptions & { readonly signal: AbortSignal },
   run: BackfillRun,
   { chunk, position, items }: { chunk: number; position: number; items: readonly SourceItem[] },
 ): Promise<boolean> {

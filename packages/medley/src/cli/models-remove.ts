@@ -15,7 +15,9 @@ import { megabytes } from "./progress.ts";
 /** `medley models remove NAME`. A folder is taken out of the lock only: its files are the user's own. */
 export async function removeModelCommand(context: Context, name: string): Promise<Outcome> {
   if (isBundled(name)) {
-    throw new MedleyError("usage", `"${name}" travels with Medley`, { mend: "it can stay: it takes 24 MB" });
+    throw new MedleyError("usage", `"${name}" travels with Medley`, {
+      mend: "it can stay: it is a part of the installation",
+    });
   }
   const { lock, lockFile } = await modelsHere(context);
   const { base } = parseModelName(name);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Fields, RemoteSpace } from "@medley/core";
+import type { EncodeResult, Fields, RemoteSpace } from "@medley/core";
 import { Accounts } from "./account.ts";
 import { openRemoteEncoder, type RemoteEncoderEnvironment } from "./open-remote-encoder.ts";
 import { PassingTime } from "./passing-time.fixture.ts";
@@ -128,3 +128,9 @@ export async function openRemote() {
     );
   return { server, time, accounts, open, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
+
+export const codes = (results: readonly EncodeResult[]) =>
+  results.map((result) => (result.ok ? "ok" : result.failure.code));
+export const messageOf = (result: EncodeResult | undefined) =>
+  result === undefined || result.ok ? "no failure" : result.failure.message;
+export const numbered = (n: number) => Array.from({ length: n }, (_, i) => `text ${i}`);
