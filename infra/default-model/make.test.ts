@@ -35,7 +35,7 @@ test("large weights are int8, and nothing computes in integers", () => {
 
 test.skipIf(missing)(
   "the bundled model, made again from its original, is the same bytes and as close as its manifest says",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const source = readFileSync(original as string);
     expect(Buffer.compare(quantiseWeights(source).bytes, bytes)).toBe(0);

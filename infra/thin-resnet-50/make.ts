@@ -8,15 +8,15 @@
  * over the pictures in packages/models/fixtures/image.
  */
 import { strict as assert } from "node:assert";
-import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Closeness, closeness, readImageModel } from "@medley/models";
 import { ImageSession } from "@medley/models/image-session";
 import { cutGraph, decodeOnnx, encodeOnnx, onnxTypes, quantiseWeights } from "@medley/models/onnx";
 import { sessionOptions } from "@medley/models/session-options";
+import { manifestFiles, put, sha256 } from "../model-folder.ts";
 
 export const sourceSha256 = "fb29e60f4b224afa2a4a16d5f3e5993375efe15f88b4c591311eb3a6e5b251d8";
 export const features = "/ReduceMean_output_0";
@@ -95,16 +95,6 @@ function formatted(json: unknown): Uint8Array {
   return Buffer.from(`${text}\n`);
 }
 
-async function put(directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  const path = join(directory, name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, bytes);
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
 interface Manifest {
   readonly name: string;
   readonly origin: string;
@@ -116,11 +106,7 @@ interface Manifest {
 }
 
 async function manifestOf(directory: string, measured: Closeness): Promise<Manifest> {
-  const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const name of ["onnx/model.onnx", ...Object.keys(settings)]) {
-    const bytes = await readFile(join(directory, name));
-    files[name] = { bytes: bytes.length, sha256: sha256(bytes) };
-  }
+  const files = await manifestFiles(directory, ["onnx/model.onnx", ...Object.keys(settings)]);
   return {
     name: "thin-resnet-50",
     origin: "https://github.com/yahoo/open_nsfw",

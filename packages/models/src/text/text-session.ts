@@ -139,7 +139,6 @@ export class TextSession implements Session<string> {
 
 /** The bytes to load: the file's own, or with the pooling put behind them. */
 function graphOf(model: TextModel, bytes: Uint8Array, poolsInGraph: boolean): Uint8Array {
-  const decoded = decodeOnnx(bytes);
   if (model.rowsPerBatchMax !== 1 && model.model.graph.dynamicQuantised) {
     throw new MedleyError(
       "model_unsupported",
@@ -152,10 +151,10 @@ function graphOf(model: TextModel, bytes: Uint8Array, poolsInGraph: boolean): Ui
       },
     );
   }
-  const hiddenOutput = knownOutputs.find((name) =>
-    decoded.graph.output.some((output) => output.name === name),
-  );
-  if (!poolsInGraph || hiddenOutput === undefined) return bytes;
+  if (!poolsInGraph) return bytes;
+  const { output } = decodeOnnx(bytes).graph;
+  const hiddenOutput = knownOutputs.find((known) => output.some(({ name }) => name === known));
+  if (hiddenOutput === undefined) return bytes;
   return pooledGraph(bytes, {
     hiddenOutput,
     hiddenSize: model.hiddenSize,
