@@ -61,9 +61,10 @@ async function expectComplete(workplace: Workplace): Promise<void> {
       superseded: 0,
     },
   ]);
-  expect(Object.values(status.data.backlog)).toEqual([
-    { waiting: 0, inFlight: 0 },
-    { waiting: 0, inFlight: 0 },
+  const one = { lane: "stream", unit: "packets", waiting: 0, inFlight: 0 };
+  expect(status.data.backlog).toEqual([
+    { ...one, channel: "records" },
+    { ...one, channel: "vectors" },
   ]);
   const letters = await workplace.runJson(["dead-letters", "list"]);
   const places = letters.data.map(({ source }: { source: string }) => source).toSorted();

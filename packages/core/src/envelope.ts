@@ -13,6 +13,10 @@ export interface RecordEnvelope {
   readonly fields: RecordFields;
   /** Where it came from (`films.csv:17`, `http`), for dead letters. */
   readonly source: string;
+  /** When its producer accepted it, milliseconds since 1970: freshness is measured from here. Absent where it is not known. */
+  readonly acceptedAtMs?: number;
+  /** W3C `traceparent` of the request or message it came with. */
+  readonly trace?: string;
 }
 
 /** An encoded record on its way to the indexer. */

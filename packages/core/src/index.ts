@@ -73,6 +73,9 @@ export {
   type Consumer,
   channels,
   type Delivery,
+  type Lane,
+  type Lanes,
+  lanes,
   type Receive,
   type Transport,
 } from "./ports/transport.ts";

@@ -25,6 +25,8 @@ interface EncodedEnvelope {
   readonly op: "upsert" | "delete";
   readonly fields: RecordFields;
   readonly source: string;
+  readonly acceptedAtMs?: number | undefined;
+  readonly trace?: string | undefined;
   readonly vector?: string;
   readonly segmentHashes?: string;
 }
@@ -40,8 +42,9 @@ export function encodePacket(packet: ChannelPackets[Channel]): string {
 }
 
 function encodeEnvelope(envelope: RecordEnvelope | VectorEnvelope): EncodedEnvelope {
-  const { id, op, fields, source } = envelope;
-  const record = { id, version: envelope.version.toString(), op, fields, source };
+  const { id, op, fields, source, acceptedAtMs, trace } = envelope;
+  // What is undefined leaves no key behind.
+  const record = { id, version: envelope.version.toString(), op, fields, source, acceptedAtMs, trace };
   if (!("vector" in envelope)) return record;
   const { vector, segmentHashes } = envelope;
   return {
@@ -94,8 +97,18 @@ function decodeRecordEnvelope({
   op,
   fields,
   source,
+  acceptedAtMs,
+  trace,
 }: EncodedEnvelope): RecordEnvelope {
-  return { id, version: version(BigInt(versionText)), op, fields, source };
+  return {
+    id,
+    version: version(BigInt(versionText)),
+    op,
+    fields,
+    source,
+    ...(acceptedAtMs === undefined ? {} : { acceptedAtMs }),
+    ...(trace === undefined ? {} : { trace }),
+  };
 }
 
 function decodeVectorEnvelope(envelope: EncodedEnvelope): VectorEnvelope {

@@ -43,6 +43,7 @@ function opened(collection: Collection): CollectionEncoders {
 
 /** A queue that keeps what it is sent; set `waiting` or `fault` to make it refuse. */
 export class TestQueue {
+  readonly unit = "packets";
   readonly sent: RecordEnvelope[] = [];
   waiting = 0;
   fault: Error | null = null;
@@ -76,7 +77,7 @@ export async function openTestServer(
     routes: [
       recordsRoutes({
         collections,
-        transport: queue,
+        lanes: { stream: queue, backfill: queue },
         versions: new VersionClock({ nowMs: () => 1 }),
         counters,
         backlogPacketsMax: 5,
@@ -90,7 +91,12 @@ export async function openTestServer(
       }),
       healthRoutes({ checks }),
       statusRoutes({ readStatus }),
-      metricsRoutes({ counters, readBacklog: async () => ({ records: await queue.backlog() }) }),
+      metricsRoutes({
+        counters,
+        readBacklog: async () => [
+          { lane: "stream", channel: "records", unit: queue.unit, ...(await queue.backlog()) },
+        ],
+      }),
     ],
     ...rest,
   });

@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { channels } from "@medley/core";
 import {
   type HttpServer,
   healthRoutes,
@@ -14,7 +13,7 @@ import { pino } from "pino";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Settings } from "./config/settings.ts";
 import { type Deployment, openDeployment, type StageName } from "./deployment/deployment.ts";
-import { readStatus } from "./deployment/status.ts";
+import { readBacklogs, readStatus } from "./deployment/status.ts";
 
 /** What a process does: the embedded mode all of it, each service its own part. */
 export interface Role {
@@ -68,11 +67,8 @@ function stop(http: HttpServer): Promise<void> {
 }
 
 function routesOf(deployment: Deployment, role: Role): Routes[] {
-  const { counters, transport, collections } = deployment;
-  const readBacklog = async () =>
-    Object.fromEntries(
-      await Promise.all(channels.map(async (c) => [c, await transport.backlog(c)] as const)),
-    );
+  const { counters, collections } = deployment;
+  const readBacklog = () => readBacklogs(deployment);
   return [
     healthRoutes({
       checks: {

@@ -4,6 +4,8 @@ import { noOutcomes, pipelineCounters } from "./counters.ts";
 import { indexRows } from "./index-rows.ts";
 import { delivery, MemoryStore, remove, upsert, vectorOf } from "./ports.fixture.ts";
 
+const { signal } = new AbortController();
+
 function withVector(envelope: ReturnType<typeof upsert>): VectorEnvelope {
   return { ...envelope, vector: vectorOf(envelope.fields), segmentHashes: new Uint8Array(32) };
 }
@@ -20,11 +22,12 @@ const packetOf = (length: number, bad: readonly number[]) =>
 test("one write per packet marks its chunk with what became of each record, those settled before included", async () => {
   const store = new MemoryStore();
   const counters = pipelineCounters();
-  await indexRows({ store, counters }, delivery([withVector(upsert("b", 9))]));
+  await indexRows({ store, counters }, delivery([withVector(upsert("b", 9))]), signal);
   const envelopes = [withVector(upsert("a", 1)), withVector(upsert("b", 2)), withVector(remove("c", 3))];
   await indexRows(
     { store, counters },
     delivery(envelopes, { chunk: chunkOf({ superseded: 4, deadLetters: 1 }) }),
+    signal,
   );
   expect(store.batches).toEqual([1, 3]);
   expect(store.chunks.get("run-0")).toEqual({ indexed: 1, tombstoned: 1, superseded: 5, deadLetters: 1 });
@@ -35,7 +38,7 @@ test("rows the store refuses become dead letters, the chunk is marked with the r
   const store = new MemoryStore();
   const counters = pipelineCounters();
   const envelopes = packetOf(100, [17]);
-  await indexRows({ store, counters }, delivery(envelopes, { chunk: chunkOf({ superseded: 1 }) }));
+  await indexRows({ store, counters }, delivery(envelopes, { chunk: chunkOf({ superseded: 1 }) }), signal);
   expect(store.rows.size).toBe(99);
   expect([...store.letters.values()]).toMatchObject([
     {
@@ -56,10 +59,10 @@ test("rows the store refuses become dead letters, the chunk is marked with the r
 test("all at fault, or nothing left: the chunk is marked all the same", async () => {
   const store = new MemoryStore();
   const counters = pipelineCounters();
-  await indexRows({ store, counters }, delivery(packetOf(2, [0, 1]), { chunk: chunkOf() }));
+  await indexRows({ store, counters }, delivery(packetOf(2, [0, 1]), { chunk: chunkOf() }), signal);
   expect(store.chunks.get("run-0")).toEqual({ ...noOutcomes, deadLetters: 2 });
   const settled = { ...chunkOf({ superseded: 3 }), chunk: 1 };
-  await indexRows({ store, counters }, delivery<VectorEnvelope>([], { chunk: settled }));
+  await indexRows({ store, counters }, delivery<VectorEnvelope>([], { chunk: settled }), signal);
   expect(store.chunks.get("run-1")).toEqual({ ...noOutcomes, superseded: 3 });
 });
 
@@ -70,6 +73,7 @@ test("running a packet again has no second effect, also after one at fault was i
     await indexRows(
       { store, counters: pipelineCounters() },
       delivery(envelopes, { attempt, chunk: chunkOf() }),
+      signal,
     );
   }
   expect(store.effects).toHaveLength(9);
@@ -87,6 +91,7 @@ test("a store that is away fails the packet: nothing is isolated, no dead letter
   const run = indexRows(
     { store, counters: pipelineCounters() },
     delivery(packetOf(4, []), { chunk: chunkOf() }),
+    signal,
   );
   await expect(run).rejects.toMatchObject({ code: "store_unavailable" });
   expect([store.letters.size, store.chunks.size]).toEqual([0, 0]);

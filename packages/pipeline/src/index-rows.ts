@@ -13,12 +13,17 @@ export interface IndexPorts {
  * store refuses a row for what it holds, the batch is halved until that row stands alone as a dead letter; then the
  * chunk is marked by itself. Resolves when all is durable; running it again has no second effect (promises P1-P3, P6).
  */
-export async function indexRows(ports: IndexPorts, delivery: Delivery<"vectors">): Promise<void> {
+export async function indexRows(
+  ports: IndexPorts,
+  delivery: Delivery<"vectors">,
+  signal: AbortSignal,
+): Promise<void> {
   const { collection, envelopes, chunk } = delivery.packet;
   const counters = ports.counters.stages.index;
   counters.received += envelopes.length;
   let outcomes = noOutcomes;
   const write = async (part: readonly VectorEnvelope[]) => {
+    signal.throwIfAborted();
     const whole = part.length === envelopes.length;
     const written = await ports.store.writeRows(collection, part, whole ? chunk : null);
     outcomes = addOutcomes(outcomes, countOf(written));

@@ -158,6 +158,7 @@ export class MemoryStore implements Store {
 
 /** Keeps what it is sent. */
 export class SentPackets {
+  readonly unit = "packets";
   readonly sent: { channel: Channel; packet: ChannelPackets[Channel]; key: string | undefined }[] = [];
   waiting = 0;
 

@@ -11,9 +11,11 @@ const arriving = checkConfig({
 })[0] as Collection;
 
 function ports() {
+  const transport = new SentPackets();
   return {
     collections: new Map([["notes", notes]]),
-    transport: new SentPackets(),
+    transport,
+    lanes: { stream: transport, backfill: transport },
     versions: new VersionClock({ nowMs: () => 1_000 }),
     counters: pipelineCounters(),
     backlogPacketsMax: 3,

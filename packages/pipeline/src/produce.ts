@@ -2,7 +2,9 @@ import {
   type ChunkRef,
   type Collection,
   type DeadLetter,
+  type Lane,
   MedleyError,
+  packetRecordsMax,
   parseRecord,
   type RecordEnvelope,
   type Transport,
@@ -14,7 +16,7 @@ import { charsOf, PacketRoom } from "./packet-room.ts";
 
 export interface ProducePorts {
   readonly collections: ReadonlyMap<string, Collection>;
-  readonly transport: Pick<Transport, "send" | "backlog">;
+  readonly lanes: Readonly<Record<Lane, Pick<Transport, "unit" | "send" | "backlog">>>;
   readonly versions: VersionClock;
   readonly counters: PipelineCounters;
   /** Packets that may wait for the embedding-worker before producers are slowed (promise P5). */
@@ -86,31 +88,31 @@ export function deadLetterOfRejection(
 }
 
 /**
- * The stage `produce`, second half: resolves when the envelopes are durable in the queue. Throws `overloaded` while the
- * queue is full: the caller waits and tries again.
+ * The stage `produce`, second half: resolves when the envelopes are durable: a chunk in the backfill's lane, others in the
+ * stream's. Throws `overloaded` while the lane is full: the caller waits and tries again.
  */
 export async function send(
-  ports: Pick<ProducePorts, "transport" | "counters" | "backlogPacketsMax">,
+  ports: Pick<ProducePorts, "lanes" | "counters" | "backlogPacketsMax">,
   collection: Collection,
   envelopes: readonly RecordEnvelope[],
   chunk: ChunkRef | null = null,
 ): Promise<void> {
-  const { waiting } = await ports.transport.backlog("records");
-  if (waiting >= ports.backlogPacketsMax) {
+  const transport = ports.lanes[chunk === null ? "stream" : "backfill"];
+  const { waiting } = await transport.backlog("records");
+  const waitingMax = ports.backlogPacketsMax * (transport.unit === "packets" ? 1 : packetRecordsMax);
+  if (waiting >= waitingMax) {
     throw new MedleyError(
       "overloaded",
-      `${waiting} packets wait to be embedded, at most ${ports.backlogPacketsMax} may`,
-      {
-        mend: "send again in a moment, or run more embedding-workers",
-      },
+      `${waiting} ${transport.unit} wait to be embedded, at most ${waitingMax} may`,
+      { mend: "send again in a moment, or run more embedding-workers" },
     );
   }
   if (chunk !== null) {
     const key = `${chunk.runId}-${chunk.chunk}`;
-    await ports.transport.send("records", { collection: collection.name, envelopes, chunk }, { key });
+    await transport.send("records", { collection: collection.name, envelopes, chunk }, { key });
   } else {
     for (const part of packetsOf(envelopes)) {
-      await ports.transport.send("records", { collection: collection.name, envelopes: part, chunk });
+      await transport.send("records", { collection: collection.name, envelopes: part, chunk });
     }
   }
   ports.counters.stages.produce.sent += envelopes.length;

@@ -81,6 +81,7 @@ interface Entry {
 
 /** At least once, in no order: doubles packets, and loses acknowledgements, as when a consumer dies. */
 export class FaultyTransport {
+  readonly unit = "packets";
   readonly queues: Record<Channel, Entry[]> = { records: [], vectors: [] };
   readonly #chance: Chance;
 
@@ -168,7 +169,7 @@ export async function simulate(
   const counters = pipelineCounters();
   const { signal } = new AbortController();
   const ports = { collections, store, transport, counters };
-  const producePorts = { transport, counters, backlogPacketsMax: 1 };
+  const producePorts = { lanes: { stream: transport, backfill: transport }, counters, backlogPacketsMax: 1 };
   const unsent = [...packets];
   let running = 0;
   let failure: unknown = null;
@@ -195,7 +196,7 @@ export async function simulate(
         start(() => transport.deliver("records", entry, (delivery) => embed(ports, delivery, signal))),
       ),
       ...free("vectors").map((entry) =>
-        start(() => transport.deliver("vectors", entry, (delivery) => indexRows(ports, delivery))),
+        start(() => transport.deliver("vectors", entry, (delivery) => indexRows(ports, delivery, signal))),
       ),
       ...unsent
         .slice(0, 1)

@@ -27,6 +27,8 @@ export interface LeaseBroker {
   /** Returns the leases that were lost. */
   renew<C extends Channel>(channel: C, leases: readonly Lease<C>[]): Promise<readonly Lease<C>[]>;
   backlog(channel: Channel): Promise<Backlog>;
+  /** As `Transport.oldestAgeMs`. */
+  oldestAgeMs(channel: Channel): Promise<number>;
   /** `onArrival` is called when a channel may have a packet to take; calls may be missed, so consumers also poll. */
   subscribe(onArrival: (channel: Channel) => void): void;
   close(): Promise<void>;

@@ -24,6 +24,7 @@ const keyBytesMax = 512;
 
 /** The `Transport` port over any broker. States: open -> closed, final; everything after it throws. */
 export class LeaseTransport implements Transport {
+  readonly unit = "packets";
   readonly #options: LeaseTransportOptions;
   readonly #consumers = new Map<Consumer & { wake(): void }, Channel>();
   #closed: Promise<void> | null = null;
@@ -73,6 +74,10 @@ export class LeaseTransport implements Transport {
 
   backlog(channel: Channel): Promise<Backlog> {
     return this.#run(`counting channel ${channel}`, (broker) => broker.backlog(channel));
+  }
+
+  oldestAgeMs(channel: Channel): Promise<number> {
+    return this.#run(`asking the age of channel ${channel}`, (broker) => broker.oldestAgeMs(channel));
   }
 
   close(): Promise<void> {

@@ -50,12 +50,12 @@ test("metrics count what the stages did, and stay there while the queue is away"
       'medley_segments_total{kind="encoded_by_model"} 2',
       'medley_segments_total{kind="encoded_closed_form"} 3',
       'medley_segments_total{kind="reused"} 7',
-      'medley_backlog_packets{channel="records",state="in_flight"} 1',
+      'medley_backlog{lane="stream",channel="records",unit="packets",state="in_flight"} 1',
     ]),
   );
   expect(body.endsWith("\n")).toBe(true);
   queue.fault = unavailable;
   const without = (await request("/metrics")).body;
   expect(without).toContain("medley_records_total");
-  expect(without).not.toContain("medley_backlog_packets");
+  expect(without).not.toContain("medley_backlog");
 });

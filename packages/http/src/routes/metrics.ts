@@ -1,11 +1,16 @@
-import { type Backlog, type Channel, stages } from "@medley/core";
+import { type Backlog, type Channel, type Lane, stages } from "@medley/core";
 import type { PipelineCounters } from "@medley/pipeline";
 import type { Routes } from "../server.ts";
 
 export interface MetricsPorts {
   readonly counters: PipelineCounters;
-  /** Of the channels this process can see. */
-  readonly readBacklog: () => Promise<Readonly<Partial<Record<Channel, Backlog>>>>;
+  readonly readBacklog: () => Promise<readonly ChannelBacklog[]>;
+}
+
+interface ChannelBacklog extends Backlog {
+  readonly lane: Lane;
+  readonly channel: Channel;
+  readonly unit: "packets" | "records";
 }
 
 /** `GET /metrics`: counters and backlog in the Prometheus text format 0.0.4. */
@@ -13,7 +18,7 @@ export function metricsRoutes({ counters, readBacklog }: MetricsPorts): Routes {
   return (app) => {
     app.get("/metrics", async (_request, reply) => {
       // The counters stay visible while the queue is away; the missing gauges tell of it.
-      const backlog = await readBacklog().catch(() => ({}));
+      const backlog = await readBacklog().catch(() => []);
       return reply.type("text/plain; version=0.0.4; charset=utf-8").send(metricsText(counters, backlog));
     });
   };
@@ -21,7 +26,7 @@ export function metricsRoutes({ counters, readBacklog }: MetricsPorts): Routes {
 
 export function metricsText(
   { stages: byStage, segments }: PipelineCounters,
-  backlog: Readonly<Partial<Record<Channel, Backlog>>>,
+  backlog: readonly ChannelBacklog[],
 ): string {
   const records = stages.flatMap((stage) => {
     const { received, sent, deadLetters, superseded } = byStage[stage];
@@ -36,10 +41,13 @@ export function metricsText(
     reused: segments.reused,
     empty: segments.empty,
   };
-  const packets = Object.entries(backlog).flatMap(([channel, { waiting, inFlight }]) => [
-    [`channel="${channel}",state="waiting"`, waiting] as const,
-    [`channel="${channel}",state="in_flight"`, inFlight] as const,
-  ]);
+  const backlogs = backlog.flatMap(({ lane, channel, unit, waiting, inFlight }) => {
+    const where = `lane="${lane}",channel="${channel}",unit="${unit}"`;
+    return [
+      [`${where},state="waiting"`, waiting] as const,
+      [`${where},state="in_flight"`, inFlight] as const,
+    ];
+  });
   return [
     ...family("medley_records_total", "counter", "Records by stage and what became of them.", records),
     ...family(
@@ -48,7 +56,7 @@ export function metricsText(
       "Segments by how they came to be.",
       Object.entries(kinds).map(([kind, count]) => [`kind="${kind}"`, count] as const),
     ),
-    ...family("medley_backlog_packets", "gauge", "Packets in the queue.", packets),
+    ...family("medley_backlog", "gauge", "Packets in a queue, or records in a log.", backlogs),
     "",
   ].join("\n");
 }

@@ -17,8 +17,14 @@ export async function statusCommand(context: Context): Promise<Outcome> {
     ]),
   );
   const queue = table(
-    ["queue", "waiting", "in flight"],
-    Object.entries(status.backlog).map(([channel, { waiting, inFlight }]) => [channel, waiting, inFlight]),
+    ["lane", "channel", "waiting", "in flight", "counted in"],
+    status.backlog.map(({ lane, channel, waiting, inFlight, unit }) => [
+      lane,
+      channel,
+      waiting,
+      inFlight,
+      unit,
+    ]),
   );
   const runs = table(
     ["run", "collection", "state", "read", "indexed", "dead letters"],

@@ -23,8 +23,36 @@ export interface Settings {
   readonly modelMemoryMegabytesMax: number | null;
   /** Packets that may wait for the embedding-worker before producers are slowed. */
   readonly backlogPacketsMax: number;
+  /** First part of the names of topics and of Redis keys, so that deployments can share a broker. */
+  readonly lanePrefix: string;
+  /** The stream's lane; null: it takes the backfill's. */
+  readonly kafka: KafkaSettings | null;
+  /** The backfill's lane; null: a queue in the database. */
+  readonly redisUrl: string | null;
   /** What is left of the environment for the model runtime: where the Hugging Face cache is. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export const kafkaClients = ["kafkajs", "platformatic"] as const;
+export const kafkaMechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+
+export interface KafkaSettings {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  readonly client: (typeof kafkaClients)[number];
+  /** Of topics that Medley makes; existing ones stay as they are. */
+  readonly partitions: number;
+  readonly replication: number;
+  readonly retentionHours: number;
+  /** Where dead letters are sent besides the table; null: nowhere. */
+  readonly deadLetterTopic: string | null;
+  readonly tls: boolean;
+  /** Null: no SASL. */
+  readonly login: {
+    readonly mechanism: (typeof kafkaMechanisms)[number];
+    readonly username: string;
+    readonly password: string;
+  } | null;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,6 +75,18 @@ export const variables = {
   device: { name: "MEDLEY_DEVICE", fallback: "auto" },
   modelMemoryMegabytesMax: { name: "MEDLEY_MODEL_MEMORY_MB_MAX", fallback: null },
   backlogPacketsMax: { name: "MEDLEY_BACKLOG_PACKETS_MAX", fallback: "200" },
+  lanePrefix: { name: "MEDLEY_LANE_PREFIX", fallback: "medley" },
+  redisUrl: { name: "MEDLEY_REDIS_URL", fallback: null, secret: true },
+  kafkaBrokers: { name: "MEDLEY_KAFKA_BROKERS", fallback: null },
+  kafkaClient: { name: "MEDLEY_KAFKA_CLIENT", fallback: "kafkajs" },
+  kafkaPartitions: { name: "MEDLEY_KAFKA_PARTITIONS", fallback: "6" },
+  kafkaReplication: { name: "MEDLEY_KAFKA_REPLICATION", fallback: "1" },
+  kafkaRetentionHours: { name: "MEDLEY_KAFKA_RETENTION_HOURS", fallback: "168" },
+  kafkaDeadLetterTopic: { name: "MEDLEY_KAFKA_DEAD_LETTER_TOPIC", fallback: null },
+  kafkaTls: { name: "MEDLEY_KAFKA_TLS", fallback: "off" },
+  kafkaMechanism: { name: "MEDLEY_KAFKA_MECHANISM", fallback: "plain" },
+  kafkaUsername: { name: "MEDLEY_KAFKA_USERNAME", fallback: null },
+  kafkaPassword: { name: "MEDLEY_KAFKA_PASSWORD", fallback: null, secret: true },
 } as const satisfies Record<string, Variable>;
 
 export interface Origin {
@@ -66,11 +106,38 @@ export function readSettings(environment: Environment): Settings {
     postgresPort: integer(environment, variables.postgresPort, 0, 65_535) as number,
     token: text(variables.token),
     modelThreads: integer(environment, variables.modelThreads, 1, 256),
-    device: deviceOf(text(variables.device) as string),
+    device: oneOf(environment, variables.device, deviceChoices),
     modelMemoryMegabytesMax: integer(environment, variables.modelMemoryMegabytesMax, 1, 1_000_000),
     backlogPacketsMax: integer(environment, variables.backlogPacketsMax, 1, 1_000_000) as number,
+    lanePrefix: nameOf(environment, variables.lanePrefix) as string,
+    kafka: kafkaSettings(environment),
+    redisUrl: text(variables.redisUrl),
     environment,
   });
+}
+
+function kafkaSettings(environment: Environment): KafkaSettings | null {
+  const text = (variable: Variable) => read(environment, variable).value;
+  const brokers = text(variables.kafkaBrokers);
+  if (brokers === null) return null;
+  const username = text(variables.kafkaUsername);
+  return {
+    brokers: brokersOf(brokers),
+    client: oneOf(environment, variables.kafkaClient, kafkaClients),
+    partitions: integer(environment, variables.kafkaPartitions, 1, 10_000) as number,
+    replication: integer(environment, variables.kafkaReplication, 1, 100) as number,
+    retentionHours: integer(environment, variables.kafkaRetentionHours, 1, 100_000) as number,
+    deadLetterTopic: nameOf(environment, variables.kafkaDeadLetterTopic),
+    tls: oneOf(environment, variables.kafkaTls, ["off", "on"]) === "on",
+    login:
+      username === null
+        ? null
+        : {
+            mechanism: oneOf(environment, variables.kafkaMechanism, kafkaMechanisms),
+            username,
+            password: text(variables.kafkaPassword) ?? "",
+          },
+  };
 }
 
 /** Each variable with its value and where that comes from; secrets are shown as `***`. */
@@ -111,11 +178,33 @@ function integer(environment: Environment, variable: Variable, min: number, max:
   });
 }
 
-function deviceOf(text: string): DeviceChoice {
-  const device = deviceChoices.find((choice) => choice === text);
-  if (device !== undefined) return device;
-  throw new MedleyError("usage", `MEDLEY_DEVICE is ${JSON.stringify(text)}`, {
-    mend: `it must be one of ${deviceChoices.join(", ")}`,
+function oneOf<Choice extends string>(
+  environment: Environment,
+  variable: Variable,
+  choices: readonly Choice[],
+): Choice {
+  const { value } = read(environment, variable);
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  throw new MedleyError("usage", `${variable.name} is ${JSON.stringify(value)}`, {
+    mend: `it must be one of ${choices.join(", ")}`,
+  });
+}
+
+/** Of a topic or the first part of one. Dots and underscores count as equal in Kafka's metrics, so neither is used. */
+function nameOf(environment: Environment, variable: Variable): string | null {
+  const { value } = read(environment, variable);
+  if (value === null || /^[a-z0-9](-?[a-z0-9]+){0,99}$/.test(value)) return value;
+  throw new MedleyError("usage", `${variable.name} is ${JSON.stringify(value)}`, {
+    mend: "it must be lower-case letters and digits with single dashes between them, such as medley-staging",
+  });
+}
+
+function brokersOf(text: string): readonly string[] {
+  const brokers = text.split(",").map((broker) => broker.trim());
+  if (brokers.every((broker) => /^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i.test(broker))) return brokers;
+  throw new MedleyError("usage", `MEDLEY_KAFKA_BROKERS is ${JSON.stringify(text)}`, {
+    mend: "it must be host:port, several with commas between them",
   });
 }
 

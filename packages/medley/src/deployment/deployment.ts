@@ -6,9 +6,9 @@ import {
   type Consumer,
   channels,
   type Encoder,
+  type Lanes,
   type Space,
   systemClock,
-  type Transport,
   VersionClock,
 } from "@medley/core";
 import {
@@ -32,12 +32,13 @@ import {
   send,
 } from "@medley/pipeline";
 import { type Hit, migrate, openPool, openPostgresStore, type PostgresStore } from "@medley/store";
-import { migrateBullmq, openBullmqPostgres } from "@medley/transport";
+import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
 import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openEncoders } from "./open-encoders.ts";
-import { runEmbedStage, runIndexStage } from "./stages.ts";
+import { openLanes } from "./open-lanes.ts";
+import { runEmbedStage, runIndexStage, transportsOf } from "./stages.ts";
 
 export type StageName = "embed" | "index";
 
@@ -71,7 +72,7 @@ export class Deployment implements AsyncDisposable {
   readonly database: Database;
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
   readonly store: PostgresStore;
-  readonly transport: Transport;
+  readonly lanes: Lanes;
   readonly pool: pg.Pool;
   readonly runtime: ModelRuntime;
   readonly counters: PipelineCounters = pipelineCounters();
@@ -83,13 +84,13 @@ export class Deployment implements AsyncDisposable {
     this.database = parts.database;
     this.collections = parts.collections;
     this.store = parts.store;
-    this.transport = parts.transport;
+    this.lanes = parts.lanes;
     this.pool = parts.pool;
     this.runtime = parts.runtime;
     this.#resources = resources;
     this.produce = {
       collections: options.collections,
-      transport: parts.transport,
+      lanes: parts.lanes,
       versions: new VersionClock(options.clock ?? systemClock),
       counters: this.counters,
       backlogPacketsMax: options.settings.backlogPacketsMax,
@@ -102,8 +103,8 @@ export class Deployment implements AsyncDisposable {
 
   /** Begins to take packets from the queue. */
   async runStages(stages: readonly StageName[]): Promise<void> {
-    if (stages.includes("embed")) this.#consumers.push(await runEmbedStage(this));
-    if (stages.includes("index")) this.#consumers.push(await runIndexStage(this));
+    if (stages.includes("embed")) this.#consumers.push(...(await runEmbedStage(this)));
+    if (stages.includes("index")) this.#consumers.push(...(await runIndexStage(this)));
   }
 
   get runsStages(): boolean {
@@ -122,11 +123,13 @@ export class Deployment implements AsyncDisposable {
   /** Resolves when the queue is empty: everything sent before has been indexed or is a dead letter. */
   async settled(signal?: AbortSignal): Promise<void> {
     // A packet enters the next channel before it leaves the one before, so looking in that order misses none.
-    for (const channel of channels) {
-      for (;;) {
-        const { waiting, inFlight } = await this.transport.backlog(channel);
-        if (waiting + inFlight === 0) break;
-        await sleep(settledPollMs, undefined, signal === undefined ? {} : { signal });
+    for (const transport of transportsOf(this.lanes)) {
+      for (const channel of channels) {
+        for (;;) {
+          const { waiting, inFlight } = await transport.backlog(channel);
+          if (waiting + inFlight === 0) break;
+          await sleep(settledPollMs, undefined, signal === undefined ? {} : { signal });
+        }
       }
     }
   }
@@ -168,7 +171,7 @@ async function runtimeOptionsOf({ settings, lock }: DeploymentOptions): Promise<
   };
 }
 
-type Opened = Pick<Deployment, "database" | "collections" | "store" | "transport" | "pool" | "runtime">;
+type Opened = Pick<Deployment, "database" | "collections" | "store" | "lanes" | "pool" | "runtime">;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
@@ -198,11 +201,12 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     await migrateBullmq(connectionString);
   }
   const store = await openPostgresStore({ pool, collections: [...collections.values()] });
-  const transport = await openBullmqPostgres({
+  const lanes = await openLanes({
+    settings,
     connectionString,
+    resources,
     onFault: (fault) => onFault({ part: "queue", message: fault.message }),
   });
-  resources.defer(() => transport.close());
-  const parts = { database, collections, store, transport, pool, runtime };
+  const parts = { database, collections, store, lanes, pool, runtime };
   return new Deployment(parts, resources.move(), options);
 }

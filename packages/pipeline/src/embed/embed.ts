@@ -73,6 +73,8 @@ export async function embed(
     }),
   );
 
+  // From here on there are effects: not of a packet that is another consumer's by now.
+  signal.throwIfAborted();
   const failed = drafts.filter((draft) => draft.failure !== null);
   const where = {
     collection: packet.collection,

@@ -152,6 +152,14 @@ class BullmqPostgresBroker implements LeaseBroker {
     return { waiting: waiting + delayed, inFlight: active };
   }
 
+  async oldestAgeMs(channel: Channel): Promise<number> {
+    const { queue } = this.#lanes[channel];
+    const states = ["active", "waiting", "delayed"] as const;
+    const oldest = await this.#run(Promise.all(states.map((state) => queue.getJobs(state, 0, 0, true))));
+    const sentAtMs = oldest.flat().map((job) => job.timestamp);
+    return sentAtMs.length === 0 ? 0 : Math.max(Date.now() - Math.min(...sentAtMs), 0);
+  }
+
   subscribe(onArrival: (channel: Channel) => void): void {
     this.#onArrival = onArrival;
   }

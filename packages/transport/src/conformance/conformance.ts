@@ -103,6 +103,23 @@ function describeDelivery(bench: Bench): void {
     await until(async () => (await transport.backlog("records")).waiting === 1);
   });
 
+  test("the age is that of the oldest packet, also while it is in hand, and 0 where there is none", async () => {
+    const transport = await bench.open();
+    expect(await transport.oldestAgeMs("records")).toBe(0);
+    await transport.send("records", packetOf("a"));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await transport.send("records", packetOf("b"));
+    const release = Promise.withResolvers<void>();
+    const received = await inbox(transport, "records", {
+      packetsInFlightMax: 1,
+      receive: () => release.promise,
+    });
+    await received.count(1);
+    expect(await transport.oldestAgeMs("records")).toBeGreaterThanOrEqual(290);
+    release.resolve();
+    await until(async () => (await transport.oldestAgeMs("records")) === 0);
+  });
+
   test("a packet of 2 MB passes", async () => {
     const transport = await bench.open();
     const sent = packetOf("large", { vectors: vectorsPerPacketMax, textChars: 20_000 });

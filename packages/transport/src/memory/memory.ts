@@ -22,6 +22,7 @@ export interface MemoryQueueOptions {
 
 interface Entry {
   readonly text: string;
+  readonly sentAtMs: number;
   attempt: number;
   dueAtMs: number;
   /** Null while nobody has it. */
@@ -65,7 +66,8 @@ export class MemoryQueue {
         throw new MedleyError("transport_unavailable", "the queue closed before there was room");
     }
     if (entries.has(id)) return;
-    entries.set(id, { text, attempt: 0, dueAtMs: 0, lease: null, leaseEndsAtMs: 0 });
+    const sentAtMs = this.#options.clock.nowMs();
+    entries.set(id, { text, sentAtMs, attempt: 0, dueAtMs: 0, lease: null, leaseEndsAtMs: 0 });
     this.#announce(channel);
   }
 
@@ -107,6 +109,11 @@ export class MemoryQueue {
     const entries = [...this.#channels[channel].values()];
     const inFlight = entries.filter(({ lease }) => lease !== null).length;
     return { waiting: entries.length - inFlight, inFlight };
+  }
+
+  oldestAgeMs(channel: Channel): number {
+    const [oldest] = this.#channels[channel].values();
+    return oldest === undefined ? 0 : this.#options.clock.nowMs() - oldest.sentAtMs;
   }
 
   leave(broker: MemoryBroker): void {
@@ -187,6 +194,10 @@ class MemoryBroker implements LeaseBroker {
 
   async backlog(channel: Channel): Promise<Backlog> {
     return this.#queue.backlog(channel);
+  }
+
+  async oldestAgeMs(channel: Channel): Promise<number> {
+    return this.#queue.oldestAgeMs(channel);
   }
 
   subscribe(onArrival: (channel: Channel) => void): void {
