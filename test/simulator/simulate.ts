@@ -1,0 +1,233 @@
+import type { Consumer, Lanes } from "@medley/core";
+import { LeaseTransport } from "@medley/transport/state-machines";
+import { Host, type Life, type Server } from "./host.ts";
+import { Judge } from "./judge.ts";
+import type { ModelState } from "./notes.ts";
+import { Producer, runBackfill, runClient } from "./producers.ts";
+import { SimulatedQueue } from "./queue.ts";
+import { backfillHost, type PlannedFault, type Rates, type Scenario, scenarioOf } from "./scenario.ts";
+import { realPorts, runEmbedder, runIndexer, type ServiceParts, type StagePorts } from "./services.ts";
+import { realRules, SimulatedStore, type StoreRules } from "./store.ts";
+import { World } from "./world.ts";
+
+/** What a mutation test takes away. */
+export interface Mutation {
+  readonly rules?: Partial<StoreRules>;
+  readonly ports?: Partial<StagePorts>;
+}
+
+export interface Outcome {
+  readonly scenario: Scenario;
+  readonly world: World;
+  readonly steps: number;
+  /** Null where all promises were kept. */
+  readonly violation: Error | null;
+}
+
+const noFaults: Rates = { lost: 0, unanswered: 0, doubles: 0, reorders: 0, hangs: 0 };
+const restartMsMax = 2_000;
+const graceMs = 2_000;
+const pollIntervalMs = 5_000;
+/** After the last fault: packets wait for half a minute between tries, and pass two channels. */
+const drainMsMax = 4 * 60_000;
+/** A text that kills its model's thread and has no neighbours is given up after forty tries. */
+const drainWithKillMsMax = 30 * 60_000;
+
+/** Runs one seed from its first record until nothing is left to do, or to the first promise that was broken. */
+export async function simulate(
+  seed: number,
+  { mutation = {}, traceAll = false }: { mutation?: Mutation; traceAll?: boolean } = {},
+): Promise<Outcome> {
+  const simulation = new Simulation(seed, mutation, traceAll);
+  await simulation.run();
+  const { scenario, world } = simulation;
+  return { scenario, world, steps: world.steps, violation: world.violation };
+}
+
+class Simulation {
+  readonly world: World;
+  readonly scenario: Scenario;
+  readonly #judge: Judge;
+  readonly #store: SimulatedStore;
+  readonly #queue: SimulatedQueue;
+  readonly #servers: readonly (Server & { stop(durationMs: number): void })[];
+  readonly #hosts = new Map<string, Host>();
+  readonly #producers = new Map<Life, Producer>();
+  readonly #modelDownUntilMs = new Map<string, number>();
+  readonly #ports: StagePorts;
+  #clientsLeft = 0;
+  #backfillLeft = true;
+
+  constructor(seed: number, mutation: Mutation, traceAll: boolean) {
+    this.world = new World(seed, { traceAll });
+    this.#judge = new Judge(this.world);
+    this.#store = new SimulatedStore(this.world, this.#judge, { ...realRules, ...mutation.rules });
+    this.#ports = { ...realPorts, ...mutation.ports };
+    this.scenario = scenarioOf(seed, ["store", "queue"]);
+    this.#queue = new SimulatedQueue({
+      world: this.world,
+      judge: this.#judge,
+      leaseMs: this.scenario.leaseMs,
+      doubles: () => this.#rates.doubles,
+      reorders: () => this.#rates.reorders,
+    });
+    this.#servers = [this.#store, this.#queue];
+  }
+
+  async run(): Promise<void> {
+    this.#startHosts();
+    this.#startClients();
+    for (const fault of this.scenario.faults) {
+      this.world.after(fault.atMs, null, () => this.#inject(fault));
+    }
+    const { faults, clients, run } = this.scenario;
+    const mayKill = JSON.stringify([clients, run]).includes("kill");
+    const endMs = Math.max(faults.length > 0 ? this.scenario.quietAtMs : 0, 60_000);
+    const deadlineMs = endMs + (mayKill ? drainWithKillMsMax : drainMsMax);
+    this.world.after(deadlineMs, null, () => this.world.violate("P6", `not drained: ${this.#left()}`));
+    await this.world.run(() => this.#isDrained);
+    if (this.world.violation === null) this.#judge.drained((id) => this.#store.rowOf(id));
+  }
+
+  get #rates(): Rates {
+    return this.world.nowMs < this.scenario.quietAtMs ? this.scenario.rates : noFaults;
+  }
+
+  get #isDrained(): boolean {
+    return this.#clientsLeft === 0 && !this.#backfillLeft && this.#queue.isEmpty;
+  }
+
+  #left(): string {
+    const counts = (["records", "vectors"] as const).map((channel) => {
+      const { waiting, inFlight } = this.#queue.backlog(channel);
+      return `${channel}: ${waiting} waiting, ${inFlight} in hand`;
+    });
+    return [`${this.#clientsLeft} clients`, this.#backfillLeft ? "the backfill" : "", ...counts].join("; ");
+  }
+
+  #startHosts(): void {
+    const { producers, embedders, indexers } = this.scenario;
+    for (const name of producers) {
+      this.#addHost(name, async (life) => {
+        const lanes = this.#openLanes(life);
+        this.#producers.set(life, this.#producerOf(life, lanes));
+        return [];
+      });
+    }
+    for (const name of embedders) this.#addHost(name, (life) => runEmbedder(this.#partsOf(life)));
+    for (const name of indexers) this.#addHost(name, (life) => runIndexer(this.#partsOf(life)));
+    this.#addHost(backfillHost, async (life) => {
+      if (!this.#backfillLeft) return [];
+      const onSent = () => {
+        this.#backfillLeft = false;
+      };
+      const producer = this.#producerOf(life, this.#openLanes(life));
+      await runBackfill(producer, life, this.#store.openFor(life), { run: this.scenario.run, onSent });
+      return [];
+    });
+  }
+
+  #addHost(name: string, main: (life: Life) => Promise<readonly Consumer[]>): void {
+    const host = new Host({ world: this.world, name, rates: () => this.#rates, restartMsMax, main });
+    this.#hosts.set(name, host);
+    this.world.after(this.world.chance.next() * 100, null, () => host.start());
+  }
+
+  #startClients(): void {
+    const { clients, producers } = this.scenario;
+    this.#clientsLeft = clients.length;
+    for (const [at, plan] of clients.entries()) {
+      const host = new Host({
+        world: this.world,
+        name: `client ${at + 1}`,
+        rates: () => noFaults,
+        restartMsMax,
+        main: async (life) => {
+          await runClient({ life, plan, anyProducer: () => this.#anyProducer(producers) });
+          this.#clientsLeft -= 1;
+          return [];
+        },
+      });
+      host.start();
+    }
+  }
+
+  #anyProducer(names: readonly string[]): { life: Life; producer: Producer } | null {
+    const life = this.#hosts.get(this.world.chance.oneOf(names))?.life ?? null;
+    const producer = life === null ? undefined : this.#producers.get(life);
+    return life === null || producer === undefined ? null : { life, producer };
+  }
+
+  #openLanes(life: Life): Lanes {
+    const queue = new LeaseTransport({
+      broker: this.#queue.openFor(life),
+      pollIntervalMs,
+      onFault: () => {},
+      timers: life.timers,
+      random: life.random,
+    });
+    return { stream: queue, backfill: queue };
+  }
+
+  #producerOf(life: Life, lanes: Lanes): Producer {
+    const { collection, backlogPacketsMax } = this.scenario;
+    return new Producer({ life, judge: this.#judge, collection, lanes, backlogPacketsMax });
+  }
+
+  #partsOf(life: Life): ServiceParts {
+    return {
+      life,
+      judge: this.#judge,
+      collection: this.scenario.collection,
+      lanes: this.#openLanes(life),
+      store: this.#store.openFor(life),
+      ports: this.#ports,
+      model: () => this.#modelOf(life.host.name),
+    };
+  }
+
+  #modelOf(host: string): ModelState {
+    const { modelRunMs } = this.scenario;
+    return {
+      downUntilMs: this.#modelDownUntilMs.get(host) ?? 0,
+      runMs: modelRunMs,
+      hangs: this.#rates.hangs,
+    };
+  }
+
+  #inject(fault: PlannedFault): void {
+    this.world.note(
+      "FAULT",
+      fault.kind,
+      "host" in fault ? fault.host : "",
+      "server" in fault ? fault.server : "",
+    );
+    const host = "host" in fault ? (this.#hosts.get(fault.host) as Host) : null;
+    const server = "server" in fault ? this.#servers.find(({ name }) => name === fault.server) : undefined;
+    switch (fault.kind) {
+      case "crash":
+        host?.end("crash");
+        break;
+      case "crash at call":
+        host?.crashAtCall(fault.calls, fault.phase);
+        break;
+      case "restart":
+        host?.restart(graceMs);
+        break;
+      case "stall":
+        host?.stall(fault.durationMs);
+        break;
+      case "cut off":
+        host?.cutOff(server as Server, fault.durationMs);
+        break;
+      case "stop":
+        server?.stop(fault.durationMs);
+        break;
+      case "model down":
+        this.#modelDownUntilMs.set(fault.host, this.world.nowMs + fault.durationMs);
+        break;
+      case "clock":
+        if (host !== null) host.skewMs = fault.skewMs;
+    }
+  }
+}
