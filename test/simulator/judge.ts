@@ -72,7 +72,7 @@ export class Judge {
     }
   }
 
-  /** The stage `embed` is given these at once. */
+  /** A stage is given these at once. */
   delivered(envelopes: readonly RecordEnvelope[]): void {
     if (envelopes.length === 1) return;
     const newest = new Map<string, bigint>();
@@ -101,7 +101,8 @@ export class Judge {
       const settled =
         rowVersion >= version ||
         letters.has(version) ||
-        (channel === "records" && (vectorVersion >= version || overtaken.has(version)));
+        overtaken.has(version) ||
+        (channel === "records" && vectorVersion >= version);
       if (settled) continue;
       this.#world.violate("P1", `${how}: ${id}@${version} of channel ${channel} was forgotten too early`);
       return;

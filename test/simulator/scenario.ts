@@ -57,6 +57,8 @@ export interface Scenario {
   readonly indexers: readonly string[];
   readonly clients: readonly PlannedClient[];
   readonly run: PlannedRun;
+  /** Of the log that is the stream's lane; 0: the queue is both lanes. */
+  readonly partitions: number;
   readonly faults: readonly PlannedFault[];
   readonly rates: Rates;
   readonly modelRunMs: number;
@@ -71,7 +73,7 @@ export const settledNone: OutcomeCounts = { indexed: 0, tombstoned: 0, supersede
 
 const faultsEndMs = 40_000;
 
-export function scenarioOf(seed: number, servers: readonly string[]): Scenario {
+export function scenarioOf(seed: number): Scenario {
   const chance = new Chance(seed ^ 0x5eed);
   const collection = chance.happens(0.5) ? userVersioned : arrivalVersioned;
   const producers = ["producer 1", "producer 2"];
@@ -87,6 +89,8 @@ export function scenarioOf(seed: number, servers: readonly string[]): Scenario {
       Array.from({ length: chance.between(1, 5) }, () => records.next({ mayBeInvalid: true })),
     ),
   };
+  const partitions = chance.oneOf([0, 1, 2, 3]);
+  const servers = partitions === 0 ? ["store", "queue"] : ["store", "queue", "log"];
   const isCalm = chance.happens(0.1);
   const faults = isCalm ? [] : faultsOf(chance, { hosts, producers, embedders, servers });
   const rate = isCalm ? 0 : chance.oneOf([0, 0.01, 0.05]);
@@ -98,6 +102,7 @@ export function scenarioOf(seed: number, servers: readonly string[]): Scenario {
     indexers,
     clients,
     run,
+    partitions,
     faults,
     rates: {
       lost: rate,

@@ -6,6 +6,7 @@ import type {
   Encoder,
   Lanes,
   Receive,
+  RecordEnvelope,
   Store,
   Transport,
 } from "@medley/core";
@@ -38,6 +39,8 @@ export interface ServiceParts {
   readonly store: Store;
   readonly ports: StagePorts;
   readonly model: () => ModelState;
+  /** A stage has resolved for these. */
+  readonly onDone: (channel: Channel, envelopes: readonly RecordEnvelope[]) => void;
 }
 
 // As in the deployment.
@@ -46,13 +49,12 @@ const indexPacketsInFlightMax = 2;
 
 /** The program of an embedding-worker. */
 export function runEmbedder(parts: ServiceParts): Promise<readonly Consumer[]> {
-  const { life, judge, collection, ports, model } = parts;
+  const { life, collection, ports, model } = parts;
   const encoders = collection.spaces.map(({ name }): Encoder => new SimulatedEncoder(name, life, model));
   const opened = collectionEncoders(collection, encoders);
   const collections: ReadonlyMap<string, CollectionEncoders> = new Map([[collection.name, opened]]);
   const counters = pipelineCounters();
   return consumeAll(parts, "records", embedPacketsInFlightMax, (transport) => (delivery, signal) => {
-    judge.delivered(delivery.packet.envelopes);
     const watch = watchOf(parts, signal);
     return embed(
       { collections, counters, store: watch.store, transport: watch.transport(transport) },
@@ -73,7 +75,7 @@ export function runIndexer(parts: ServiceParts): Promise<readonly Consumer[]> {
 }
 
 async function consumeAll<C extends Channel>(
-  { life, lanes }: ServiceParts,
+  { life, judge, lanes, onDone }: ServiceParts,
   channel: C,
   packetsInFlightMax: number,
   receiveFrom: (transport: Transport) => Receive<C>,
@@ -86,8 +88,10 @@ async function consumeAll<C extends Channel>(
       inHand += 1;
       if (inHand > packetsInFlightMax)
         life.world.violate("P5", `${life.host.name} has ${inHand} packets of ${channel} in hand`);
+      judge.delivered(delivery.packet.envelopes);
       try {
         await receive(delivery, signal);
+        onDone(channel, delivery.packet.envelopes);
       } finally {
         inHand -= 1;
       }

@@ -1,7 +1,8 @@
-import type { Consumer, Lanes } from "@medley/core";
-import { LeaseTransport } from "@medley/transport/state-machines";
+import { type Consumer, channels, type Lanes } from "@medley/core";
+import { LeaseTransport, openKafkaThrough } from "@medley/transport/state-machines";
 import { Host, type Life, type Server } from "./host.ts";
 import { Judge } from "./judge.ts";
+import { type LogOptions, SimulatedLog, topicPrefix } from "./log.ts";
 import type { ModelState } from "./notes.ts";
 import { Producer, runBackfill, runClient } from "./producers.ts";
 import { SimulatedQueue } from "./queue.ts";
@@ -14,6 +15,7 @@ import { World } from "./world.ts";
 export interface Mutation {
   readonly rules?: Partial<StoreRules>;
   readonly ports?: Partial<StagePorts>;
+  readonly commits?: LogOptions["commits"];
 }
 
 export interface Outcome {
@@ -50,6 +52,8 @@ class Simulation {
   readonly #judge: Judge;
   readonly #store: SimulatedStore;
   readonly #queue: SimulatedQueue;
+  /** Of the stream, where the queue is not both lanes. */
+  readonly #log: SimulatedLog | null;
   readonly #servers: readonly (Server & { stop(durationMs: number): void })[];
   readonly #hosts = new Map<string, Host>();
   readonly #producers = new Map<Life, Producer>();
@@ -63,7 +67,7 @@ class Simulation {
     this.#judge = new Judge(this.world);
     this.#store = new SimulatedStore(this.world, this.#judge, { ...realRules, ...mutation.rules });
     this.#ports = { ...realPorts, ...mutation.ports };
-    this.scenario = scenarioOf(seed, ["store", "queue"]);
+    this.scenario = scenarioOf(seed);
     this.#queue = new SimulatedQueue({
       world: this.world,
       judge: this.#judge,
@@ -71,7 +75,18 @@ class Simulation {
       doubles: () => this.#rates.doubles,
       reorders: () => this.#rates.reorders,
     });
-    this.#servers = [this.#store, this.#queue];
+    const { partitions } = this.scenario;
+    this.#log =
+      partitions === 0
+        ? null
+        : new SimulatedLog({
+            world: this.world,
+            judge: this.#judge,
+            partitions,
+            sessionTimeoutMs: 10_000,
+            commits: mutation.commits ?? "as told",
+          });
+    this.#servers = [this.#store, this.#queue, ...(this.#log === null ? [] : [this.#log])];
   }
 
   async run(): Promise<void> {
@@ -94,13 +109,18 @@ class Simulation {
   }
 
   get #isDrained(): boolean {
-    return this.#clientsLeft === 0 && !this.#backfillLeft && this.#queue.isEmpty;
+    return this.#clientsLeft === 0 && !this.#backfillLeft && this.#queue.isEmpty && this.#logLeft === 0;
+  }
+
+  get #logLeft(): number {
+    return channels.reduce((left, channel) => left + (this.#log?.left(channel) ?? 0), 0);
   }
 
   #left(): string {
-    const counts = (["records", "vectors"] as const).map((channel) => {
+    const counts = channels.map((channel) => {
       const { waiting, inFlight } = this.#queue.backlog(channel);
-      return `${channel}: ${waiting} waiting, ${inFlight} in hand`;
+      const logged = this.#log?.left(channel) ?? 0;
+      return `${channel}: ${waiting} waiting, ${inFlight} in hand, ${logged} in the log`;
     });
     return [`${this.#clientsLeft} clients`, this.#backfillLeft ? "the backfill" : "", ...counts].join("; ");
   }
@@ -109,19 +129,19 @@ class Simulation {
     const { producers, embedders, indexers } = this.scenario;
     for (const name of producers) {
       this.#addHost(name, async (life) => {
-        const lanes = this.#openLanes(life);
+        const lanes = await this.#openLanes(life);
         this.#producers.set(life, this.#producerOf(life, lanes));
         return [];
       });
     }
-    for (const name of embedders) this.#addHost(name, (life) => runEmbedder(this.#partsOf(life)));
-    for (const name of indexers) this.#addHost(name, (life) => runIndexer(this.#partsOf(life)));
+    for (const name of embedders) this.#addHost(name, async (life) => runEmbedder(await this.#partsOf(life)));
+    for (const name of indexers) this.#addHost(name, async (life) => runIndexer(await this.#partsOf(life)));
     this.#addHost(backfillHost, async (life) => {
       if (!this.#backfillLeft) return [];
       const onSent = () => {
         this.#backfillLeft = false;
       };
-      const producer = this.#producerOf(life, this.#openLanes(life));
+      const producer = this.#producerOf(life, await this.#openLanes(life));
       await runBackfill(producer, life, this.#store.openFor(life), { run: this.scenario.run, onSent });
       return [];
     });
@@ -158,7 +178,7 @@ class Simulation {
     return life === null || producer === undefined ? null : { life, producer };
   }
 
-  #openLanes(life: Life): Lanes {
+  async #openLanes(life: Life): Promise<Lanes> {
     const queue = new LeaseTransport({
       broker: this.#queue.openFor(life),
       pollIntervalMs,
@@ -166,7 +186,17 @@ class Simulation {
       timers: life.timers,
       random: life.random,
     });
-    return { stream: queue, backfill: queue };
+    if (this.#log === null) return { stream: queue, backfill: queue };
+    const log = await openKafkaThrough(this.#log.openFor(life), {
+      prefix: topicPrefix,
+      partitions: 1,
+      replication: 1,
+      retentionHours: 1,
+      onUndecodable: async () => this.world.violate("P1", "a message can't be decoded"),
+      timers: life.timers,
+      random: life.random,
+    });
+    return { stream: log, backfill: queue };
   }
 
   #producerOf(life: Life, lanes: Lanes): Producer {
@@ -174,14 +204,15 @@ class Simulation {
     return new Producer({ life, judge: this.#judge, collection, lanes, backlogPacketsMax });
   }
 
-  #partsOf(life: Life): ServiceParts {
+  async #partsOf(life: Life): Promise<ServiceParts> {
     return {
       life,
       judge: this.#judge,
       collection: this.scenario.collection,
-      lanes: this.#openLanes(life),
+      lanes: await this.#openLanes(life),
       store: this.#store.openFor(life),
       ports: this.#ports,
+      onDone: (channel, envelopes) => this.#log?.acknowledged(life, channel, envelopes),
       model: () => this.#modelOf(life.host.name),
     };
   }

@@ -118,6 +118,10 @@ export class SimulatedStore implements Server {
     chunk: ChunkRef | null,
     answer: Answer<readonly WriteOutcome[]>,
   ): void {
+    if (new Set(envelopes.map(({ id }) => id)).size < envelopes.length) {
+      answer.refuse(new Error("assertion failed: an id occurs once"));
+      return;
+    }
     const unstorable = envelopes.some(({ fields }) => String(fields.body).includes("unstorable"));
     if (unstorable) {
       answer.refuse(new MedleyError("record_invalid", "Postgres refuses a value"));

@@ -18,6 +18,8 @@ export class Violation extends Error {
 type NotePart = string | number | bigint | null;
 
 const traceMax = 60;
+/** Some hundred times what a run needs. */
+const stepsMax = 200_000;
 /** Continuations run between two of Node's immediates; many of them in one turn of its loop cost a seventh each. */
 const immediatesPerTurn = 64;
 
@@ -106,6 +108,7 @@ export class World {
         continue;
       }
       this.steps += 1;
+      if (this.steps > stepsMax) this.violate("P6", `it goes on for ever, at ${Math.round(this.nowMs)} ms`);
       event.act();
       if (life !== null) return true;
       if (this.violation !== null) return true;

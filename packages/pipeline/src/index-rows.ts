@@ -2,6 +2,7 @@ import type { Delivery, Store, VectorEnvelope, WriteOutcome } from "@medley/core
 import { bisect } from "./bisect.ts";
 import { addOutcomes, noOutcomes, type PipelineCounters } from "./counters.ts";
 import { deadLetterOf } from "./dead-letters.ts";
+import { newestOf } from "./newest.ts";
 
 export interface IndexPorts {
   readonly store: Pick<Store, "writeRows" | "addDeadLetters">;
@@ -18,23 +19,29 @@ export async function indexRows(
   delivery: Delivery<"vectors">,
   signal: AbortSignal,
 ): Promise<void> {
-  const { collection, envelopes, chunk } = delivery.packet;
+  const { collection, chunk } = delivery.packet;
   const counters = ports.counters.stages.index;
-  counters.received += envelopes.length;
-  let outcomes = noOutcomes;
+  counters.received += delivery.packet.envelopes.length;
+  // A log may deliver several versions of a record together, and a statement writes a row once.
+  const envelopes = newestOf(delivery.packet.envelopes, new Map());
+  let outcomes = addOutcomes(noOutcomes, { superseded: delivery.packet.envelopes.length - envelopes.length });
   const write = async (part: readonly VectorEnvelope[]) => {
     signal.throwIfAborted();
-    const whole = part.length === envelopes.length;
-    const written = await ports.store.writeRows(collection, part, whole ? chunk : null);
+    const isWhole = part.length === envelopes.length;
+    const ref =
+      isWhole && chunk !== null ? { ...chunk, settled: addOutcomes(chunk.settled, outcomes) } : null;
+    const written = await ports.store.writeRows(collection, part, ref);
     outcomes = addOutcomes(outcomes, countOf(written));
   };
   const failed = await bisect(envelopes, write);
+  signal.throwIfAborted();
   if (failed.length > 0) {
     const where = { collection, stage: "index" as const, runId: chunk?.runId ?? null };
     await ports.store.addDeadLetters(failed.map(({ item, error }) => deadLetterOf(item, where, error)));
     outcomes = addOutcomes(outcomes, { deadLetters: failed.length });
   }
   if (chunk !== null && (failed.length > 0 || envelopes.length === 0)) {
+    signal.throwIfAborted();
     await ports.store.writeRows(collection, [], { ...chunk, settled: addOutcomes(chunk.settled, outcomes) });
   }
   counters.deadLetters += outcomes.deadLetters;

@@ -1,6 +1,7 @@
 import { MedleyError } from "@medley/core";
 import { withDeadline } from "../deadline.ts";
 import { faultOf } from "../lease-consumer.ts";
+import { systemTimers, type Timers } from "../timers.ts";
 import type { KafkaAdmin, KafkaClient, PartitionEnds, TopicSettings } from "./kafka-client.ts";
 
 const answerTimeoutMs = 10_000;
@@ -8,11 +9,13 @@ const answerTimeoutMs = 10_000;
 /** Questions to the brokers, each answered within ten seconds or refused as `transport_unavailable`. */
 export class Brokers {
   readonly #client: KafkaClient;
+  readonly #timers: Timers;
   #admin: Promise<KafkaAdmin> | null = null;
   #closed = false;
 
-  constructor(client: KafkaClient) {
+  constructor(client: KafkaClient, timers = systemTimers) {
     this.#client = client;
+    this.#timers = timers;
   }
 
   /** Makes the topic unless it is there. */
@@ -53,7 +56,7 @@ export class Brokers {
     this.#admin ??= this.#client.openAdmin();
     const admin = this.#admin;
     try {
-      return await withDeadline(admin.then(ask), answerTimeoutMs);
+      return await withDeadline(admin.then(ask), answerTimeoutMs, this.#timers);
     } catch (error) {
       // Another question may have met the fault first, and opened a new one.
       if (this.#admin === admin) void this.#forget();
@@ -64,6 +67,7 @@ export class Brokers {
   async #forget(): Promise<void> {
     const admin = this.#admin;
     this.#admin = null;
-    await withDeadline(Promise.resolve(admin?.then((open) => open.close())), answerTimeoutMs).catch(() => {});
+    const closed = Promise.resolve(admin?.then((open) => open.close()));
+    await withDeadline(closed, answerTimeoutMs, this.#timers).catch(() => {});
   }
 }
