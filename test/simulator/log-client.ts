@@ -159,16 +159,16 @@ class LogMember implements GroupMember {
     this.#memberId = joined.memberId;
     this.#generation = joined.generation;
     this.#mustJoin = false;
+    this.#positions.clear();
+    this.#events.onAssigned(joined.partitions, { continued: joined.memberId === before });
     const committed = await this.#ask("offsets", () =>
       joined.partitions.map((id) => this.#log.group(group).committed(id)),
     );
-    if (this.#ended) return;
-    this.#positions.clear();
+    if (joined.generation !== this.#generation) return;
     for (const [at, { partition }] of joined.partitions.entries()) {
       this.#positions.set(partition, committed[at] ?? 0n);
     }
     this.#failures = 0;
-    this.#events.onAssigned(joined.partitions, { continued: joined.memberId === before });
   }
 
   async #read(): Promise<void> {

@@ -166,17 +166,17 @@ export class SimulatedQueue implements Server {
       attempt,
       knownLost: false,
       readPacket: async () => decodePacket(channel, text) as ChannelPackets[C],
-      acknowledge: () =>
-        life.call(this, `acknowledge ${channel}`, ({ give, refuse }) => {
+      acknowledge: () => {
+        if (lease.knownLost) world.violate("P1", `${key} is acknowledged by who knows that it is another's`);
+        return life.call(this, `acknowledge ${channel}`, ({ give, refuse }) => {
           const entry = this.#entryOf(channel, lease);
-          if (lease.knownLost)
-            world.violate("P1", `${key} was acknowledged by who knows that it is another's`);
           if (entry === null) return refuse(new Error(`missing lock for ${key}`));
           judge.forgotten(channel, entry.envelopes, `acknowledged by ${life.host.name}`);
           this.#channels[channel].delete(key);
           world.note("queue:", life.host.name, "acknowledges", channel, key);
           give(undefined);
-        }),
+        });
+      },
       giveBack: (delayMs) =>
         life.call(this, `give back ${channel}`, ({ give, refuse }) => {
           const entry = this.#entryOf(channel, lease);

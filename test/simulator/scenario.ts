@@ -61,6 +61,8 @@ export interface Scenario {
   readonly partitions: number;
   readonly faults: readonly PlannedFault[];
   readonly rates: Rates;
+  /** Of the store: see `StoreOptions`. */
+  readonly lockMs: number;
   readonly modelRunMs: number;
   readonly leaseMs: number;
   readonly backlogPacketsMax: number;
@@ -111,6 +113,7 @@ export function scenarioOf(seed: number): Scenario {
       reorders: chance.oneOf([0, 0.1, 0.5]),
       hangs: rate / 2,
     },
+    lockMs: chance.oneOf([0.3, 5, 50]),
     modelRunMs: chance.oneOf([2, 20, 500]),
     leaseMs: chance.oneOf([3_000, 6_000, 15_000]),
     backlogPacketsMax: chance.oneOf([1, 3, 20]),

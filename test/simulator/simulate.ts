@@ -2,21 +2,15 @@ import { type Consumer, channels, type Lanes } from "@medley/core";
 import { LeaseTransport, openKafkaThrough } from "@medley/transport/state-machines";
 import { Host, type Life, type Server } from "./host.ts";
 import { Judge } from "./judge.ts";
-import { type LogOptions, SimulatedLog, topicPrefix } from "./log.ts";
+import { SimulatedLog, topicPrefix } from "./log.ts";
+import type { Mutation } from "./mutations.ts";
 import type { ModelState } from "./notes.ts";
 import { Producer, runBackfill, runClient } from "./producers.ts";
 import { SimulatedQueue } from "./queue.ts";
 import { backfillHost, type PlannedFault, type Rates, type Scenario, scenarioOf } from "./scenario.ts";
 import { realPorts, runEmbedder, runIndexer, type ServiceParts, type StagePorts } from "./services.ts";
-import { realRules, SimulatedStore, type StoreRules } from "./store.ts";
+import { realRules, SimulatedStore } from "./store.ts";
 import { World } from "./world.ts";
-
-/** What a mutation test takes away. */
-export interface Mutation {
-  readonly rules?: Partial<StoreRules>;
-  readonly ports?: Partial<StagePorts>;
-  readonly commits?: LogOptions["commits"];
-}
 
 export interface Outcome {
   readonly scenario: Scenario;
@@ -65,9 +59,14 @@ class Simulation {
   constructor(seed: number, mutation: Mutation, traceAll: boolean) {
     this.world = new World(seed, { traceAll });
     this.#judge = new Judge(this.world);
-    this.#store = new SimulatedStore(this.world, this.#judge, { ...realRules, ...mutation.rules });
-    this.#ports = { ...realPorts, ...mutation.ports };
     this.scenario = scenarioOf(seed);
+    this.#store = new SimulatedStore({
+      world: this.world,
+      judge: this.#judge,
+      lockMs: this.scenario.lockMs,
+      rules: { ...realRules, ...mutation.rules },
+    });
+    this.#ports = { ...realPorts, ...mutation.ports };
     this.#queue = new SimulatedQueue({
       world: this.world,
       judge: this.#judge,

@@ -37,9 +37,15 @@ export interface RunsOfStore {
   advanceRun(runId: string, chunksSent: number): Promise<void>;
 }
 
-/** Between two row locks of a statement others may come in. */
-const otherStatementsBetweenLocks = 0.3;
-const lockMs = 0.3;
+export interface StoreOptions {
+  readonly world: World;
+  readonly judge: Judge;
+  /** From one row lock of a statement to the next, where others come in between. */
+  readonly lockMs: number;
+  readonly rules: StoreRules;
+}
+
+const otherStatementsBetweenLocks = 0.5;
 
 /**
  * What `@medley/store` makes of Postgres, as statements at read committed: a snapshot when it begins, row locks one after the
@@ -51,6 +57,7 @@ export class SimulatedStore implements Server {
   readonly #world: World;
   readonly #judge: Judge;
   readonly #rules: StoreRules;
+  readonly #lockMs: number;
   readonly #locks = new RowLocks();
   readonly #running = new Map<Transaction, (error: unknown) => void>();
   readonly rows = new Map<string, Row>();
@@ -60,10 +67,11 @@ export class SimulatedStore implements Server {
   readonly runs = new Map<string, number>();
   deadlocks = 0;
 
-  constructor(world: World, judge: Judge, rules: StoreRules = realRules) {
+  constructor({ world, judge, rules, lockMs }: StoreOptions) {
     this.#world = world;
     this.#judge = judge;
     this.#rules = rules;
+    this.#lockMs = lockMs;
   }
 
   brokenOff(what: string): Error {
@@ -206,7 +214,7 @@ export class SimulatedStore implements Server {
           return;
         }
         if (next < keys.length && this.#world.chance.happens(otherStatementsBetweenLocks)) {
-          this.#world.after(this.#world.chance.latencyMs(lockMs), null, lockOthers);
+          this.#world.after(this.#world.chance.latencyMs(this.#lockMs), null, lockOthers);
           return;
         }
       }
