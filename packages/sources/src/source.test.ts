@@ -218,7 +218,7 @@ test("a file without permission", async () => {
   const path = await fileOf("locked.csv", "id\n1\n");
   await chmod(path, 0);
   await chmod(dirname(path), 0o755);
-  const program = join(import.meta.dirname, "open-without-rights.fixture.ts");
+  const program = new URL("./open-without-rights.fixture.ts", import.meta.url).pathname;
   const { stdout } = await promisify(execFile)(process.execPath, [program, path]);
   expect(JSON.parse(stdout)).toEqual({
     code: "source_unreadable",
