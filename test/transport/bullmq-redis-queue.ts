@@ -36,7 +36,8 @@ export async function startBullmqRedis(url: string): Promise<QueueUnderTest & { 
   };
 }
 
-async function lineTo(url: string): Promise<{ line: Line; url: string }> {
+/** A line to the server of a URL, and the URL that leads through it. */
+export async function lineTo(url: string): Promise<{ line: Line; url: string }> {
   const through = new URL(url);
   const line = new Line({ host: through.hostname, port: Number(through.port || 6_379) });
   await line.mend();

@@ -1,12 +1,17 @@
 import { MedleyError } from "@medley/core";
-import type { Redis } from "ioredis";
 import { backendName } from "./connection.ts";
 
 /** What BullMQ's scripts need; Valkey began at 7.2. */
 const versionMin = [6, 2] as const;
 
+/** What is asked of a server. */
+export interface Server {
+  info(section: "server" | "memory" | "persistence"): Promise<string>;
+  config(get: "GET", name: "appendfsync"): Promise<unknown>;
+}
+
 /** Throws `MedleyError` `usage` where the server is older than BullMQ needs. */
-export async function checkVersion(redis: Redis): Promise<void> {
+export async function checkVersion(redis: Server): Promise<void> {
   const info = parseInfo(await redis.info("server"));
   const version = info.get("valkey_version") ?? info.get("redis_version");
   // Some services hide it: then they vouch for it.
@@ -22,7 +27,7 @@ export async function checkVersion(redis: Redis): Promise<void> {
  * How the server might lose packets that it has accepted, a sentence each. Where a service forbids to look, it says that
  * it could not be checked.
  */
-export async function durabilityWarnings(redis: Redis): Promise<readonly string[]> {
+export async function durabilityWarnings(redis: Server): Promise<readonly string[]> {
   const info = await ask(async () =>
     parseInfo(`${await redis.info("memory")}\n${await redis.info("persistence")}`),
   );
