@@ -1,12 +1,16 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A TCP line to a server, which can be cut: open connections break, new ones are refused. */
+/**
+ * A TCP line to a server. Cut, its connections break and new ones are refused; silent, they stay open and nothing comes
+ * through, as behind a firewall that drops packets.
+ */
 export class Line {
   readonly #to: { readonly host: string; readonly port: number };
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #port = 0;
+  #silent = false;
 
   constructor(to: { host: string; port: number }) {
     this.#to = to;
@@ -33,6 +37,15 @@ export class Line {
     await closed;
   }
 
+  /** What is underway stays so until it speaks again. */
+  silence(silent: boolean): void {
+    this.#silent = silent;
+    for (const socket of this.#sockets) {
+      if (silent) socket.pause();
+      else socket.resume();
+    }
+  }
+
   #join(near: Socket, far: Socket): void {
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
@@ -44,5 +57,6 @@ export class Line {
       });
     }
     near.pipe(far).pipe(near);
+    if (this.#silent) this.silence(true);
   }
 }

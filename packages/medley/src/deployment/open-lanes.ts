@@ -1,5 +1,5 @@
-import type { Lanes, MedleyError } from "@medley/core";
-import { openBullmqPostgres } from "@medley/transport";
+import type { Lanes, MedleyError, Transport } from "@medley/core";
+import { openBullmqPostgres, openBullmqRedis } from "@medley/transport";
 import type { Settings } from "../config/settings.ts";
 
 export interface OpenLanesOptions {
@@ -10,11 +10,19 @@ export interface OpenLanesOptions {
   readonly resources: AsyncDisposableStack;
   /** Faults met by consumers, which go on trying. */
   readonly onFault: (fault: MedleyError) => void;
+  /** How a lane's server may lose what it accepts, told when it is opened. */
+  readonly onWarning: (message: string) => void;
 }
 
 /** Opens the transport of each lane. Throws `schema_behind` or `transport_unavailable`. */
-export async function openLanes({ connectionString, resources, onFault }: OpenLanesOptions): Promise<Lanes> {
-  const queue = await openBullmqPostgres({ connectionString, onFault });
-  resources.defer(() => queue.close());
-  return { stream: queue, backfill: queue };
+export async function openLanes(options: OpenLanesOptions): Promise<Lanes> {
+  const backfill = await openQueue(options);
+  options.resources.defer(() => backfill.close());
+  return { stream: backfill, backfill };
+}
+
+function openQueue({ settings, connectionString, onFault, onWarning }: OpenLanesOptions): Promise<Transport> {
+  const { redisUrl, lanePrefix } = settings;
+  if (redisUrl === null) return openBullmqPostgres({ connectionString, onFault });
+  return openBullmqRedis({ url: redisUrl, prefix: lanePrefix, onFault, onWarning });
 }

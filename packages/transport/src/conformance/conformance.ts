@@ -52,7 +52,7 @@ function describeDelivery(bench: Bench): void {
     const records = await inbox(transport, "records");
     const vectors = await inbox(transport, "vectors");
     await vectors.count(1);
-    expect(vectors.deliveries).toEqual([{ packet: sent, attempt: 1 }]);
+    expect(vectors.deliveries).toMatchObject([{ packet: sent, attempt: 1 }]);
     expect(records.deliveries).toEqual([]);
   });
 
