@@ -20,6 +20,8 @@ export interface BullmqBackend {
   openLane(channel: Channel): BullmqLane;
   /** Called once, when the lanes are ready to be used. */
   listen(events: BackendEvents): Promise<void>;
+  /** Throws `MedleyError` `overloaded` where a packet more would leave too little room to work on those that are there. */
+  admit(channel: Channel): Promise<void>;
   /** A look at the queue is over; where nothing was found, the next arrival is to be told. */
   onTaken(channel: Channel, found: boolean): void;
   /** A packet left the queue for good. */

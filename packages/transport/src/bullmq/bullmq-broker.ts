@@ -75,7 +75,10 @@ class BullmqBroker implements LeaseBroker {
 
   async put<C extends Channel>(channel: C, packet: ChannelPackets[C], key: string | null): Promise<void> {
     const options = { jobId: jobIdOf(key), removeOnComplete: true };
-    const add = async () => this.#lanes[channel].queue.add("packet", await packPacket(packet), options);
+    const add = async () => {
+      await this.#backend.admit(channel);
+      return this.#lanes[channel].queue.add("packet", await packPacket(packet), options);
+    };
     await this.#run(add());
   }
 

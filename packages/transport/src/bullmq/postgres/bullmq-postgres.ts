@@ -95,6 +95,8 @@ class PostgresBackend implements BullmqBackend {
     });
   }
 
+  async admit(): Promise<void> {}
+
   onTaken(): void {}
 
   async onRemoved(): Promise<void> {

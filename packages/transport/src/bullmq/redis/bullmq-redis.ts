@@ -13,8 +13,9 @@ import {
 import { openBullmq } from "../bullmq-broker.ts";
 import { type BullmqRedisConfig, type BullmqRedisOptions, bullmqRedisConfig } from "./config.ts";
 import { backendName, blockingConnection, commandConnection, connect, redisFaultOf } from "./connection.ts";
-import { checkVersion, durabilityWarnings } from "./durability.ts";
 import { MarkerListener } from "./marker-listener.ts";
+import { MemoryRoom } from "./memory-room.ts";
+import { checkVersion, durabilityWarnings } from "./server.ts";
 
 /** BullMQ warns of longer waits on one connection. */
 const blockMsMax = 10_000;
@@ -47,6 +48,7 @@ class RedisBackend implements BullmqBackend {
   readonly name = backendName;
   readonly #config: BullmqRedisConfig;
   readonly #redis: Redis;
+  readonly #memory: MemoryRoom;
   readonly #idle = new Set<Channel>();
   readonly #listeners = new Map<Channel, MarkerListener>();
   readonly #markers = new Map<Channel, string>();
@@ -55,6 +57,7 @@ class RedisBackend implements BullmqBackend {
   constructor(config: BullmqRedisConfig, redis: Redis) {
     this.#config = config;
     this.#redis = redis;
+    this.#memory = new MemoryRoom(redis);
   }
 
   openLane(channel: Channel): BullmqLane {
@@ -77,6 +80,11 @@ class RedisBackend implements BullmqBackend {
   async listen(events: BackendEvents): Promise<void> {
     this.#events = events;
     this.#redis.on("error", events.onFault);
+  }
+
+  async admit(channel: Channel): Promise<void> {
+    // What was taken from `records` is free again only once its vectors are in the queue: these may use what is left.
+    if (channel === "records") await this.#memory.admit();
   }
 
   onTaken(channel: Channel, found: boolean): void {

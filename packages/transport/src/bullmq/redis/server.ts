@@ -63,7 +63,7 @@ async function ask<Answer>(question: () => Promise<Answer>): Promise<Answer | nu
   }
 }
 
-function parseInfo(text: string): ReadonlyMap<string, string> {
+export function parseInfo(text: string): ReadonlyMap<string, string> {
   const lines = text.split(/\r?\n/).map((line) => line.split(":", 2));
   return new Map(lines.flatMap(([name, value]) => (name && value !== undefined ? [[name, value]] : [])));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkVersion, durabilityWarnings, type Server } from "./durability.ts";
+import { checkVersion, durabilityWarnings, type Server } from "./server.ts";
 
 const info = {
   server: "# Server\r\nredis_version:7.0.15\r\n",
