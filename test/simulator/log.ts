@@ -16,6 +16,7 @@ export interface LogOptions {
   readonly sessionTimeoutMs: number;
   /** Where a member commits, of what it says is done: what a mutation test replaces. */
   readonly commits: "as told" | "highest acknowledged";
+  readonly onAppend: () => void;
 }
 
 interface Entry {
@@ -112,6 +113,7 @@ export class SimulatedLog implements Server {
     }
     world.note("log:", channel, partition, "takes from", entries.length - added.length, namesOf(envelopes));
     judge.durable(channel, envelopes);
+    this.options.onAppend();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) this.#answer(waiter, false);

@@ -31,6 +31,7 @@ export interface QueueOptions {
   readonly doubles: () => number;
   /** That share of takes gives another than the oldest. */
   readonly reorders: () => number;
+  readonly onPut: () => void;
 }
 
 /** What a process knows of a lease; the packet may be another's by now. */
@@ -51,8 +52,6 @@ export class SimulatedQueue implements Server {
   readonly #channels = { records: new Map<string, Entry>(), vectors: new Map<string, Entry>() };
   readonly #listeners = new Map<Life, (channel: Channel) => void>();
   #keys = 0;
-  /** The most that ever waited, by channel. */
-  readonly waitingMax = { records: 0, vectors: 0 };
 
   constructor(options: QueueOptions) {
     this.#options = options;
@@ -130,7 +129,7 @@ export class SimulatedQueue implements Server {
       world.note("queue:", channel, id, "is put:", namesOf(envelopes));
     }
     judge.durable(channel, envelopes);
-    this.waitingMax[channel] = Math.max(this.waitingMax[channel], this.backlog(channel).waiting);
+    this.#options.onPut();
     this.#announce(channel);
   }
 

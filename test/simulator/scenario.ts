@@ -52,6 +52,8 @@ export interface Rates {
 export interface Scenario {
   readonly seed: number;
   readonly collection: Collection;
+  /** Clients send more, and faster, than can be done: what waits is to stay bounded (promise P5). */
+  readonly isOverload: boolean;
   readonly producers: readonly string[];
   readonly embedders: readonly string[];
   readonly indexers: readonly string[];
@@ -75,15 +77,22 @@ export const settledNone: OutcomeCounts = { indexed: 0, tombstoned: 0, supersede
 
 const faultsEndMs = 40_000;
 
+const hosts = {
+  producers: ["producer 1", "producer 2"],
+  embedders: ["embedder 1", "embedder 2", "embedder 3"],
+  indexers: ["indexer 1", "indexer 2"],
+};
+
 export function scenarioOf(seed: number): Scenario {
   const chance = new Chance(seed ^ 0x5eed);
+  const isOverload = chance.happens(0.02);
   const collection = chance.happens(0.5) ? userVersioned : arrivalVersioned;
-  const producers = ["producer 1", "producer 2"];
-  const embedders = ["embedder 1", "embedder 2", "embedder 3"].slice(0, chance.between(2, 3));
-  const indexers = ["indexer 1", "indexer 2"];
-  const hosts = [...producers, ...embedders, ...indexers, backfillHost];
+  const embedders = hosts.embedders.slice(0, chance.between(2, 3));
+  const partitions = chance.oneOf([0, 1, 2, 3]);
   const records = new Records(chance, collection === userVersioned);
-  const clients = Array.from({ length: chance.between(1, 2) }, () => clientOf(chance, records));
+  const clients = isOverload
+    ? [overloadOf(records, partitions > 0), overloadOf(records, partitions > 0)]
+    : Array.from({ length: chance.between(1, 2) }, () => clientOf(chance, records));
   const run = {
     runId: "run",
     startMs: chance.below(5_000),
@@ -91,17 +100,18 @@ export function scenarioOf(seed: number): Scenario {
       Array.from({ length: chance.between(1, 5) }, () => records.next({ mayBeInvalid: true })),
     ),
   };
-  const partitions = chance.oneOf([0, 1, 2, 3]);
-  const servers = partitions === 0 ? ["store", "queue"] : ["store", "queue", "log"];
   const isCalm = chance.happens(0.1);
-  const faults = isCalm ? [] : faultsOf(chance, { hosts, producers, embedders, servers });
-  const rate = isCalm ? 0 : chance.oneOf([0, 0.01, 0.05]);
+  const servers = partitions === 0 ? ["store", "queue"] : ["store", "queue", "log"];
+  const places = { hosts: [...Object.values(hosts).flat(), backfillHost], ...hosts, embedders, servers };
+  const faults = isCalm ? [] : faultsOf(chance, places);
+  if (isOverload) faults.push(...hosts.indexers.map((host) => stallOf(chance, host)));
+  const rate = isCalm || isOverload ? 0 : chance.oneOf([0, 0.01, 0.05]);
   return {
     seed,
     collection,
-    producers,
+    isOverload,
+    ...hosts,
     embedders,
-    indexers,
     clients,
     run,
     partitions,
@@ -114,9 +124,9 @@ export function scenarioOf(seed: number): Scenario {
       hangs: rate / 2,
     },
     lockMs: chance.oneOf([0.3, 5, 50]),
-    modelRunMs: chance.oneOf([2, 20, 500]),
+    modelRunMs: isOverload ? 50 : chance.oneOf([2, 20, 500]),
     leaseMs: chance.oneOf([3_000, 6_000, 15_000]),
-    backlogPacketsMax: chance.oneOf([1, 3, 20]),
+    backlogPacketsMax: isOverload ? 1 : chance.oneOf([1, 3, 20]),
     quietAtMs: faults.reduce((latest, fault) => Math.max(latest, endOf(fault)), 0),
   };
 }
@@ -131,7 +141,7 @@ class Records {
 
   constructor(chance: Chance, userVersions: boolean) {
     this.#chance = chance;
-    this.#versions = userVersions ? chance.shuffled(Array.from({ length: 400 }, (_, at) => at + 1)) : null;
+    this.#versions = userVersions ? chance.shuffled(Array.from({ length: 1_000 }, (_, at) => at + 1)) : null;
     this.#ids = ["a", "b", "c", "d", "e", "f"].slice(0, chance.between(2, 6));
     this.#poisonRate = chance.oneOf([0, 0.05, 0.2]);
   }
@@ -166,6 +176,23 @@ function clientOf(chance: Chance, records: Records): PlannedClient {
     }),
   );
   return { batches, pauseMsMax: chance.oneOf([0, 200, 5_000]) };
+}
+
+/** As packets for a queue, which counts those; as many records for a log. */
+function overloadOf(records: Records, forLog: boolean): PlannedClient {
+  const [batchesMax, batchRecords] = forLog ? [15, 20] : [60, 1];
+  const batches = Array.from({ length: batchesMax }, () =>
+    Array.from({ length: batchRecords }, () => ({
+      value: records.next({ mayBeInvalid: false }),
+      replayOf: null,
+    })),
+  );
+  return { batches, pauseMsMax: 0 };
+}
+
+/** What comes in goes on, and nothing comes out. */
+function stallOf(chance: Chance, host: string): PlannedFault {
+  return { atMs: chance.below(500), kind: "stall", host, durationMs: chance.oneOf([1, 10_000, 20_000]) };
 }
 
 interface Places {

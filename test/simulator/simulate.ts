@@ -73,6 +73,7 @@ class Simulation {
       leaseMs: this.scenario.leaseMs,
       doubles: () => this.#rates.doubles,
       reorders: () => this.#rates.reorders,
+      onPut: () => this.#checkBacklog("packets", this.#queueWaiting),
     });
     const { partitions } = this.scenario;
     this.#log =
@@ -84,6 +85,7 @@ class Simulation {
             partitions,
             sessionTimeoutMs: 10_000,
             commits: mutation.commits ?? "as told",
+            onAppend: () => this.#checkBacklog("records", this.#logLeft),
           });
     this.#servers = [this.#store, this.#queue, ...(this.#log === null ? [] : [this.#log])];
   }
@@ -113,6 +115,24 @@ class Simulation {
 
   get #logLeft(): number {
     return channels.reduce((left, channel) => left + (this.#log?.left(channel) ?? 0), 0);
+  }
+
+  get #queueWaiting(): number {
+    return channels.reduce((waiting, channel) => waiting + this.#queue.backlog(channel).waiting, 0);
+  }
+
+  /** Producers ask, then send: each may go over the bound by what it sends at once, and what is in hand may come back. */
+  #checkBacklog(unit: "packets" | "records", waiting: number): void {
+    const { backlogPacketsMax, clients, producers, embedders, indexers, isOverload } = this.scenario;
+    // Elsewhere there is too little to go over it, and much that comes twice for its faults.
+    if (!isOverload) return;
+    const inHand = 3 * embedders.length + 2 * indexers.length;
+    const atOnce = Math.max(...clients.flatMap(({ batches }) => batches.map((batch) => batch.length)));
+    const waitingMax =
+      unit === "packets"
+        ? backlogPacketsMax + clients.length + 1 + inHand
+        : producers.length * (100 * backlogPacketsMax + atOnce);
+    if (waiting > waitingMax) this.world.violate("P5", `${waiting} ${unit} wait, at most ${waitingMax} may`);
   }
 
   #left(): string {

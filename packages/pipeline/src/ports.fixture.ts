@@ -160,7 +160,7 @@ export class MemoryStore implements Store {
 export class SentPackets {
   readonly unit = "packets";
   readonly sent: { channel: Channel; packet: ChannelPackets[Channel]; key: string | undefined }[] = [];
-  waiting = 0;
+  readonly waiting = { records: 0, vectors: 0 };
 
   async send<C extends Channel>(
     channel: C,
@@ -169,8 +169,8 @@ export class SentPackets {
   ): Promise<void> {
     this.sent.push({ channel, packet, key: options.key });
   }
-  async backlog(): Promise<Backlog> {
-    return { waiting: this.waiting, inFlight: 0 };
+  async backlog(channel: Channel): Promise<Backlog> {
+    return { waiting: this.waiting[channel], inFlight: 0 };
   }
   get vectors(): VectorEnvelope[] {
     return this.sent
