@@ -54,7 +54,7 @@ export class Host {
   /** Its wall clock less the true one. */
   skewMs = 0;
   life: Life | null = null;
-  lives = 0;
+  calls = 0;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -64,7 +64,6 @@ export class Host {
   start(): void {
     const life = new Life(this, this.#options.world);
     this.life = life;
-    this.lives += 1;
     this.#options.world.note(this.name, "starts");
     this.#options.main(life).then(
       (consumers) => {
@@ -127,6 +126,7 @@ export class Host {
     const { world } = this.#options;
     const { chance } = world;
     const { lost, unanswered } = this.#options.rates();
+    this.calls += 1;
     const crash = this.#crashPhase();
     if (crash === "unsent") {
       this.end("crash");

@@ -11,20 +11,39 @@ export interface Mutation {
 
 const neverAborted = new AbortController().signal;
 
-export const mutations = {
-  "the store's version guard is gone": { rules: { versionGuard: false } },
-  "rows of a write are locked in the order they came": { rules: { sortsById: false } },
-  "the highest offset acknowledged is committed": { commits: "highest acknowledged" },
-  "a delete removes its row": { rules: { tombstones: false } },
-  "dead letters are not waited for": {
-    ports: {
-      store: (store) => ({
-        ...store,
-        addDeadLetters: async (letters) => {
-          store.addDeadLetters(letters).catch(() => {});
-        },
-      }),
-    },
+/** By what is gone: how, and the promises of which one is then broken. */
+export const mutations: Readonly<Record<string, { mutation: Mutation; broken: RegExp }>> = {
+  "the store's version guard is gone": {
+    mutation: { rules: { versionGuard: false } },
+    broken: /^P[23]: /,
   },
-  "what is another's by now goes on": { ports: { signal: () => neverAborted } },
-} as const satisfies Record<string, Mutation>;
+  "rows of a write are locked in the order they came": {
+    mutation: { rules: { sortsById: false } },
+    broken: /^P6: deadlock/,
+  },
+  "the highest offset acknowledged is committed": {
+    mutation: { commits: "highest acknowledged" },
+    broken: /^P1: /,
+  },
+  "a delete removes its row": {
+    mutation: { rules: { tombstones: false } },
+    broken: /^P3: /,
+  },
+  "dead letters are not waited for": {
+    mutation: {
+      ports: {
+        store: (store) => ({
+          ...store,
+          addDeadLetters: async (letters) => {
+            store.addDeadLetters(letters).catch(() => {});
+          },
+        }),
+      },
+    },
+    broken: /^P1: /,
+  },
+  "what is another's by now goes on": {
+    mutation: { ports: { signal: () => neverAborted } },
+    broken: /^P2: .* another's by now/,
+  },
+};

@@ -15,7 +15,8 @@ import { World } from "./world.ts";
 export interface Outcome {
   readonly scenario: Scenario;
   readonly world: World;
-  readonly steps: number;
+  /** By host: how often it called a server. */
+  readonly calls: ReadonlyMap<string, number>;
   /** Null where all promises were kept. */
   readonly violation: Error | null;
 }
@@ -29,15 +30,20 @@ const drainMsMax = 4 * 60_000;
 /** A text that kills its model's thread and has no neighbours is given up after forty tries. */
 const drainWithKillMsMax = 30 * 60_000;
 
+export interface SimulateOptions {
+  readonly mutation?: Mutation;
+  /** Instead of the faults that the seed plans. */
+  readonly faults?: readonly PlannedFault[];
+  /** Keeps all of the trace, not only its end. */
+  readonly traceAll?: boolean;
+}
+
 /** Runs one seed from its first record until nothing is left to do, or to the first promise that was broken. */
-export async function simulate(
-  seed: number,
-  { mutation = {}, traceAll = false }: { mutation?: Mutation; traceAll?: boolean } = {},
-): Promise<Outcome> {
-  const simulation = new Simulation(seed, mutation, traceAll);
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
+  const simulation = new Simulation(seed, options);
   await simulation.run();
-  const { scenario, world } = simulation;
-  return { scenario, world, steps: world.steps, violation: world.violation };
+  const { scenario, world, calls } = simulation;
+  return { scenario, world, calls, violation: world.violation };
 }
 
 class Simulation {
@@ -56,10 +62,11 @@ class Simulation {
   #clientsLeft = 0;
   #backfillLeft = true;
 
-  constructor(seed: number, mutation: Mutation, traceAll: boolean) {
+  constructor(seed: number, { mutation = {}, faults, traceAll = false }: SimulateOptions) {
     this.world = new World(seed, { traceAll });
     this.#judge = new Judge(this.world);
-    this.scenario = scenarioOf(seed);
+    const scenario = scenarioOf(seed);
+    this.scenario = faults === undefined ? scenario : { ...scenario, faults };
     this.#store = new SimulatedStore({
       world: this.world,
       judge: this.#judge,
@@ -103,6 +110,10 @@ class Simulation {
     this.world.after(deadlineMs, null, () => this.world.violate("P6", `not drained: ${this.#left()}`));
     await this.world.run(() => this.#isDrained);
     if (this.world.violation === null) this.#judge.drained((id) => this.#store.rowOf(id));
+  }
+
+  get calls(): ReadonlyMap<string, number> {
+    return new Map([...this.#hosts].map(([name, host]) => [name, host.calls]));
   }
 
   get #rates(): Rates {

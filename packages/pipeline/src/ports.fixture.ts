@@ -64,6 +64,8 @@ export class StubEncoder implements Encoder {
   readonly batches: string[][] = [];
   unavailable = false;
   broken = false;
+  /** Calls that break down whatever they are given, counted from 1. */
+  readonly breaksAt = new Set<number>();
 
   constructor(identity: string) {
     this.identity = identity;
@@ -71,7 +73,8 @@ export class StubEncoder implements Encoder {
 
   async encode(values: readonly unknown[]): Promise<readonly EncodeResult[]> {
     this.batches.push(values as string[]);
-    if (this.broken || values.some((value) => String(value).includes("kill"))) {
+    const breaks = this.broken || this.breaksAt.has(this.batches.length);
+    if (breaks || values.some((value) => String(value).includes("kill"))) {
       throw new MedleyError("encoder_unavailable", "the thread died");
     }
     return values.map((value) => {
