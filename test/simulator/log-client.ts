@@ -160,7 +160,9 @@ class LogMember implements GroupMember {
     this.#generation = joined.generation;
     this.#mustJoin = false;
     this.#positions.clear();
-    this.#events.onAssigned(joined.partitions, { continued: joined.memberId === before });
+    const continued = joined.memberId === before;
+    this.#log.assigned(this.#life, joined.partitions, { continued });
+    this.#events.onAssigned(joined.partitions, { continued });
     const committed = await this.#ask("offsets", () =>
       joined.partitions.map((id) => this.#log.group(group).committed(id)),
     );
@@ -193,7 +195,7 @@ class LogMember implements GroupMember {
     for (const { partition, messages, nextOffset } of fetched) {
       if (this.#paused.has(partition)) continue;
       this.#positions.set(partition, nextOffset);
-      this.#log.gave(this.#life, messages);
+      this.#log.gave(this.#life, { topic, partition }, messages);
       this.#events.onMessages({ topic, partition }, messages, nextOffset);
     }
   }

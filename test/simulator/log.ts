@@ -1,9 +1,10 @@
-import { type Channel, channels, decodePacket, type RecordEnvelope } from "@medley/core";
+import { type Channel, channels, decodePacket, packetRecordsMax, type RecordEnvelope } from "@medley/core";
 import type { KafkaClient, LogPartitionId, NewMessage, TopicMessage } from "@medley/transport/state-machines";
 import { ConsumerGroup } from "./consumer-group.ts";
 import type { Answer, Life, Server } from "./host.ts";
 import type { Judge } from "./judge.ts";
 import { LogClient } from "./log-client.ts";
+import { LogWindow } from "./log-window.ts";
 import { namesOf } from "./queue.ts";
 import type { World } from "./world.ts";
 
@@ -14,6 +15,8 @@ export interface LogOptions {
   readonly judge: Judge;
   readonly partitions: number;
   readonly sessionTimeoutMs: number;
+  /** That a consumer may hold, as its transport was told (promise P5). */
+  readonly messagesInFlightMax: number;
   /** Where a member commits, of what it says is done: what a mutation test replaces. */
   readonly commits: "as told" | "highest acknowledged";
   readonly onAppend: () => void;
@@ -46,9 +49,8 @@ export class SimulatedLog implements Server {
   readonly #topics = new Map<string, Entry[][]>();
   readonly #groups = new Map<string, ConsumerGroup>();
   #waiters: Waiter[] = [];
-  /** By process, partition and record: the highest offset it was given, where a mutation asks for it. */
-  readonly #given = new Map<Life, Map<string, { key: string; offset: bigint }>>();
-  readonly #acknowledged = new Map<Life, Map<string, bigint>>();
+  /** By process, then by topic and partition. */
+  readonly #windows = new Map<Life, Map<string, LogWindow>>();
 
   constructor(options: LogOptions) {
     this.options = options;
@@ -189,32 +191,42 @@ export class SimulatedLog implements Server {
     }, 0);
   }
 
-  /** For the mutation that commits the highest offset acknowledged: what a process was given. */
-  gave(life: Life, messages: readonly TopicMessage[]): void {
-    if (this.options.commits === "as told") return;
-    const given = this.#given.get(life) ?? new Map<string, { key: string; offset: bigint }>();
-    this.#given.set(life, given);
-    for (const { topic, partition, offset } of messages) {
-      const { envelope } = (this.#partitionsOf(topic)[partition] as Entry[])[Number(offset)] as Entry;
-      given.set(`${topic} ${envelope.id}@${envelope.version}`, { key: `${topic} ${partition}`, offset });
+  /** The partitions are the process's now; what it had of others before, and of these unless `continued`, it has no more. */
+  assigned(life: Life, partitions: readonly LogPartitionId[], { continued }: { continued: boolean }): void {
+    const before = this.#windows.get(life);
+    const topics = new Set(partitions.map(({ topic }) => topic));
+    const windows = new Map([...(before ?? [])].filter(([key]) => !topics.has(key.split(" ")[0] as string)));
+    for (const id of partitions) {
+      const kept = continued ? before?.get(keyOf(id)) : undefined;
+      windows.set(keyOf(id), kept ?? new LogWindow());
     }
+    this.#windows.set(life, windows);
   }
 
-  /** The same: what it has acknowledged. */
+  /** The process is given messages. */
+  gave(life: Life, id: LogPartitionId, messages: readonly TopicMessage[]): void {
+    const windows = this.#windows.get(life);
+    const window = windows?.get(keyOf(id));
+    if (windows === undefined || window === undefined) return;
+    const entries = this.#partitionsOf(id.topic)[id.partition] as Entry[];
+    for (const { offset } of messages)
+      window.give(Number(offset), (entries[Number(offset)] as Entry).envelope);
+    const shares = [...windows.keys()].filter((key) => key.startsWith(id.topic)).length;
+    const share = Math.max(this.options.messagesInFlightMax / shares, packetRecordsMax);
+    if (window.length > share + fetchMessagesMax)
+      this.options.world.violate("P5", `${life.host.name} holds ${window.length} messages of ${keyOf(id)}`);
+  }
+
+  /** A stage of the process has resolved for these. */
   acknowledged(life: Life, channel: Channel, envelopes: readonly RecordEnvelope[]): void {
-    if (this.options.commits === "as told") return;
-    const acknowledged = this.#acknowledged.get(life) ?? new Map<string, bigint>();
-    this.#acknowledged.set(life, acknowledged);
-    for (const { id, version } of envelopes) {
-      const given = this.#given.get(life)?.get(`${topicOf(channel)} ${id}@${version}`);
-      if (given !== undefined && given.offset >= (acknowledged.get(given.key) ?? -1n))
-        acknowledged.set(given.key, given.offset);
+    for (const [key, window] of this.#windows.get(life) ?? []) {
+      if (key.startsWith(topicOf(channel))) for (const envelope of envelopes) window.acknowledge(envelope);
     }
   }
 
   #highest(life: Life, told: LogPartitionId & { offset: bigint }): LogPartitionId & { offset: bigint } {
-    const highest = this.#acknowledged.get(life)?.get(`${told.topic} ${told.partition}`) ?? -1n;
-    return highest + 1n > told.offset ? { ...told, offset: highest + 1n } : told;
+    const next = BigInt((this.#windows.get(life)?.get(keyOf(told))?.highestAcknowledged ?? -1) + 1);
+    return next > told.offset ? { ...told, offset: next } : told;
   }
 
   #partitionsOf(topic: string): Entry[][] {
@@ -226,6 +238,10 @@ export class SimulatedLog implements Server {
 
 function topicOf(channel: Channel): string {
   return `${topicPrefix}-${channel}`;
+}
+
+function keyOf({ topic, partition }: LogPartitionId): string {
+  return `${topic} ${partition}`;
 }
 
 function channelOf(topic: string): Channel {

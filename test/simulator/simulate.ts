@@ -24,6 +24,8 @@ export interface Outcome {
 const noFaults: Rates = { lost: 0, unanswered: 0, doubles: 0, reorders: 0, hangs: 0 };
 const restartMsMax = 2_000;
 const graceMs = 2_000;
+/** So few that the largest runs fill a consumer's windows. */
+const messagesInFlightMax = 100;
 const pollIntervalMs = 5_000;
 /** After the last fault: packets wait for half a minute between tries, and pass two channels. */
 const drainMsMax = 4 * 60_000;
@@ -91,6 +93,7 @@ class Simulation {
             judge: this.#judge,
             partitions,
             sessionTimeoutMs: 10_000,
+            messagesInFlightMax,
             commits: mutation.commits ?? "as told",
             onAppend: () => this.#checkBacklog("records", this.#logLeft),
           });
@@ -222,6 +225,7 @@ class Simulation {
       partitions: 1,
       replication: 1,
       retentionHours: 1,
+      messagesInFlightMax,
       onUndecodable: async () => this.world.violate("P1", "a message can't be decoded"),
       timers: life.timers,
       random: life.random,

@@ -43,6 +43,8 @@ export interface KafkaOptions {
   readonly heartbeatIntervalMs?: number;
   /** A `send` that is not answered by then rejects. Default 30 s. */
   readonly sendTimeoutMs?: number;
+  /** Of a consumer: messages read and not yet done, one read over it. Default 10,000, or twice what it has in hand if that is more. */
+  readonly messagesInFlightMax?: number;
   /** Default: this machine's. */
   readonly timers?: Timers;
   /** From 0 to 1; spreads retries. Default: `Math.random`. */
@@ -52,7 +54,7 @@ export interface KafkaOptions {
 /** A packet's records are at most so long together, as what producers put into one packet. */
 const batchBytesMax = 4_000_000;
 /** Of a consumer: enough to go on while a partition that was full is asked for more. */
-const messagesInFlightMin = 10_000;
+const messagesInFlightDefault = 10_000;
 const bytesInFlightMax = 64 * 2 ** 20;
 /** Of the longest record, with its pictures and its vector. */
 const messageBytesMax = 16 * 2 ** 20;
@@ -133,7 +135,9 @@ class KafkaTransport implements Transport {
       batchMessagesMax: packetRecordsMax,
       batchBytesMax,
       batchesInFlightMax: packetsInFlightMax,
-      messagesInFlightMax: Math.max(messagesInFlightMin, packetsInFlightMax * packetRecordsMax * 2),
+      messagesInFlightMax:
+        rest.messagesInFlightMax ??
+        Math.max(messagesInFlightDefault, packetsInFlightMax * packetRecordsMax * 2),
       bytesInFlightMax,
       onFull: (partition) => consumer.pause(partition),
       onRoom: (partition) => consumer.resume(partition),
