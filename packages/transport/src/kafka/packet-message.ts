@@ -15,7 +15,7 @@ import type { NewMessage, TopicMessage } from "./topic-message.ts";
  * An envelope as a message: the key names collection and record, so that all of a record's go to one partition; the value is a
  * packet of this envelope alone, which says its schema version.
  */
-export function messagesOf(packet: ChannelPackets[Channel]): readonly NewMessage[] {
+export function messagesOfPacket(packet: ChannelPackets[Channel]): readonly NewMessage[] {
   const { collection } = packet;
   return packet.envelopes.map((envelope: RecordEnvelope) => ({
     key: `${collection}/${envelope.id}`,
@@ -55,7 +55,7 @@ export interface PacketReceiver<C extends Channel> {
  * The messages as packets, one for each collection. Messages of a later version wait, until a service that reads them takes
  * over; those that hold no packet are handed to `onUndecodable`.
  */
-export function batchesOf<C extends Channel>(
+export function packetBatchesOf<C extends Channel>(
   receiver: PacketReceiver<C>,
   messages: readonly PacketMessage[],
 ): readonly LogBatch<PacketMessage>[] {
