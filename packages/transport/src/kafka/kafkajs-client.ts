@@ -252,7 +252,7 @@ class KafkajsProducer implements KafkaProducer {
       messages: messages.map(({ key, value, headers }) => ({
         key: key as Buffer | string | null,
         value: value as Buffer | string | null,
-        ...(headers === undefined ? {} : { headers }),
+        ...(headers === undefined ? {} : { headers: headerBytesOf(headers) }),
       })),
     });
     // kafkajs asks no broker twice that has answered: messages of a partition that moves to such a broker while another's are
@@ -307,6 +307,11 @@ function headersOf(headers: IHeaders | undefined): TopicMessage["headers"] {
     texts[name] = String(last);
   }
   return texts ?? noHeaders;
+}
+
+/** kafkajs counts a text's characters where it should its bytes. */
+function headerBytesOf(headers: Readonly<Record<string, string>>): Record<string, Buffer> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
 }
 
 interface ProtocolError {

@@ -55,6 +55,12 @@ export class PlatformaticClient implements KafkaClient {
       retries: Number.MAX_SAFE_INTEGER,
       retryDelay: 250,
     });
+    try {
+      await producer.metadata({ topics: [], retries: 3 });
+    } catch (error) {
+      await producer.close(true);
+      throw error;
+    }
     return new PlatformaticProducer(producer);
   }
 
