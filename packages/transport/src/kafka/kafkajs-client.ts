@@ -22,7 +22,7 @@ import {
   type TopicSettings,
   topicConfig,
 } from "./kafka-client.ts";
-import type { NewMessage, TopicMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts";
 
 const { CompressionCodecs, Kafka, logLevel, Partitioners } = kafkajs;
 
@@ -250,8 +250,8 @@ class KafkajsProducer implements KafkaProducer {
       topic,
       acks: -1,
       messages: messages.map(({ key, value, headers }) => ({
-        key: key as Buffer | string | null,
-        value: value as Buffer | string | null,
+        key: bufferOf(key),
+        value: bufferOf(value),
         ...(headers === undefined ? {} : { headers: headerBytesOf(headers) }),
       })),
     });

@@ -9,7 +9,7 @@ import {
   type RecordEnvelope,
 } from "@medley/core";
 import type { LogBatch, LogMessage } from "../log/log-partition.ts";
-import type { NewMessage, TopicMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts";
 
 /**
  * An envelope as a message: the key names collection and record, so that all of a record's go to one partition; the value is a
@@ -109,8 +109,4 @@ function packetOf<C extends Channel>(packet: Packet): ChannelPackets[C] {
 function decode<C extends Channel>(channel: C, { value }: TopicMessage): ChannelPackets[C] {
   if (value === null) throw new MedleyError("body_malformed", `a message of channel ${channel} is empty`);
   return decodePacket(channel, bufferOf(value).toString());
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

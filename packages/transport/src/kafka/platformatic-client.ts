@@ -19,7 +19,7 @@ import {
   topicConfig,
 } from "./kafka-client.ts";
 import { PlatformaticMember } from "./platformatic-member.ts";
-import type { NewMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage } from "./topic-message.ts";
 
 const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;
@@ -169,12 +169,6 @@ class PlatformaticProducer implements KafkaProducer {
   close(): Promise<void> {
     return this.#producer.close(true);
   }
-}
-
-function bufferOf(content: Uint8Array | string | null): Buffer | null {
-  if (content === null) return null;
-  if (typeof content === "string") return Buffer.from(content);
-  return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
 function headersOf(headers: Readonly<Record<string, string>>): Map<Buffer, Buffer> {
