@@ -1,18 +1,23 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
-/**
- * A TCP line to a server. Cut, its connections break and new ones are refused; silent, they stay open and nothing comes
- * through, as behind a firewall that drops packets.
- */
+export interface LineOptions {
+  readonly host: string;
+  readonly port: number;
+  /** What answers pass through. Default: they pass as they are. */
+  readonly answers?: (linePort: number) => Duplex;
+}
+
+/** A TCP line to a server, which can be cut (open connections break, new ones are refused) or stalled (nothing passes). */
 export class Line {
-  readonly #to: { readonly host: string; readonly port: number };
+  readonly #to: LineOptions;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #port = 0;
-  #silent = false;
+  #stalled = false;
 
-  constructor(to: { host: string; port: number }) {
+  constructor(to: LineOptions) {
     this.#to = to;
   }
 
@@ -21,6 +26,9 @@ export class Line {
   }
 
   async mend(): Promise<void> {
+    this.#stalled = false;
+    for (const socket of this.#sockets) socket.resume();
+    if (this.#server !== null) return;
     this.#server = createServer((near) => this.#join(near, connect(this.#to)));
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
@@ -37,13 +45,9 @@ export class Line {
     await closed;
   }
 
-  /** What is underway stays so until it speaks again. */
-  silence(silent: boolean): void {
-    this.#silent = silent;
-    for (const socket of this.#sockets) {
-      if (silent) socket.pause();
-      else socket.resume();
-    }
+  stall(): void {
+    this.#stalled = true;
+    for (const socket of this.#sockets) socket.pause();
   }
 
   #join(near: Socket, far: Socket): void {
@@ -56,7 +60,10 @@ export class Line {
         this.#sockets.delete(socket);
       });
     }
-    near.pipe(far).pipe(near);
-    if (this.#silent) this.silence(true);
+    near.pipe(far);
+    const answers = this.#to.answers?.(this.#port);
+    if (answers === undefined) far.pipe(near);
+    else far.pipe(answers).pipe(near);
+    if (this.#stalled) for (const socket of [near, far]) socket.pause();
   }
 }

@@ -204,6 +204,7 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   const lanes = await openLanes({
     settings,
     connectionString,
+    store,
     resources,
     onFault: (fault) => onFault({ part: "queue", message: fault.message }),
     onWarning: (message) => onFault({ part: "queue", message }),
