@@ -23,6 +23,13 @@ export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
+export {
+  type DeadLetterColumn,
+  type DeadLetterCondition,
+  type DeadLetterOperator,
+  type DeadLetterWhere,
+  deadLetterConditions,
+} from "./dead-letter-filter.ts";
 export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
@@ -58,7 +65,8 @@ export { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.
 export { type Clock, systemClock } from "./ports/clock.ts";
 export type {
   BackfillRun,
-  DeadLetterFilter,
+  DeadLetterCount,
+  DeadLetterPage,
   DeadLetterStore,
   RunProgress,
   RunStore,

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BackfillRun, type DeadLetter, MedleyError, type RunProgress } from "@medley/core";
+import type { BackfillRun, DeadLetter, RunProgress } from "@medley/core";
 import {
   addOutcomes,
   charsOf,
@@ -13,6 +13,7 @@ import {
 } from "@medley/pipeline";
 import type { Source, SourceItem } from "@medley/sources";
 import type { Deployment } from "../deployment/deployment.ts";
+import { sendWhenRoom } from "../ingest/send-when-room.ts";
 
 /**
  * A backfill reads a source in chunks of 100 records (fewer where they are large) and sends each chunk as one packet. States of a run: running -> sent -> done, the
@@ -47,7 +48,6 @@ export interface BackfillResult {
   readonly progress: RunProgress;
 }
 
-const overloadPauseMs = 200;
 const progressIntervalMs = 250;
 // Waiting for the end: a look every tenth of the time waited so far, so that a short wait is not made a long one.
 const endPollMsMin = 10;
@@ -123,6 +123,9 @@ async function* chunksOf(
   if (chunk.length > 0 && !signal.aborted) yield chunk;
 }
 
+/** An input with the version of its place in the run. */
+type PlacedInput = Input & { readonly version: bigint };
+
 async function sendChunk(
   options: BackfillOptions & { readonly signal: AbortSignal },
   run: BackfillRun,
@@ -132,37 +135,25 @@ async function sendChunk(
   const { collection } = deployment.collection(run.collection);
   const where = { collection: run.collection, runId: run.runId };
   const letters: DeadLetter[] = [];
-  const inputs: Input[] = [];
+  const inputs: PlacedInput[] = [];
   for (const [index, item] of items.entries()) {
+    const version = run.baseVersion + BigInt(position + index);
     if (item.ok) {
-      const version = run.baseVersion + BigInt(position + index);
       inputs.push({ value: item.value, source: item.source, textual: source.textual, version });
-    } else
-      letters.push(deadLetterOfRejection({ id: null, code: item.code, message: item.reason }, item, where));
+    } else {
+      const rejection = { id: null, code: item.code, message: item.reason };
+      letters.push(deadLetterOfRejection(rejection, { ...item, version }, where));
+    }
   }
   const { envelopes, rejected } = checkInputs(deployment.produce, collection, inputs);
   for (const rejection of rejected) {
-    const { value, source: place } = inputs[rejection.index] as Input;
+    const { value, source: place, version } = inputs[rejection.index] as PlacedInput;
     // As JSON, so that a row of a CSV file can be replayed without its header line.
     const payload = Buffer.from(JSON.stringify(value));
-    letters.push(deadLetterOfRejection(rejection, { source: place, payload }, where));
+    letters.push(deadLetterOfRejection(rejection, { source: place, payload, version }, where));
   }
   if (letters.length > 0) await deployment.store.addDeadLetters(letters);
   const settled = addOutcomes(noOutcomes, { deadLetters: letters.length });
   const ref = { runId: run.runId, chunk, settled };
   return sendWhenRoom(options.signal, () => send(deployment.produce, collection, envelopes, ref));
-}
-
-/** A full queue slows the reading: nothing is dropped. False: asked to stop while waiting for room. */
-async function sendWhenRoom(signal: AbortSignal, attempt: () => Promise<void>): Promise<boolean> {
-  for (;;) {
-    try {
-      await attempt();
-      return true;
-    } catch (error) {
-      if (!(error instanceof MedleyError) || error.code !== "overloaded") throw error;
-      if (signal.aborted) return false;
-      await sleep(overloadPauseMs);
-    }
-  }
 }

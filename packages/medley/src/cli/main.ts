@@ -132,22 +132,29 @@ function deadLetterCommands(medley: Command, run: Run): void {
       .option("-c, --collection <name>")
       .option("--code <code>", "error code, such as record_invalid")
       .option("--run <run>", "of one backfill")
-      .option("--limit <number>", "at most this many", wholeNumber(1, 10_000), 100);
+      .option("--where <json>", "conditions on the columns of medley.dead_letters, see docs/CLI.md");
   filtered(group.command("list"))
     .option("--all", "also those replayed before")
+    .option("--limit <number>", "at most this many", wholeNumber(1, 10_000), 100)
     .action((options) => run("dead-letters list", (context) => listDeadLetters(context, options)));
   group
     .command("show")
     .argument("<number>", "of dead-letters list", wholeNumber(1, 2 ** 53))
     .action((id) => run("dead-letters show", (context) => showDeadLetter(context, id)));
   filtered(group.command("replay"))
-    .description("send dead letters through the pipeline again, with the versions they had")
+    .description("send dead letters through the pipeline again, oldest first, with the versions they had")
     .argument("[numbers...]", "default: all that the options find", (text, all: number[] = []) => [
       ...all,
       wholeNumber(1, 2 ** 53)(text),
     ])
+    .option("--limit <number>", "at most this many", wholeNumber(1, 2 ** 53))
+    .option("--rate <records>", "at most this many per second", wholeNumber(1, 1_000_000))
     .option("--record <json>", "a mended record for the one letter named")
-    .option("--dry-run", "only count")
+    .option("--dry-run", "only count, by collection and code")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ medley dead-letters replay --where \'{"code": "encoder_failed", "createdAt": {"gte": "2026-11-01"}}\' --rate 50',
+    )
     .action((ids, options) =>
       run("dead-letters replay", (context) => replayDeadLetters(context, { ids, ...options })),
     );
