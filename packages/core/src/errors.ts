@@ -173,6 +173,12 @@ export const errorTable = {
     retryable: false,
     meaning: "a collection's stored spaces differ from the configured ones",
   },
+  role_unknown: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning: "a database role that is to be given rights does not exist",
+  },
   permission_denied: {
     exitCode: 1,
     httpStatus: 503,

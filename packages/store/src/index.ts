@@ -7,6 +7,15 @@ export {
 } from "./embedded/embedded-postgres.ts";
 export type { CollectionLayout } from "./migrations/collection-tables.ts";
 export { type MigrationStep, migrate, planMigration } from "./migrations/migrate.ts";
+export { pgvectorWarning, readPgvectorWarning } from "./migrations/pgvector-version.ts";
+export {
+  type GrantedRole,
+  grantRoles,
+  grantSql,
+  type RoleFault,
+  type RoleKind,
+  readRoleFaults,
+} from "./migrations/roles.ts";
 export { openPool, type PoolOptions } from "./pool.ts";
 export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
 export type { Hit, Search } from "./search.ts";

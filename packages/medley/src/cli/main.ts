@@ -108,7 +108,13 @@ function operatorCommands(medley: Command, run: Run): void {
     .command("migrate")
     .description("create or update Medley's tables and functions (the embedded mode does it by itself)")
     .option("--sql", "print the statements for an administrator to run")
-    .option("--check", "exit with 1 where something is to be done")
+    .option("--check", "exit with 1 where something is to be done, grants included")
+    .option("--role-app <name>", "give this role what the services need, now and with later migrations")
+    .option("--role-read <name>", "give this role searches and the collections' views, likewise")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley migrate --role-app medley_app --role-read medley_read\n  $ medley migrate --sql | psql -v ON_ERROR_STOP=1 $DATABASE_URL",
+    )
     .action((options) => run("migrate", (context) => migrateCommand(context, options)));
   medley
     .command("doctor")
