@@ -1,13 +1,22 @@
-export { buildIndex, type IndexState } from "./collection-index.ts";
+export {
+  buildIndex,
+  dropIndex,
+  type IndexBuild,
+  type IndexBuildOptions,
+  mayIndex,
+  readAllCollections,
+} from "./collection-index.ts";
 export type { CollectionStatus } from "./collection-status.ts";
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   openEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
+export type { IndexProgress } from "./index-progress.ts";
+export { type IndexState, indexRowsMin } from "./index-state.ts";
 export type { CollectionLayout } from "./migrations/collection-tables.ts";
 export { type MigrationStep, migrate, planMigration } from "./migrations/migrate.ts";
-export { pgvectorWarning, readPgvectorWarning } from "./migrations/pgvector-version.ts";
+export { pgvectorWarning, readPgvectorWarning, requirePgvector } from "./migrations/pgvector-version.ts";
 export {
   type GrantedRole,
   grantRoles,
