@@ -1,6 +1,7 @@
 export { openBullmqPostgres } from "./bullmq/postgres/bullmq-postgres.ts";
 export type { BullmqPostgresOptions } from "./bullmq/postgres/config.ts";
 export { migrateBullmq } from "./bullmq/postgres/migrate.ts";
+export { bullmqMigrationSql } from "./bullmq/postgres/migration-sql.ts";
 export { openBullmqRedis } from "./bullmq/redis/bullmq-redis.ts";
 export type { BullmqRedisOptions } from "./bullmq/redis/config.ts";
 export type { KafkaConnection, KafkaLogin } from "./kafka/connection.ts";

@@ -1,10 +1,11 @@
 import { basename } from "node:path";
 import { type BackfillRun, MedleyError, type RunProgress } from "@medley/core";
 import { openSource, type SourceFormat } from "@medley/sources";
-import { buildIndex } from "@medley/store";
+import type { IndexState } from "@medley/store";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { type Context, openHere } from "./context.ts";
+import { finishIndex, type IndexChoice, type Load, prepareIndex } from "./index-after-load.ts";
 import type { Outcome } from "./output.ts";
 import { count, duration, Progress } from "./progress.ts";
 
@@ -14,6 +15,7 @@ export interface BackfillArguments {
   readonly format?: SourceFormat;
   readonly resume?: string;
   readonly detach?: boolean;
+  readonly index?: Exclude<IndexChoice, null>;
 }
 
 /** `medley backfill FILE`: reads a file or stdin into a collection and waits until it is indexed. */
@@ -32,6 +34,9 @@ export async function backfillCommand(context: Context, given: BackfillArguments
     });
   }
   const total = await source.total();
+  const detach = given.detach ?? false;
+  const load: Load = { deployment, collection, index: given.index ?? null };
+  await prepareIndex(load, { detach, total });
   // Whoever has the data folder open runs the stages; where it is this process, they run here.
   if (deployment.database.kind === "own") await deployment.runStages(["embed", "index"]);
 
@@ -52,16 +57,12 @@ export async function backfillCommand(context: Context, given: BackfillArguments
       onProgress: (progress, recordsRead) =>
         bar.update({ done: settled(progress), total: total ?? recordsRead }),
       signal: context.signal,
-      detach: given.detach ?? false,
+      detach,
     });
     bar.stop();
-    if (result.state === "done") await indexAfterLoad(deployment, collection);
-    return outcomeOf(result, {
-      collection,
-      path,
-      seconds: (performance.now() - startedMs) / 1000,
-      deployment,
-    });
+    const seconds = (performance.now() - startedMs) / 1000;
+    const index = result.state === "done" ? await finishIndex(load, context.signal) : null;
+    return outcomeOf(result, { load, path, seconds, index });
   } catch (error) {
     bar.stop();
     if (runId !== "") process.stderr.write(`resume with: ${resumeCommand(runId, path)}\n`);
@@ -94,27 +95,15 @@ export function settled(progress: RunProgress): number {
   return progress.indexed + progress.tombstoned + progress.superseded + progress.deadLetters;
 }
 
-/** Built once, after loading: an index makes each write many times slower. On a server it is the administrator's to build. */
-async function indexAfterLoad(deployment: Deployment, collection: string): Promise<void> {
-  if (deployment.database.kind !== "own") return;
-  const status = (await deployment.store.collectionStatus()).find((one) => one.collection === collection);
-  if (status?.index === "missing" || status?.index === "broken")
-    await buildIndex(deployment.pool, collection);
-}
-
 function resumeCommand(runId: string, path: string): string {
   return `medley backfill --resume ${runId}${path === "-" ? " -" : ""}`;
 }
 
 function outcomeOf(
   { runId, state, recordsRead, progress }: BackfillResult,
-  {
-    collection,
-    path,
-    seconds,
-    deployment,
-  }: { collection: string; path: string; seconds: number; deployment: Deployment },
+  { load, path, seconds, index }: Finished,
 ): Outcome {
+  const { deployment, collection } = load;
   const { segments } = deployment.counters;
   const data = {
     runId,
@@ -125,6 +114,7 @@ function outcomeOf(
     seconds,
     segments: deployment.runsStages ? segments : null,
     resume: state === "interrupted" ? resumeCommand(runId, path) : null,
+    index: index?.state ?? null,
   };
   const rate = count(Math.round(settled(progress) / seconds));
   const parts = [
@@ -140,9 +130,20 @@ function outcomeOf(
       `segments: ${count(encoded)} encoded (${count(encodedByModel)} by a model), ${count(reused)} reused unchanged`,
     );
   }
+  if (index?.text) lines.push(index.text);
   if (progress.deadLetters > 0) lines.push(`see why: medley dead-letters list --run ${runId}`);
   if (state === "interrupted") lines.push(`interrupted; resume with: ${resumeCommand(runId, path)}`);
+  if (state === "interrupted" && load.index === "after")
+    lines.push(`${collection} has no index until then: add --index after, or run medley index ${collection}`);
   if (state === "sent") lines.push("all records are in the queue; follow them with: medley status");
   const exitCode = state === "interrupted" ? 130 : progress.deadLetters > 0 ? 4 : 0;
   return { exitCode, data, text: lines.join("\n") };
+}
+
+interface Finished {
+  readonly load: Load;
+  readonly path: string;
+  readonly seconds: number;
+  /** Null where the load is not done. */
+  readonly index: { readonly state: IndexState; readonly text: string | null } | null;
 }
