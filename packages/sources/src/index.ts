@@ -1,3 +1,4 @@
+export { keepMessage, keptMessage } from "./events/kept-message.ts";
 export { type MapOptions, type MappedMessage, mapMessage } from "./events/map-message.ts";
 export { noMemory, type PartitionMemory } from "./events/message-version.ts";
 export type { SourceMessage } from "./events/source-message.ts";

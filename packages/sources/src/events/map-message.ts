@@ -36,6 +36,7 @@ export type MappedMessage =
       readonly reason: string;
       /** Where it could be read. */
       readonly recordId: string | null;
+      readonly version: bigint | null;
       readonly source: string;
     };
 
@@ -57,11 +58,12 @@ export function mapMessage(
 ): { readonly mapped: MappedMessage; readonly memory: PartitionMemory } {
   const name = messageName(message);
   const key = message.key === null ? null : Buffer.from(message.key).toString("base64");
+  const refuse = (problem: MessageProblem, known: { id?: string; version?: bigint | null } = {}) => {
+    const { id: recordId = null, version = null } = known;
+    const mapped = { kind: "refused" as const, ...problem, recordId, version, source: name };
+    return { mapped, memory: { ...memory, deletedKey: null } };
+  };
   const read = readMessage(source.format, message);
-  const refuse = ({ code, reason }: MessageProblem, recordId: string | null = null) => ({
-    mapped: { kind: "refused" as const, code, reason, recordId, source: name },
-    memory: { ...memory, deletedKey: null },
-  });
   if (!read.ok) return refuse(read.failure);
   const { roots } = read.value;
   const op = isDelete(source.deleteWhen, roots) ? "delete" : read.value.op;
@@ -71,19 +73,16 @@ export function mapMessage(
   if (message.value === null && readsVersion && key !== null && key === memory.deletedKey) {
     return { mapped: { kind: "repeated", source: name }, memory };
   }
+  const given = versionOf(source, collection, message, { roots, memory, nowMs });
+  if (!given.ok) return refuse(invalid(given.failure), { id: id.value });
+  const { version, keys } = given.value;
   const fields = op === "delete" ? succeed({ [opKey]: "delete" }) : fieldsOf(source, collection, roots);
-  if (!fields.ok) return refuse(invalid(fields.failure), id.value);
-  const version = versionOf(source, collection, message, { roots, memory, nowMs });
-  if (!version.ok) return refuse(invalid(version.failure), id.value);
+  if (!fields.ok) return refuse(invalid(fields.failure), { id: id.value, version });
+  const value = { ...fields.value, ...keys, [collection.idKey]: id.value };
   const isDebeziumDelete = source.format === "debezium" && op === "delete" && message.value !== null;
   return {
-    mapped: {
-      kind: "record",
-      value: { ...fields.value, ...version.value.keys, [collection.idKey]: id.value },
-      version: version.value.version,
-      source: name,
-    },
-    memory: { ...version.value.memory, deletedKey: isDebeziumDelete ? key : null },
+    mapped: { kind: "record", value, version, source: name },
+    memory: { ...given.value.memory, deletedKey: isDebeziumDelete ? key : null },
   };
 }
 
