@@ -43,6 +43,7 @@ export async function serve({ config, settings, role, signal, onReady }: ServeOp
     collections: config.collections,
     lock: config.lock,
     settings,
+    encodes: role.searches || role.stages.includes("embed"),
     onFault: ({ part, message }) => logger.warn({ part }, message),
   });
   await deployment.runStages(role.stages);

@@ -14,7 +14,7 @@ export interface ListArguments {
 }
 
 export async function listDeadLetters(context: Context, given: ListArguments): Promise<Outcome> {
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, false);
   const letters = await deployment.store.listDeadLetters(filterOf(given));
   const rows = letters.map((letter) => [
     letter.deadLetterId,
@@ -33,7 +33,7 @@ export async function listDeadLetters(context: Context, given: ListArguments): P
 }
 
 export async function showDeadLetter(context: Context, deadLetterId: number): Promise<Outcome> {
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, false);
   const letter = await readLetter(deployment, deadLetterId);
   const data = shown(letter);
   const text = Object.entries(data)
@@ -55,7 +55,7 @@ export async function replayDeadLetters(context: Context, given: ReplayArguments
   if (given.record !== undefined && given.ids.length !== 1) {
     throw new MedleyError("usage", "--record mends one dead letter", { mend: "name its number" });
   }
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, "own_database");
   const letters =
     given.ids.length > 0
       ? await Promise.all(given.ids.map((id) => readLetter(deployment, id)))
