@@ -14,6 +14,9 @@ import {
 import type { PipelineCounters } from "./counters.ts";
 import { charsOf, PacketRoom } from "./packet-room.ts";
 
+/** Producers are slowed by how full a lane is, which so short a time does not change much. */
+const backlogAgeMsMax = 500;
+
 export interface ProducePorts {
   readonly collections: ReadonlyMap<string, Collection>;
   readonly lanes: Readonly<Record<Lane, Pick<Transport, "unit" | "send" | "backlog">>>;
@@ -105,7 +108,7 @@ export async function send(
   chunk: ChunkRef | null = null,
 ): Promise<void> {
   const transport = ports.lanes[chunk === null ? "stream" : "backfill"];
-  const { waiting } = await transport.backlog("records");
+  const { waiting } = await transport.backlog("records", { ageMsMax: backlogAgeMsMax });
   const waitingMax = ports.backlogPacketsMax * (transport.unit === "packets" ? 1 : packetRecordsMax);
   if (waiting >= waitingMax) {
     throw new MedleyError(
