@@ -1,14 +1,23 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
-/** A TCP line to a server, which can be cut: open connections break, new ones are refused. */
+export interface LineOptions {
+  readonly host: string;
+  readonly port: number;
+  /** What answers pass through. Default: they pass as they are. */
+  readonly answers?: (linePort: number) => Duplex;
+}
+
+/** A TCP line to a server, which can be cut (open connections break, new ones are refused) or stalled (nothing passes). */
 export class Line {
-  readonly #to: { readonly host: string; readonly port: number };
+  readonly #to: LineOptions;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #port = 0;
+  #stalled = false;
 
-  constructor(to: { host: string; port: number }) {
+  constructor(to: LineOptions) {
     this.#to = to;
   }
 
@@ -17,6 +26,9 @@ export class Line {
   }
 
   async mend(): Promise<void> {
+    this.#stalled = false;
+    for (const socket of this.#sockets) socket.resume();
+    if (this.#server !== null) return;
     this.#server = createServer((near) => this.#join(near, connect(this.#to)));
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
@@ -33,6 +45,11 @@ export class Line {
     await closed;
   }
 
+  stall(): void {
+    this.#stalled = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
   #join(near: Socket, far: Socket): void {
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
@@ -43,6 +60,10 @@ export class Line {
         this.#sockets.delete(socket);
       });
     }
-    near.pipe(far).pipe(near);
+    near.pipe(far);
+    const answers = this.#to.answers?.(this.#port);
+    if (answers === undefined) far.pipe(near);
+    else far.pipe(answers).pipe(near);
+    if (this.#stalled) for (const socket of [near, far]) socket.pause();
   }
 }
