@@ -296,6 +296,12 @@ describe("Debezium", () => {
   });
 });
 
+test("when the connector worked on a row is not when the row changed", () => {
+  const value = { ...row, made: "2024-05-01", __ts_ms: nowMs - 1 };
+  const timed = { ...debezium, version: { time: "$source.ts_ms" } } as const;
+  expect(recordOf(timed, { key: { id: 7 }, value })).toContain('no time at "$source.ts_ms"');
+});
+
 describe("CloudEvents", () => {
   const data = { name: "spade", price: 3 };
   const structured = { ...cloudEvent, datacontenttype: "application/json", data };
