@@ -9,13 +9,16 @@ export interface LineOptions {
   readonly answers?: (linePort: number) => Duplex;
 }
 
-/** A TCP line to a server, which can be cut (open connections break, new ones are refused) or stalled (nothing passes). */
+/**
+ * A TCP line to a server. Cut, its connections break and new ones are refused; silent, they stay open and nothing comes
+ * through, as behind a firewall that drops packets.
+ */
 export class Line {
   readonly #to: LineOptions;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #port = 0;
-  #stalled = false;
+  #silent = false;
 
   constructor(to: LineOptions) {
     this.#to = to;
@@ -26,9 +29,6 @@ export class Line {
   }
 
   async mend(): Promise<void> {
-    this.#stalled = false;
-    for (const socket of this.#sockets) socket.resume();
-    if (this.#server !== null) return;
     this.#server = createServer((near) => this.#join(near, connect(this.#to)));
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
@@ -45,9 +45,13 @@ export class Line {
     await closed;
   }
 
-  stall(): void {
-    this.#stalled = true;
-    for (const socket of this.#sockets) socket.pause();
+  /** What is underway stays so until it speaks again. */
+  silence(silent: boolean): void {
+    this.#silent = silent;
+    for (const socket of this.#sockets) {
+      if (silent) socket.pause();
+      else socket.resume();
+    }
   }
 
   #join(near: Socket, far: Socket): void {
@@ -64,6 +68,6 @@ export class Line {
     const answers = this.#to.answers?.(this.#port);
     if (answers === undefined) far.pipe(near);
     else far.pipe(answers).pipe(near);
-    if (this.#stalled) for (const socket of [near, far]) socket.pause();
+    if (this.#silent) this.silence(true);
   }
 }

@@ -1,6 +1,8 @@
-export { openBullmqPostgres } from "./bullmq-postgres/bullmq-postgres.ts";
-export type { BullmqPostgresOptions } from "./bullmq-postgres/config.ts";
-export { migrateBullmq } from "./bullmq-postgres/migrate.ts";
+export { openBullmqPostgres } from "./bullmq/postgres/bullmq-postgres.ts";
+export type { BullmqPostgresOptions } from "./bullmq/postgres/config.ts";
+export { migrateBullmq } from "./bullmq/postgres/migrate.ts";
+export { openBullmqRedis } from "./bullmq/redis/bullmq-redis.ts";
+export type { BullmqRedisOptions } from "./bullmq/redis/config.ts";
 export type { KafkaConnection, KafkaLogin } from "./kafka/connection.ts";
 export { type ConsumeTopicsOptions, consumeTopics } from "./kafka/consume-topics.ts";
 export { type KafkaOptions, openKafka } from "./kafka/kafka.ts";
