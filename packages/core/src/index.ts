@@ -22,6 +22,18 @@ export type {
 export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
+export { type SourceDefinition, sourceName } from "./config/sources.ts";
+export type {
+  DeleteCondition,
+  DeleteValue,
+  FieldPath,
+  MessagePath,
+  PlacePaths,
+  TimePath,
+  TimeUnit,
+  TopicFormat,
+  TopicSource,
+} from "./config/topic-source.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
 export {
   type DeadLetterColumn,
@@ -88,7 +100,7 @@ export {
   type Transport,
 } from "./ports/transport.ts";
 export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
-export { textProblem } from "./record/describe-value.ts";
+export { isObject, textProblem } from "./record/describe-value.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";

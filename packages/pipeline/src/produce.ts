@@ -35,6 +35,9 @@ export interface Input {
   readonly textual: boolean;
   /** The version it was given before, so that a chunk or dead letter sent again keeps it; default: one is given now. */
   readonly version?: bigint;
+  /** See `RecordEnvelope`. */
+  readonly acceptedAtMs?: number;
+  readonly trace?: string;
 }
 
 export interface Rejection {
@@ -69,10 +72,14 @@ export function checkInputs(
 ): Checked {
   const envelopes: RecordEnvelope[] = [];
   const rejected: Rejection[] = [];
-  for (const [index, { value, source, textual, version: given }] of inputs.entries()) {
+  for (const [index, { value, source, textual, version: given, acceptedAtMs, trace }] of inputs.entries()) {
     const arrivalVersion = given === undefined ? ports.versions.next() : version(given);
     const parsed = parseRecord(collection, value, { source, textual, arrivalVersion });
-    if (parsed.ok) envelopes.push(parsed.value);
+    const origin = {
+      ...(acceptedAtMs === undefined ? {} : { acceptedAtMs }),
+      ...(trace === undefined ? {} : { trace }),
+    };
+    if (parsed.ok) envelopes.push({ ...parsed.value, ...origin });
     else rejected.push({ index, ...parsed.failure });
   }
   ports.counters.stages.produce.received += inputs.length;

@@ -14,6 +14,7 @@ export {
   packetBatchesOf,
   packetMessageOf,
 } from "./kafka/packet-message.ts";
+export { requireTopics } from "./kafka/require-topics.ts";
 export type { NewMessage, TopicMessage } from "./kafka/topic-message.ts";
 export { openTopicWriter, type TopicWriter, type TopicWriterOptions } from "./kafka/topic-writer.ts";
 export {

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DeadLetterWhere, packetRecordsMax, type StoredDeadLetter, versionAt } from "@medley/core";
+import {
+  type Collection,
+  type DeadLetterWhere,
+  packetRecordsMax,
+  type StoredDeadLetter,
+  versionAt,
+} from "@medley/core";
 import { checkInputs, type Input, send } from "@medley/pipeline";
 import type { Deployment } from "../deployment/deployment.ts";
+import { replayedMessage } from "../ingest/replay-message.ts";
 import { sendWhenRoom } from "../ingest/send-when-room.ts";
 
 export interface ReplayOptions {
@@ -90,11 +97,11 @@ async function sendLetters(
     const readable: StoredDeadLetter[] = [];
     for (const letter of ofCollection) {
       const { deadLetterId } = letter;
-      const input = inputOf(letter, mended);
-      if (collection === undefined)
-        refusals.push({ deadLetterId, reason: `collection "${name}" is not configured` });
-      else if (input === null)
-        refusals.push({ deadLetterId, reason: "it is no JSON object; give the mended record with --record" });
+      const input =
+        collection === undefined
+          ? `collection "${name}" is not configured`
+          : inputOf(letter, collection, mended);
+      if (typeof input === "string") refusals.push({ deadLetterId, reason: input });
       else {
         inputs.push(input);
         readable.push(letter);
@@ -113,13 +120,15 @@ async function sendLetters(
   return { accepted, refusals };
 }
 
-/** Null where it holds no JSON. */
-function inputOf(letter: StoredDeadLetter, mended: string | null): Input | null {
+/** As text why there is no record in it. */
+function inputOf(letter: StoredDeadLetter, collection: Collection, mended: string | null): Input | string {
+  const message = mended === null ? replayedMessage(letter, collection) : null;
+  if (message !== null) return message;
   let value: unknown;
   try {
     value = JSON.parse(mended ?? Buffer.from(letter.payload).toString("utf8"));
   } catch {
-    return null;
+    return "it is no JSON object; give the mended record with --record";
   }
   // Rows of a CSV file were kept as strings; strings that stand for other types do no harm in the others.
   const textual = letter.stage === "produce";
