@@ -22,6 +22,18 @@ export type {
 export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
+export { type SourceDefinition, sourceName } from "./config/sources.ts";
+export type {
+  DeleteCondition,
+  DeleteValue,
+  FieldPath,
+  MessagePath,
+  PlacePaths,
+  TimePath,
+  TimeUnit,
+  TopicFormat,
+  TopicSource,
+} from "./config/topic-source.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
 export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";

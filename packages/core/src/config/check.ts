@@ -7,6 +7,7 @@ import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.
 import { parseHostPattern } from "./host-pattern.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
+import { type SourceDefinition, sourcesProblems } from "./sources.ts";
 
 /** Which field types an encoder reads. */
 const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
@@ -98,6 +99,9 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     checkSpace(name, space, definition as SpaceDefinition, shape, problems),
   );
   if (spaces.length === 0) problems.push(`collection ${name}: it has no space; add one under "spaces"`);
+  const sources = (shape.sources ?? []).map((source) => Object.freeze(source as SourceDefinition));
+  const target = { fields: shape.fields, versionKey: shape.version ?? null };
+  for (const problem of sourcesProblems(sources, target)) problems.push(`collection ${name}, ${problem}`);
   return Object.freeze({
     name,
     idKey,
@@ -105,6 +109,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     unknownKeys: shape.unknownKeys ?? "reject",
     fields: Object.freeze(fields),
     spaces: Object.freeze(spaces),
+    sources: Object.freeze(sources),
     weights: Object.freeze(
       Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
     ),

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import type { Fields } from "../fields.ts";
+import {
+  type SourceCollection,
+  type TopicSource,
+  topicSourceProblems,
+  topicSourceShape,
+} from "./topic-source.ts";
+
+/** Where records of a collection come from by themselves, besides HTTP and files. Each kind has a file of its own. */
+export type SourceDefinition<F extends Fields = Fields> = TopicSource<F>;
+
+export const sourceShape = z.discriminatedUnion("kind", [topicSourceShape]);
+
+/** How a source is called in messages: unique within its collection. */
+export function sourceName(source: SourceDefinition): string {
+  return `topic ${source.topic}`;
+}
+
+/** Each problem with its mend; the caller adds which collection. */
+export function* sourcesProblems(
+  sources: readonly SourceDefinition[],
+  collection: SourceCollection,
+): Generator<string> {
+  const names = new Set<string>();
+  for (const source of sources) {
+    const name = sourceName(source);
+    if (names.has(name)) yield `${name} is a source twice; remove one`;
+    names.add(name);
+    for (const problem of topicSourceProblems(source, collection)) yield `${name}: ${problem}`;
+  }
+}

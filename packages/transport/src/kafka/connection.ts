@@ -1,0 +1,15 @@
+/** How brokers are reached: whatever of Kafka this process opens takes one. */
+export interface KafkaConnection {
+  /** `host:port` each; any of them names the others. */
+  readonly brokers: readonly string[];
+  readonly client: "kafkajs" | "platformatic";
+  readonly tls: boolean;
+  /** Null: no SASL. */
+  readonly login: KafkaLogin | null;
+}
+
+export interface KafkaLogin {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly username: string;
+  readonly password: string;
+}
