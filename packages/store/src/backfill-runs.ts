@@ -1,8 +1,8 @@
-import type { BackfillRun, RunProgress } from "@medley/core";
+import type { BackfillRun, RunMark, RunPosition, RunProgress } from "@medley/core";
 import type pg from "pg";
 import { withRetry } from "./retry.ts";
 
-const selectSql = `select run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, done,
+const selectSql = `select run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, position, done,
   (extract(epoch from started_at) * 1000)::float8 as started_at_ms
 from medley_internal.backfill_run`;
 
@@ -14,6 +14,7 @@ interface RunRow {
   base_version: string;
   chunks_sent: number;
   records_read: string;
+  position: RunPosition | null;
   done: boolean;
   started_at_ms: number;
 }
@@ -23,8 +24,8 @@ export async function createRun(pool: pg.Pool, run: BackfillRun): Promise<void> 
   await withRetry(() =>
     pool.query(
       `insert into medley_internal.backfill_run
-  (run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, done, started_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000)) on conflict do nothing`,
+  (run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, done, started_at, position)
+values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000), $10) on conflict do nothing`,
       [
         run.runId,
         run.collection,
@@ -35,6 +36,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000)) on conf
         run.recordsRead,
         run.state === "done",
         run.startedAtMs,
+        run.position === null ? null : JSON.stringify(run.position),
       ],
     ),
   );
@@ -58,13 +60,13 @@ export async function listRuns(pool: pg.Pool): Promise<readonly BackfillRun[]> {
 export async function advanceRun(
   pool: pg.Pool,
   runId: string,
-  position: { chunksSent: number; recordsRead: number },
+  { chunksSent, recordsRead, position }: RunMark,
 ): Promise<void> {
   await withRetry(() =>
     pool.query(
-      `update medley_internal.backfill_run set chunks_sent = $2, records_read = $3
+      `update medley_internal.backfill_run set chunks_sent = $2, records_read = $3, position = $4
 where run_id = $1 and chunks_sent <= $2 and records_read <= $3`,
-      [runId, position.chunksSent, position.recordsRead],
+      [runId, chunksSent, recordsRead, position === null ? null : JSON.stringify(position)],
     ),
   );
 }
@@ -97,6 +99,7 @@ function readRow(row: RunRow): BackfillRun {
     baseVersion: BigInt(row.base_version),
     chunksSent: row.chunks_sent,
     recordsRead: Number(row.records_read),
+    position: row.position,
     state: row.done ? "done" : "running",
     startedAtMs: row.started_at_ms,
   };

@@ -23,6 +23,7 @@ const run: BackfillRun = {
   baseVersion: 2n ** 60n,
   chunksSent: 0,
   recordsRead: 0,
+  position: null,
   state: "running",
   startedAtMs: Date.UTC(2026, 0, 1, 0, 0, 0, 123),
 };
@@ -125,9 +126,10 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
     await store.createRun(run);
     await store.createRun({ ...run, source: "other.csv" });
     expect(await store.readRun("run-1")).toEqual(run);
-    await store.advanceRun("run-1", { chunksSent: 5, recordsRead: 500 });
-    await store.advanceRun("run-1", { chunksSent: 4, recordsRead: 400 });
-    expect(await store.readRun("run-1")).toEqual({ ...run, chunksSent: 5, recordsRead: 500 });
+    const position = { after: null, through: '["500"]' };
+    await store.advanceRun("run-1", { chunksSent: 5, recordsRead: 500, position });
+    await store.advanceRun("run-1", { chunksSent: 4, recordsRead: 400, position: null });
+    expect(await store.readRun("run-1")).toEqual({ ...run, chunksSent: 5, recordsRead: 500, position });
     expect(await store.readRunProgress("run-1")).toMatchObject({ chunksDone: 0, indexed: 0, deadLetters: 0 });
     await store.finishRun("run-1");
     expect(await store.readRun("run-1")).toMatchObject({ state: "done" });

@@ -6,6 +6,7 @@ import {
   type DeadLetterFilter,
   type DeadLetterStore,
   MedleyError,
+  type RunMark,
   type RunProgress,
   type RunStore,
   type Store,
@@ -169,8 +170,8 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     return runs.listRuns(this.#pool);
   }
 
-  advanceRun(runId: string, position: { chunksSent: number; recordsRead: number }): Promise<void> {
-    return runs.advanceRun(this.#pool, runId, position);
+  advanceRun(runId: string, mark: RunMark): Promise<void> {
+    return runs.advanceRun(this.#pool, runId, mark);
   }
 
   finishRun(runId: string): Promise<void> {
