@@ -1,28 +1,30 @@
 /**
- * `npm test`: all suites; those against real services where the environment gives their URLs, or, with
- * MEDLEY_SERVICES=native, against services it starts itself. Arguments go to Vitest: `npm test -- packages/core`.
- * What was left out is listed with its reason. The last line: N passed, N failed, N skipped.
+ * `npm test`: all suites; those against real services (see `services/services.ts`) where these can be had. Arguments go
+ * to Vitest: `npm test -- packages/core`. What was left out is listed with its reason. The last line: N passed, N failed,
+ * N skipped.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startNativeServices } from "./native-services.ts";
 import type { TestOutcome } from "./outcome-reporter.ts";
+import { provideServices } from "./services/services.ts";
 
 const root = join(import.meta.dirname, "..");
+const servicesMend = "MEDLEY_SERVICES=native npm test runs them against services of its own (75 MB, once)";
 process.exitCode = await run(process.argv.slice(2));
 
 async function run(vitestArguments: readonly string[]): Promise<number> {
-  using stack = new DisposableStack();
+  await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "medley-outcome-"));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const outcomePath = join(folder, "outcome.json");
-  const variables: NodeJS.ProcessEnv = { ...process.env, MEDLEY_TEST_OUTCOME: outcomePath };
-  if (process.env.MEDLEY_SERVICES === "native") {
-    Object.assign(variables, stack.use(startNativeServices()).variables);
-  }
+  const services = await provideServices(process.env, stack);
+  const variables: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...services.variables,
+    MEDLEY_TEST_OUTCOME: outcomePath,
+  };
   const reporters = ["--reporter=default", "--reporter=./test/outcome-reporter.ts"];
   const exitCode = await vitest([...reporters, ...vitestArguments], variables);
   if (!existsSync(outcomePath)) {
@@ -35,7 +37,8 @@ async function run(vitestArguments: readonly string[]): Promise<number> {
     ({ file, reason }) => `${file}: ${reason ?? reasonOf(file, variables)}`,
   );
   for (const [what, tests] of leftOut) console.log(`left out: ${tests.length} of ${what}`);
-  if (skipped.some(({ file }) => file.endsWith(".services.test.ts"))) console.log(await servicesMend());
+  if (skipped.some(({ file }) => file.endsWith(".services.test.ts"))) console.log(servicesMend);
+  for (const line of services.report) console.log(line);
   console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
   return failed > 0 ? 1 : exitCode;
 }
@@ -59,20 +62,4 @@ function reasonOf(path: string, variables: NodeJS.ProcessEnv): string {
   const named = readFileSync(join(root, path), "utf8").matchAll(/process\.env\.(\w+)/g);
   const missing = new Set([...named].flatMap(([, name]) => (name && !variables[name] ? [name] : [])));
   return missing.size > 0 ? `${[...missing].join(", ")} is not set` : "skipped by the test itself";
-}
-
-async function servicesMend(): Promise<string> {
-  const native = "MEDLEY_SERVICES=native npm test runs them against a Postgres of their own (24 MB, once)";
-  if (!(await dockerAnswers())) return native;
-  return `${native}; Docker answers here: DATABASE_URL can point to a container of pgvector/pgvector:pg16`;
-}
-
-function dockerAnswers(): Promise<boolean> {
-  const answered = Promise.withResolvers<boolean>();
-  request({ socketPath: "/var/run/docker.sock", path: "/_ping", timeout: 500 })
-    .on("response", (response) => answered.resolve(response.statusCode === 200))
-    .on("timeout", () => answered.resolve(false))
-    .on("error", () => answered.resolve(false))
-    .end();
-  return answered.promise;
 }

@@ -17,14 +17,14 @@ export interface RowStore extends AsyncDisposable {
   readonly layout: readonly SegmentLayout[];
 }
 
-/** An embedded store of the collection `films`, its vectors of the given spaces' dimensions, in a folder of its own. */
-export async function openRowStore(dimensions: Readonly<Record<string, number>>): Promise<RowStore> {
+/** A store of the collection `films`, its vectors of the given spaces' dimensions: embedded in a folder of its own, or in an empty database. */
+export async function openRowStore(
+  dimensions: Readonly<Record<string, number>>,
+  databaseUrl?: string,
+): Promise<RowStore> {
   await using resources = new AsyncDisposableStack();
-  const dataDir = mkdtempSync(join(tmpdir(), "medley-bench-"));
-  resources.defer(() => rmSync(dataDir, { recursive: true, force: true }));
-  const database = await openEmbeddedPostgres({ dataDir, port: 0 });
-  resources.defer(() => database.close());
-  const pool = openPool(database);
+  const connectionString = databaseUrl ?? (await embeddedDatabase(resources));
+  const pool = openPool({ connectionString });
   resources.adopt(pool, (open) => open.end());
   const names = Object.keys(dimensions);
   const [collection] = checkConfig({
@@ -46,6 +46,14 @@ export async function openRowStore(dimensions: Readonly<Record<string, number>>)
   const store = await openPostgresStore({ pool, collections });
   const closing = resources.move();
   return { pool, store, layout, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}
+
+async function embeddedDatabase(resources: AsyncDisposableStack): Promise<string> {
+  const dataDir = mkdtempSync(join(tmpdir(), "medley-bench-"));
+  resources.defer(() => rmSync(dataDir, { recursive: true, force: true }));
+  const database = await openEmbeddedPostgres({ dataDir, port: 0 });
+  resources.defer(() => database.close());
+  return database.connectionString;
 }
 
 /** Mulberry32: the same numbers each time. */

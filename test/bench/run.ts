@@ -9,6 +9,7 @@ import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs, stripVTControlCharacters } from "node:util";
 import type { Measurement } from "./measurement.ts";
+import { closeServers } from "./servers.ts";
 
 const here = import.meta.dirname;
 const page = join(here, "../../docs/BENCHMARKS.md");
@@ -34,7 +35,8 @@ async function main(): Promise<number> {
     );
     return 2;
   }
-  const { measurements, broken } = await runAll(positionals.length > 0 ? known.filter(isAsked) : known);
+  const asked = positionals.length > 0 ? known.filter(isAsked) : known;
+  const { measurements, broken } = await runAll(asked).finally(closeServers);
   process.stdout.write(values.json ? `${JSON.stringify(measurements)}\n` : `${tableOf(measurements)}\n`);
   if (values.write) writeFileSync(page, pageOf(measurements));
   return broken ? 1 : 0;

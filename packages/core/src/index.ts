@@ -103,7 +103,7 @@ export {
   type Transport,
 } from "./ports/transport.ts";
 export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
-export { textProblem } from "./record/describe-value.ts";
+export { isObject, textProblem } from "./record/describe-value.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";

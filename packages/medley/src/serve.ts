@@ -14,6 +14,7 @@ import type { LoadedConfig } from "./config/load-config.ts";
 import type { Settings } from "./config/settings.ts";
 import { type Deployment, openDeployment, type StageName } from "./deployment/deployment.ts";
 import { readBacklogs, readStatus } from "./deployment/status.ts";
+import { ingestTopics } from "./ingest/topic-ingest.ts";
 
 /** What a process does: the embedded mode all of it, each service its own part. */
 export interface Role {
@@ -36,16 +37,27 @@ export interface ServeOptions {
 
 const requestsGraceMs = 10_000;
 
-/** Runs a role until the signal aborts, then drains: HTTP first, so that nothing new comes in, then the stages. */
+/** Runs a role until the signal aborts, then drains: HTTP and topics first, so that nothing new comes in, then the stages. */
 export async function serve({ config, settings, role, signal, onReady }: ServeOptions): Promise<void> {
   const logger = pino({ base: { role: role.name } }, pino.destination({ dest: 2, sync: true }));
   await using deployment = await openDeployment({
     collections: config.collections,
     lock: config.lock,
     settings,
+    encodes: role.searches || role.stages.includes("embed"),
     onFault: ({ part, message }) => logger.warn({ part }, message),
   });
   await deployment.runStages(role.stages);
+  await using resources = new AsyncDisposableStack();
+  if (role.produces) {
+    const topics = await ingestTopics({
+      ports: deployment,
+      collections: config.collections.values(),
+      settings,
+      onFault: ({ message }) => logger.warn({ part: "topics" }, message),
+    });
+    resources.adopt(topics, (open) => open.close({ graceMs: requestsGraceMs }));
+  }
   const http = await startHttpServer({
     host: settings.host,
     port: settings.httpPort,

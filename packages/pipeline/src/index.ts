@@ -8,6 +8,7 @@ export {
   type SegmentCounters,
   type StageCounters,
 } from "./counters.ts";
+export { deadLetterOf } from "./dead-letters.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
 export { type IndexPorts, indexRows } from "./index-rows.ts";
 export { charsOf, PacketRoom } from "./packet-room.ts";

@@ -14,6 +14,9 @@ import {
 import type { PipelineCounters } from "./counters.ts";
 import { charsOf, PacketRoom } from "./packet-room.ts";
 
+/** Producers are slowed by how full a lane is, which so short a time does not change much. */
+const backlogAgeMsMax = 500;
+
 export interface ProducePorts {
   readonly collections: ReadonlyMap<string, Collection>;
   readonly lanes: Readonly<Record<Lane, Pick<Transport, "unit" | "send" | "backlog">>>;
@@ -32,6 +35,9 @@ export interface Input {
   readonly textual: boolean;
   /** The version it was given before, so that a chunk or dead letter sent again keeps it; default: one is given now. */
   readonly version?: bigint;
+  /** See `RecordEnvelope`. */
+  readonly acceptedAtMs?: number;
+  readonly trace?: string;
 }
 
 export interface Rejection {
@@ -66,10 +72,14 @@ export function checkInputs(
 ): Checked {
   const envelopes: RecordEnvelope[] = [];
   const rejected: Rejection[] = [];
-  for (const [index, { value, source, textual, version: given }] of inputs.entries()) {
+  for (const [index, { value, source, textual, version: given, acceptedAtMs, trace }] of inputs.entries()) {
     const arrivalVersion = given === undefined ? ports.versions.next() : version(given);
     const parsed = parseRecord(collection, value, { source, textual, arrivalVersion });
-    if (parsed.ok) envelopes.push(parsed.value);
+    const origin = {
+      ...(acceptedAtMs === undefined ? {} : { acceptedAtMs }),
+      ...(trace === undefined ? {} : { trace }),
+    };
+    if (parsed.ok) envelopes.push({ ...parsed.value, ...origin });
     else rejected.push({ index, ...parsed.failure });
   }
   ports.counters.stages.produce.received += inputs.length;
@@ -98,7 +108,7 @@ export async function send(
   chunk: ChunkRef | null = null,
 ): Promise<void> {
   const transport = ports.lanes[chunk === null ? "stream" : "backfill"];
-  const { waiting } = await transport.backlog("records");
+  const { waiting } = await transport.backlog("records", { ageMsMax: backlogAgeMsMax });
   const waitingMax = ports.backlogPacketsMax * (transport.unit === "packets" ? 1 : packetRecordsMax);
   if (waiting >= waitingMax) {
     throw new MedleyError(

@@ -50,7 +50,8 @@ export interface Transport {
     receive: Receive<C>,
     options: { packetsInFlightMax: number },
   ): Promise<Consumer>;
-  backlog(channel: Channel): Promise<Backlog>;
+  /** Exact; with `ageMsMax` it may be as it was so long ago, which spares a log's brokers a question. */
+  backlog(channel: Channel, options?: { ageMsMax: number }): Promise<Backlog>;
   /**
    * Milliseconds since the oldest packet was sent that is not yet acknowledged: the lag in time. 0 where there is none, null
    * where this process can't know it (a log's consumers know it of their own partitions).

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BackfillRun, type DeadLetter, MedleyError, type RunProgress } from "@medley/core";
+import type { BackfillRun, DeadLetter, RunProgress } from "@medley/core";
 import {
   addOutcomes,
   charsOf,
@@ -13,6 +13,7 @@ import {
 } from "@medley/pipeline";
 import type { Source, SourceItem } from "@medley/sources";
 import type { Deployment } from "../deployment/deployment.ts";
+import { sendWhenRoom } from "../ingest/send-when-room.ts";
 
 /**
  * A backfill reads a source in chunks of 100 records (fewer where they are large) and sends each chunk as one packet. States of a run: running -> done.
@@ -50,7 +51,6 @@ export interface BackfillResult {
   readonly progress: RunProgress;
 }
 
-const overloadPauseMs = 200;
 const progressIntervalMs = 250;
 // Waiting for the end: a look every tenth of the time waited so far, so that a short wait is not made a long one.
 const endPollMsMin = 10;
@@ -193,18 +193,4 @@ async function sendChunk(
   const settled = addOutcomes(noOutcomes, { deadLetters: letters.length });
   const ref = { runId: run.runId, chunk, settled };
   return sendWhenRoom(options.signal, () => send(deployment.produce, collection, envelopes, ref));
-}
-
-/** A full queue slows the reading: nothing is dropped. False: asked to stop while waiting for room. */
-async function sendWhenRoom(signal: AbortSignal, attempt: () => Promise<void>): Promise<boolean> {
-  for (;;) {
-    try {
-      await attempt();
-      return true;
-    } catch (error) {
-      if (!(error instanceof MedleyError) || error.code !== "overloaded") throw error;
-      if (signal.aborted) return false;
-      await sleep(overloadPauseMs);
-    }
-  }
 }

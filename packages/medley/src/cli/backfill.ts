@@ -18,7 +18,7 @@ export interface BackfillArguments {
 
 /** `medley backfill FILE`: reads a file or stdin into a collection and waits until it is indexed. */
 export async function backfillCommand(context: Context, given: BackfillArguments): Promise<Outcome> {
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, "own_database");
   const resume = given.resume === undefined ? null : await runToResume(deployment, given.resume);
   const path = given.file ?? resume?.source;
   if (path === undefined) {

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
-import { type Deployment, openDeployment } from "../deployment/deployment.ts";
+import { type Deployment, type DeploymentOptions, openDeployment } from "../deployment/deployment.ts";
 import type { Outcome } from "./output.ts";
 
 /** Options that every command takes. */
@@ -33,7 +33,10 @@ export function configOf(context: Context): Promise<LoadedConfig> {
 }
 
 /** The running deployment of this data folder where there is one, else one of this command's own. */
-export async function openHere(context: Context): Promise<Deployment> {
+export async function openHere(
+  context: Context,
+  encodes: Required<DeploymentOptions>["encodes"],
+): Promise<Deployment> {
   const [{ collections, lock }, settings] = [await configOf(context), settingsOf(context)];
   return openDeployment({
     collections,
@@ -41,6 +44,7 @@ export async function openHere(context: Context): Promise<Deployment> {
     // A command that only passes by takes any free port; `medley up` is the one with a fixed address.
     settings: { ...settings, postgresPort: 0 },
     mayAttach: true,
+    encodes,
     onFault: logFault,
   });
 }

@@ -1,6 +1,7 @@
 import { MedleyError, type StoredDeadLetter } from "@medley/core";
-import { checkInputs, send } from "@medley/pipeline";
+import { checkInputs, type Input, send } from "@medley/pipeline";
 import type { Deployment } from "../deployment/deployment.ts";
+import { replayedMessage } from "../ingest/replay-message.ts";
 import { type Context, openHere } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
 
@@ -14,7 +15,7 @@ export interface ListArguments {
 }
 
 export async function listDeadLetters(context: Context, given: ListArguments): Promise<Outcome> {
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, false);
   const letters = await deployment.store.listDeadLetters(filterOf(given));
   const rows = letters.map((letter) => [
     letter.deadLetterId,
@@ -33,7 +34,7 @@ export async function listDeadLetters(context: Context, given: ListArguments): P
 }
 
 export async function showDeadLetter(context: Context, deadLetterId: number): Promise<Outcome> {
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, false);
   const letter = await readLetter(deployment, deadLetterId);
   const data = shown(letter);
   const text = Object.entries(data)
@@ -55,18 +56,14 @@ export async function replayDeadLetters(context: Context, given: ReplayArguments
   if (given.record !== undefined && given.ids.length !== 1) {
     throw new MedleyError("usage", "--record mends one dead letter", { mend: "name its number" });
   }
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, "own_database");
   const letters =
     given.ids.length > 0
       ? await Promise.all(given.ids.map((id) => readLetter(deployment, id)))
       : await deployment.store.listDeadLetters(filterOf(given));
   const refused: { deadLetterId: number; reason: string }[] = [];
   for (const letter of given.dryRun ? [] : letters) {
-    const reason = await replay(
-      deployment,
-      letter,
-      given.record ?? Buffer.from(letter.payload).toString("utf8"),
-    );
+    const reason = await replay(deployment, letter, given.record ?? null);
     if (reason === null) await deployment.store.markReplayed(letter);
     else refused.push({ deadLetterId: letter.deadLetterId, reason });
   }
@@ -94,23 +91,29 @@ export async function replayDeadLetters(context: Context, given: ReplayArguments
 async function replay(
   deployment: Deployment,
   letter: StoredDeadLetter,
-  record: string,
+  mended: string | null,
 ): Promise<string | null> {
   const { collection } = deployment.collection(letter.collection);
+  const input = (mended === null ? replayedMessage(letter, collection) : null) ?? inputOf(letter, mended);
+  if (typeof input === "string") return input;
+  const { envelopes, rejected } = checkInputs(deployment.produce, collection, [input]);
+  if (rejected[0] !== undefined) return rejected[0].message;
+  await send(deployment.produce, collection, envelopes);
+  return null;
+}
+
+/** The letter's record, or the one mended, with the version it had; as text why it is none. */
+function inputOf(letter: StoredDeadLetter, mended: string | null): Input | string {
   let value: unknown;
   try {
-    value = JSON.parse(record);
+    value = JSON.parse(mended ?? Buffer.from(letter.payload).toString("utf8"));
   } catch {
     return "it is no JSON object; give the mended record with --record";
   }
   // Rows of a CSV file were kept as strings; strings that stand for other types do no harm in the others.
   const textual = letter.stage === "produce";
   const version = letter.version === null ? {} : { version: letter.version };
-  const input = { value, source: letter.source, textual, ...version };
-  const { envelopes, rejected } = checkInputs(deployment.produce, collection, [input]);
-  if (rejected[0] !== undefined) return rejected[0].message;
-  await send(deployment.produce, collection, envelopes);
-  return null;
+  return { value, source: letter.source, textual, ...version };
 }
 
 async function readLetter(deployment: Deployment, deadLetterId: number): Promise<StoredDeadLetter> {

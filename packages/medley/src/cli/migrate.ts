@@ -20,7 +20,7 @@ export async function migrateCommand(context: Context, given: MigrateArguments):
   const [{ collections, lock }, settings] = [await configOf(context), settingsOf(context)];
   const { environment } = settings;
   await using resources = new AsyncDisposableStack();
-  const runtime = resources.use(openModelRuntime({ environment, lock, threads: 1 }));
+  const runtime = resources.use(openModelRuntime({ environment, lock, loads: false }));
   // The dimensions of a column are those of its encoders.
   const encoders = await openEncoders(collections, { runtime, clock: systemClock, environment, resources });
   const opened = [...encoders.values()];

@@ -9,7 +9,7 @@ export async function searchCommand(
   collection: string,
   given: SearchArguments & { explain?: boolean },
 ): Promise<Outcome> {
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, true);
   const opened = deployment.collection(collection);
   const hits = await deployment.search(collection, searchQueryOf(opened, given), context.signal);
   const spaces = opened.layout.map((segment) => segment.space);

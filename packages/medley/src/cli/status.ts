@@ -3,7 +3,7 @@ import { type Context, openHere } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
 
 export async function statusCommand(context: Context): Promise<Outcome> {
-  await using deployment = await openHere(context);
+  await using deployment = await openHere(context, false);
   const status = await readStatus(deployment);
   const collections = table(
     ["collection", "rows", "tombstones", "dead letters", "dimensions", "index"],

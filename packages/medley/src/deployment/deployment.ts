@@ -50,6 +50,11 @@ export interface DeploymentOptions {
   readonly clock?: Clock;
   /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
   readonly encoderOf?: (space: Space) => Encoder | null;
+  /**
+   * Whether models are loaded, which takes memory and a moment: not for what only sends, writes or looks. `own_database`:
+   * where the database is this process's own, so that nobody else can run the stages. Default true.
+   */
+  readonly encodes?: boolean | "own_database";
   /** See `DatabaseOptions`. Default false. */
   readonly mayAttach?: boolean;
   /** Brings the database up to date first. Default: where it is embedded. A server's is migrated by `medley migrate`. */
@@ -156,12 +161,17 @@ export class Deployment implements AsyncDisposable {
 }
 
 /** Throws `device_unavailable`. */
-async function runtimeOptionsOf({ settings, lock }: DeploymentOptions): Promise<ModelRuntimeOptions> {
+async function runtimeOptionsOf(
+  { settings, lock, encodes = true }: DeploymentOptions,
+  database: Database,
+): Promise<ModelRuntimeOptions> {
   const { environment, modelThreads, modelMemoryMegabytesMax } = settings;
   const memoryBytes = process.constrainedMemory() || totalmem();
+  const loads = encodes === "own_database" ? database.kind === "own" : encodes;
   return {
     environment,
-    device: await chooseDevice(settings.device),
+    loads,
+    device: loads ? await chooseDevice(settings.device) : "cpu",
     memoryBytesMax:
       modelMemoryMegabytesMax === null
         ? Math.min(memoryBytes, totalmem()) / 2
@@ -177,7 +187,6 @@ type Opened = Pick<Deployment, "database" | "collections" | "store" | "lanes" | 
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
   const { settings, onFault = () => {} } = options;
   await using resources = new AsyncDisposableStack();
-  const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options)));
   const database = await openDatabase({
     settings,
     mayAttach: options.mayAttach ?? false,
@@ -185,6 +194,7 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
       onFault({ part: "engine", message: `restart ${restart}: ${reason}` }),
   });
   resources.defer(() => database.close());
+  const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options, database)));
   // Not beside the database: making a new one takes 1 GB for a second, and a model half of that while it loads.
   const collections = await openEncoders(options.collections, {
     runtime,

@@ -45,6 +45,7 @@ export class ModelEncoder implements Encoder<string, unknown> {
 
   async encode(values: readonly string[], signal?: AbortSignal): Promise<readonly EncodeResult[]> {
     const { model } = this.#options;
+    assert(model.loaded, "a model that is only described does not encode");
     const { jobInputsMax, inputsAdmittedMax } = model.scale;
     const results = new Array<EncodeResult>(values.length);
     let start = 0;
@@ -69,6 +70,7 @@ export class ModelEncoder implements Encoder<string, unknown> {
   /** Throws `query_invalid`, `encoder_failed` or `encoder_unavailable`. Goes ahead of all records that wait. */
   async encodeQuery(query: unknown, signal?: AbortSignal): Promise<Float32Array> {
     const { model, queryAdmission, inputOf, queryValueOf } = this.#options;
+    assert(model.loaded, "a model that is only described does not encode");
     const input = await inputOf(queryValueOf(query), signal);
     if (!input.ok) {
       const { code, message, ...rest } = input.failure;

@@ -26,6 +26,11 @@ export interface ModelRuntimeOptions {
   readonly device?: Device;
   /** Of all models in all threads together; the first copy of a model is always loaded. Default: no bound. */
   readonly memoryBytesMax?: number;
+  /**
+   * False: models are described, so that their encoders know dimensions and identity, and not loaded; to encode is then a
+   * programmer's error. Default true.
+   */
+  readonly loads?: boolean;
   /** Where the hub's cache is. */
   readonly environment: Environment;
   /** Pins the models of the hub. Default: none is pinned, so only bundled models and folders are loaded. */
@@ -41,6 +46,7 @@ export class ModelRuntime implements AsyncDisposable {
   readonly #pool: ThreadPool;
   readonly #environment: Environment;
   readonly #lock: ModelLock | undefined;
+  readonly #loads: boolean;
   /** By identity. */
   readonly #opened = new Map<string, Promise<OpenModel>>();
   readonly #counters: ModelCounters = {
@@ -57,6 +63,7 @@ export class ModelRuntime implements AsyncDisposable {
     this.device = device;
     this.#environment = options.environment;
     this.#lock = options.lock;
+    this.#loads = options.loads ?? true;
     this.#pool = new ThreadPool({
       threads: threads ?? (device === "cpu" ? availableParallelism() : 1),
       jobsMax,
@@ -126,9 +133,10 @@ export class ModelRuntime implements AsyncDisposable {
     let opening = this.#opened.get(identity);
     if (opening === undefined) {
       const scale = scaleOf(model, { device: this.device, threads: this.threads });
-      opening = this.#pool
-        .open(model)
-        .then(() => new OpenModel({ model, scale, pool: this.#pool, counters: this.#counters }));
+      const loaded = this.#loads;
+      opening = (loaded ? this.#pool.open(model) : Promise.resolve()).then(
+        () => new OpenModel({ model, scale, loaded, pool: this.#pool, counters: this.#counters }),
+      );
       this.#opened.set(identity, opening);
       opening.catch(() => this.#opened.delete(identity));
     }

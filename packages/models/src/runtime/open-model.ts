@@ -25,19 +25,27 @@ const gatherMsMax = 20;
 /** Much shorter than a caller of many rows waits, longer than their preparing takes. */
 const evenAgeMs = 250;
 
-/** A model that the threads of a runtime have loaded, where all its callers meet. */
+/** A model that the threads of a runtime have loaded, where all its callers meet; or one that is only described. */
 export class OpenModel {
   readonly model: Model;
   readonly scale: Scale;
+  readonly loaded: boolean;
   readonly admission: Admission;
   readonly gatherer: Gatherer;
   readonly #pool: ThreadPool;
   readonly #counters: ModelCounters;
 
-  constructor(options: { model: Model; scale: Scale; pool: ThreadPool; counters: ModelCounters }) {
-    const { model, scale, pool, counters } = options;
+  constructor(options: {
+    model: Model;
+    scale: Scale;
+    loaded: boolean;
+    pool: ThreadPool;
+    counters: ModelCounters;
+  }) {
+    const { model, scale, loaded, pool, counters } = options;
     this.model = model;
     this.scale = scale;
+    this.loaded = loaded;
     this.#pool = pool;
     this.#counters = counters;
     this.admission = new Admission({ inputsMax: scale.inputsAdmittedMax, callersMax: callersWaitingMax });

@@ -13,3 +13,6 @@ export interface KafkaLogin {
   readonly username: string;
   readonly password: string;
 }
+
+/** Of a member of a group. */
+export const timings = { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 3_000 };

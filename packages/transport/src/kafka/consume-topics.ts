@@ -1,5 +1,10 @@
 import type { Consumer, MedleyError } from "@medley/core";
-import type { KafkaConnection } from "./connection.ts";
+import { LogConsumer } from "../log/log-consumer.ts";
+import type { LogMessage } from "../log/log-partition.ts";
+import { Brokers } from "./brokers.ts";
+import { clientOf } from "./client-of.ts";
+import { type KafkaConnection, timings } from "./connection.ts";
+import { GroupConsumer } from "./group-consumer.ts";
 import type { TopicMessage } from "./topic-message.ts";
 
 export interface ConsumeTopicsOptions {
@@ -13,14 +18,22 @@ export interface ConsumeTopicsOptions {
    * aborts when the partition is no longer this process's: what comes of it then is not committed, and should not go on.
    */
   receive(messages: readonly TopicMessage[], signal: AbortSignal): Promise<void>;
-  /** Of all partitions together, fetched and not yet committed. */
+  /** Of all partitions together, read and not yet done; one read may go over it. */
   readonly messagesInFlightMax: number;
   /** Messages of one call of `receive`. */
   readonly batchMessagesMax: number;
   /** Faults that are being got over, for logs. */
   readonly onFault: (fault: MedleyError) => void;
-  /** Where the group has no offset yet: from the first message that is kept, or from what comes next. */
+  /** Where the group has no offset, or one that is no longer kept: the first message there is, or what comes next. */
   readonly fromBeginning: boolean;
+}
+
+const batchBytesMax = 4_000_000;
+const bytesInFlightMax = 64 * 2 ** 20;
+
+/** A message whose partition is one queue: the next is received when this one is done. */
+interface OrderedMessage extends LogMessage {
+  readonly message: TopicMessage;
 }
 
 /**
@@ -29,5 +42,44 @@ export interface ConsumeTopicsOptions {
  * and it goes on when they are over.
  */
 export async function consumeTopics(options: ConsumeTopicsOptions): Promise<Consumer> {
-  throw new Error(`to come: ${options.group}`);
+  const { topics, group, receive, messagesInFlightMax, batchMessagesMax, onFault, fromBeginning } = options;
+  const client = await clientOf(options.connection);
+  const brokers = new Brokers(client);
+  try {
+    for (const topic of topics) await brokers.requireTopic(topic);
+  } finally {
+    await brokers.close();
+  }
+  const log: LogConsumer<OrderedMessage> = new LogConsumer({
+    batchesOf: (ordered) => {
+      const messages = ordered.map(({ message }) => message);
+      return [{ messages: ordered, receive: (_, signal) => receive(messages, signal) }];
+    },
+    batchMessagesMax,
+    batchBytesMax,
+    batchesInFlightMax: Number.MAX_SAFE_INTEGER,
+    messagesInFlightMax,
+    bytesInFlightMax,
+    onFull: (partition) => consumer.pause(partition),
+    onRoom: (partition) => consumer.resume(partition),
+    onProgress: () => consumer.progressed(),
+  });
+  const consumer = new GroupConsumer({
+    client,
+    group,
+    topics,
+    fromBeginning,
+    ...timings,
+    log,
+    messageOf: orderedMessageOf,
+    onFault,
+  });
+  consumer.start();
+  return consumer;
+}
+
+function orderedMessageOf(message: TopicMessage): OrderedMessage {
+  const { offset, timestampMs, key, value } = message;
+  const bytes = (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
+  return { offset, timestampMs, bytes, order: "partition", group: "partition", message };
 }

@@ -1,0 +1,69 @@
+import { MedleyError } from "@medley/core";
+import { withDeadline } from "../deadline.ts";
+import { faultOf } from "../lease-consumer.ts";
+import type { KafkaAdmin, KafkaClient, PartitionEnds, TopicSettings } from "./kafka-client.ts";
+
+const answerTimeoutMs = 10_000;
+
+/** Questions to the brokers, each answered within ten seconds or refused as `transport_unavailable`. */
+export class Brokers {
+  readonly #client: KafkaClient;
+  #admin: Promise<KafkaAdmin> | null = null;
+  #closed = false;
+
+  constructor(client: KafkaClient) {
+    this.#client = client;
+  }
+
+  /** Makes the topic unless it is there. */
+  async ensureTopic(topic: string, settings: TopicSettings): Promise<void> {
+    await this.#ask(`making topic ${topic}`, async (admin) => {
+      if (!(await admin.hasTopic(topic))) await admin.createTopic(topic, settings);
+    });
+  }
+
+  /** Throws `transport_unavailable` also where the topic is missing. */
+  async requireTopic(topic: string): Promise<void> {
+    if (await this.#ask(`looking for topic ${topic}`, (admin) => admin.hasTopic(topic))) return;
+    throw new MedleyError("transport_unavailable", `Kafka has no topic ${topic}, or does not show it`, {
+      mend: "make the topic, or let this user describe it",
+    });
+  }
+
+  /** Of a topic's partitions: what they hold, and what the group has committed. */
+  async standing(
+    topic: string,
+    group: string,
+  ): Promise<readonly (PartitionEnds & { committed: bigint | null })[]> {
+    return this.#ask(`counting topic ${topic}`, async (admin) => {
+      // In this order what is committed is never beyond an end that was asked for before it.
+      const committed = await admin.committed(group, topic);
+      const ends = await admin.ends(topic);
+      return ends.map((end, partition) => ({ ...end, committed: committed[partition] ?? null }));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#forget();
+  }
+
+  async #ask<Answer>(what: string, ask: (admin: KafkaAdmin) => Promise<Answer>): Promise<Answer> {
+    if (this.#closed) throw new MedleyError("transport_unavailable", "the connection to Kafka is closed");
+    this.#admin ??= this.#client.openAdmin();
+    const admin = this.#admin;
+    try {
+      return await withDeadline(admin.then(ask), answerTimeoutMs);
+    } catch (error) {
+      // Another question may have met the fault first, and opened a new one.
+      if (this.#admin === admin) void this.#forget();
+      throw faultOf(error, "Kafka", what);
+    }
+  }
+
+  async #forget(): Promise<void> {
+    const admin = this.#admin;
+    this.#admin = null;
+    await withDeadline(Promise.resolve(admin?.then((open) => open.close())), answerTimeoutMs).catch(() => {});
+  }
+}

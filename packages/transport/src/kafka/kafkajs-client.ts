@@ -1,0 +1,284 @@
+import type { CompressionAlgorithmSpecification } from "@platformatic/kafka";
+import kafkajs, {
+  type Admin,
+  type IHeaders,
+  type KafkaMessage,
+  type PartitionerArgs,
+  type Producer,
+} from "kafkajs";
+import type { PartitionOffset } from "../log/log-consumer.ts";
+import type { LogPartitionId } from "../log/log-partition.ts";
+import type { KafkaConnection } from "./connection.ts";
+import {
+  type GroupMember,
+  type GroupOptions,
+  type KafkaAdmin,
+  type KafkaClient,
+  type KafkaProducer,
+  type MemberEvents,
+  type PartitionEnds,
+  type TopicSettings,
+  topicConfig,
+} from "./kafka-client.ts";
+import type { NewMessage, TopicMessage } from "./topic-message.ts";
+
+const { CompressionCodecs, Kafka, logLevel, Partitioners } = kafkajs;
+
+// Snappy, LZ4 and zstd: users' topics may hold any of them, and kafkajs brings none.
+for (const bitmask of [2, 3, 4]) {
+  const codec = async () =>
+    (await import("@platformatic/kafka")).compressionsAlgorithmsByBitmask[
+      bitmask
+    ] as CompressionAlgorithmSpecification;
+  (CompressionCodecs as Record<number, unknown>)[bitmask] = () => ({
+    compress: async ({ buffer }: { buffer: Buffer }) => (await codec()).compressSync(buffer),
+    decompress: async (buffer: Buffer) => (await codec()).decompressSync(buffer),
+  });
+}
+
+const connectTimeoutMs = 5_000;
+const requestTimeoutMs = 10_000;
+/** A broker that was killed is back within half a minute; a member keeps its place and a producer its numbers so long. */
+const retry = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 40 };
+/** Also how long a partition may wait to be read again that was resumed while nothing else had messages. */
+const fetchWaitMsMax = 100;
+const fetchBytesMax = 8 * 2 ** 20;
+const partitionFetchBytesMax = 2 ** 20;
+const metadataAgeMsMax = 60_000;
+
+/** kafkajs. What it would log as an error comes as a member's fault; admin and producer are silent, and reject. */
+export class KafkajsClient implements KafkaClient {
+  readonly #connection: KafkaConnection;
+
+  constructor(connection: KafkaConnection) {
+    this.#connection = connection;
+  }
+
+  #kafka(onError: (message: string) => void = () => {}): InstanceType<typeof Kafka> {
+    const { brokers, tls, login } = this.#connection;
+    return new Kafka({
+      clientId: "medley",
+      brokers: [...brokers],
+      ssl: tls,
+      ...(login === null ? {} : { sasl: saslOf(login) }),
+      connectionTimeout: connectTimeoutMs,
+      authenticationTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      enforceRequestTimeout: true,
+      logLevel: logLevel.ERROR,
+      logCreator:
+        () =>
+        ({ log }) =>
+          onError(typeof log.error === "string" ? `${log.message}: ${log.error}` : log.message),
+    });
+  }
+
+  async openAdmin(): Promise<KafkaAdmin> {
+    const admin = this.#kafka().admin({ retry: { ...retry, retries: 3 } });
+    await admin.connect();
+    return new KafkajsAdmin(admin);
+  }
+
+  async openProducer(): Promise<KafkaProducer> {
+    const written = new WrittenPartitions();
+    const producer = this.#kafka().producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      metadataMaxAge: metadataAgeMsMax,
+      createPartitioner: written.createPartitioner,
+      retry,
+    });
+    await producer.connect();
+    return new KafkajsProducer(producer, written);
+  }
+
+  async join(options: GroupOptions, events: MemberEvents): Promise<GroupMember> {
+    const kafka = this.#kafka((message) => events.onFault(new Error(message)));
+    const consumer = kafka.consumer({
+      groupId: options.group,
+      sessionTimeout: options.sessionTimeoutMs,
+      rebalanceTimeout: Math.max(options.sessionTimeoutMs, 30_000),
+      heartbeatInterval: options.heartbeatIntervalMs,
+      allowAutoTopicCreation: false,
+      metadataMaxAge: metadataAgeMsMax,
+      maxWaitTimeInMs: fetchWaitMsMax,
+      maxBytes: fetchBytesMax,
+      maxBytesPerPartition: partitionFetchBytesMax,
+      // It is made anew by whoever hears `onEnded`, also where kafkajs itself would not try again.
+      retry: { ...retry, restartOnFailure: async () => false },
+    });
+    let memberId: string | null = null;
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      const continued = payload.memberId === memberId;
+      memberId = payload.memberId;
+      events.onAssigned(partitionsOf(payload.memberAssignment), { continued });
+    });
+    consumer.on(consumer.events.CRASH, ({ payload }) => events.onEnded(payload.error));
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...options.topics], fromBeginning: options.fromBeginning });
+    const running = consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch }) => {
+        const { topic, partition, messages } = batch;
+        const id = { topic, partition };
+        const nextOffset = BigInt(batch.lastOffset()) + 1n;
+        events.onMessages(
+          id,
+          messages.map((message) => messageOf(id, message)),
+          nextOffset,
+        );
+      },
+    });
+    running.catch((error) => events.onEnded(error));
+    return {
+      pause: ({ topic, partition }) => consumer.pause([{ topic, partitions: [partition] }]),
+      resume: ({ topic, partition }) => consumer.resume([{ topic, partitions: [partition] }]),
+      commit: (offsets: readonly PartitionOffset[]) =>
+        consumer.commitOffsets(offsets.map((one) => ({ ...one, offset: one.offset.toString() }))),
+      close: () => consumer.disconnect(),
+    };
+  }
+
+  isTooLarge(error: unknown): boolean {
+    return typeOf(error) === "MESSAGE_TOO_LARGE";
+  }
+}
+
+class KafkajsAdmin implements KafkaAdmin {
+  readonly #admin: Admin;
+
+  constructor(admin: Admin) {
+    this.#admin = admin;
+  }
+
+  async hasTopic(topic: string): Promise<boolean> {
+    // Asking for the one topic would make it where brokers make topics by themselves.
+    return (await this.#admin.listTopics()).includes(topic);
+  }
+
+  async createTopic(topic: string, settings: TopicSettings): Promise<void> {
+    await this.#admin.createTopics({
+      topics: [
+        {
+          topic,
+          numPartitions: settings.partitions,
+          replicationFactor: settings.replication,
+          configEntries: [...topicConfig(settings)],
+        },
+      ],
+    });
+  }
+
+  async ends(topic: string): Promise<readonly PartitionEnds[]> {
+    const offsets = await this.#admin.fetchTopicOffsets(topic);
+    return offsets
+      .sort((a, b) => a.partition - b.partition)
+      .map(({ low, high }) => ({ first: BigInt(low), next: BigInt(high) }));
+  }
+
+  async committed(group: string, topic: string): Promise<readonly (bigint | null)[]> {
+    const [found] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] });
+    return (found?.partitions ?? [])
+      .sort((a, b) => a.partition - b.partition)
+      .map(({ offset }) => (offset.startsWith("-") ? null : BigInt(offset)));
+  }
+
+  close(): Promise<void> {
+    return this.#admin.disconnect();
+  }
+}
+
+/** Which partitions the messages of a `send` went to. */
+class WrittenPartitions {
+  readonly #choose = Partitioners.DefaultPartitioner();
+  readonly partitions = new Set<number>();
+
+  readonly createPartitioner = () => (args: PartitionerArgs) => {
+    const partition = this.#choose(args);
+    this.partitions.add(partition);
+    return partition;
+  };
+}
+
+class KafkajsProducer implements KafkaProducer {
+  readonly #producer: Producer;
+  readonly #written: WrittenPartitions;
+
+  constructor(producer: Producer, written: WrittenPartitions) {
+    this.#producer = producer;
+    this.#written = written;
+  }
+
+  async send(topic: string, messages: readonly NewMessage[]): Promise<void> {
+    const { partitions } = this.#written;
+    partitions.clear();
+    const answers = await this.#producer.send({
+      topic,
+      acks: -1,
+      messages: messages.map(({ key, value, headers }) => ({
+        key: key as Buffer | string | null,
+        value: value as Buffer | string | null,
+        ...(headers === undefined ? {} : { headers }),
+      })),
+    });
+    // kafkajs asks no broker twice that has answered: messages of a partition that moves to such a broker while the others
+    // are retried are dropped without a word.
+    const answered = new Set(answers.map(({ partition }) => partition));
+    const missing = [...partitions].filter((partition) => !answered.has(partition));
+    if (missing.length > 0) throw new Error(`no answer for partitions ${missing.join(", ")} of ${topic}`);
+  }
+
+  close(): Promise<void> {
+    return this.#producer.disconnect();
+  }
+}
+
+function saslOf({ mechanism, username, password }: NonNullable<KafkaConnection["login"]>) {
+  return { mechanism, username, password } as { mechanism: "plain"; username: string; password: string };
+}
+
+function partitionsOf(assignment: Readonly<Record<string, readonly number[]>>): readonly LogPartitionId[] {
+  return Object.entries(assignment).flatMap(([topic, partitions]) =>
+    partitions.map((partition) => ({ topic, partition })),
+  );
+}
+
+const noHeaders: TopicMessage["headers"] = Object.freeze({});
+
+function messageOf(
+  { topic, partition }: LogPartitionId,
+  { offset, key, value, headers, timestamp }: KafkaMessage,
+): TopicMessage {
+  return {
+    topic,
+    partition,
+    offset: BigInt(offset),
+    key,
+    value,
+    headers: headersOf(headers),
+    timestampMs: Number(timestamp),
+  };
+}
+
+function headersOf(headers: IHeaders | undefined): TopicMessage["headers"] {
+  let texts: Record<string, string> | null = null;
+  for (const name in headers) {
+    const value = headers[name];
+    const last = Array.isArray(value) ? value.at(-1) : value;
+    if (last === undefined) continue;
+    texts ??= {};
+    texts[name] = String(last);
+  }
+  return texts ?? noHeaders;
+}
+
+/** The protocol's name of an error, which kafkajs may have wrapped. */
+function typeOf(error: unknown): string | null {
+  let current = error as { type?: string; originalError?: unknown; cause?: unknown } | undefined;
+  for (let depth = 0; current !== undefined && current !== null && depth < 5; depth += 1) {
+    if (typeof current.type === "string") return current.type;
+    current = (current.originalError ?? current.cause) as typeof current;
+  }
+  return null;
+}
