@@ -12,6 +12,8 @@ import { planOf } from "./table-source.ts";
 /** States of rows, read after `version` was given. */
 export interface ChangeBatch {
   readonly version: bigint;
+  /** `public.products`. */
+  readonly table: string;
   /** As they came, for the check against the collection: upserts and deletes, each id once. */
   readonly records: readonly Record<string, unknown>[];
   /** `reason` holds nothing of the row. */
@@ -49,6 +51,22 @@ interface Session extends AsyncDisposable {
   readonly read: pg.Client;
   readonly plan: TablePlan;
   readonly sourceId: string;
+}
+
+/**
+ * Throws `source_mismatch` or `outbox_behind` where it can't work. A database that does not answer is waited for, and so, where it is
+ * Medley's own embedded one, are triggers: it can be reached only while Medley runs.
+ */
+export async function openRelay(options: TableRelayOptions): Promise<TableRelay> {
+  try {
+    const session = await openSession(options, () => {});
+    await session[Symbol.asyncDispose]();
+  } catch (error) {
+    const fault = faultOf(error);
+    const passes = fault instanceof MedleyError && (fault.retryable || options.embedded);
+    if (!passes) throw fault;
+  }
+  return new TableRelay(options);
 }
 
 /**
@@ -249,7 +267,7 @@ where source_id = $1 order by position limit ${changesMax}${isLocking ? " for up
 }
 
 function batchOf(
-  { collection }: TablePlan,
+  { collection, name }: TablePlan,
   version: bigint,
   changed: readonly ChangedKey[],
   states: readonly RowState[],
@@ -266,5 +284,5 @@ function batchOf(
     const above = versionKey === null ? {} : { [versionKey]: String(last + 1n) };
     records.push({ [idKey]: id, ...above, [opKey]: "delete" });
   }
-  return { version, records, unreadable };
+  return { version, table: name, records, unreadable };
 }

@@ -3,7 +3,7 @@ import { type Collection, canonicalJson, type TableSource, tableName } from "@me
 import type pg from "pg";
 import { badItem, type SourceItem } from "../item.ts";
 import type { Source, SourceRange } from "../source.ts";
-import { snapshotVersion } from "./outbox.ts";
+import { type OutboxStatus, readOutboxStatus, snapshotVersion } from "./outbox.ts";
 import { type RowState, readPage } from "./row-reader.ts";
 import { queryText, TableDatabase, type TableDatabaseOptions } from "./table-database.ts";
 import { idOfKey, planTable, type TablePlan } from "./table-plan.ts";
@@ -73,6 +73,10 @@ export class TableRows implements Source, AsyncDisposable {
     const columns = [...key, ...selected.map(({ column }) => column)].map(({ name, type }) => [name, type]);
     const described = [shape.oid, columns, collection.name, source.where ?? null];
     return createHash("sha256").update(canonicalJson(described)).digest("hex");
+  }
+
+  outboxStatus(deployment: string): Promise<OutboxStatus> {
+    return this.#database.run((client) => readOutboxStatus(client, this.plan, deployment));
   }
 
   snapshotVersion(): Promise<bigint> {
