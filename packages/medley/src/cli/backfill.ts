@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { type BackfillRun, MedleyError, type RunProgress, type TableSource, tableName } from "@medley/core";
+import { type BackfillRun, MedleyError, type RunProgress, tableName } from "@medley/core";
 import { openSource, openTable, type Source, type SourceFormat } from "@medley/sources";
 import { buildIndex } from "@medley/store";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
@@ -91,26 +91,30 @@ async function runToResume(deployment: Deployment, runId: string): Promise<Backf
   return run;
 }
 
+function nameOf(table: string): string {
+  const { schema, name } = tableName(table);
+  return `${schema}.${name}`;
+}
+
 /** `postgres:public.products`, a table that is a source of some collection. Throws `usage` where it is of none, or of several. */
 async function openTableHere(
   context: Context,
   { collections, database }: Deployment,
   { path, named, resources }: { path: string; named: string | undefined; resources: AsyncDisposableStack },
 ): Promise<{ collection: string; source: Source }> {
-  const wanted = path.slice(tablePrefix.length);
+  const wanted = nameOf(path.slice(tablePrefix.length));
   const tables = configuredTables(
     [...collections.values()].map(({ collection }) => collection),
     settingsOf(context),
     database,
   );
-  const nameOf = ({ table }: TableSource) => Object.values(tableName(table)).join(".");
   const found = tables.filter(
     ({ collection, source }) =>
-      [source.table, nameOf(source)].includes(wanted) && (named ?? collection.name) === collection.name,
+      nameOf(source.table) === wanted && (named ?? collection.name) === collection.name,
   );
   const [one, another] = found;
   if (one === undefined) {
-    const known = tables.map(({ source }) => `${tablePrefix}${nameOf(source)}`).join(", ");
+    const known = tables.map(({ source }) => `${tablePrefix}${nameOf(source.table)}`).join(", ");
     throw new MedleyError("usage", `table ${wanted} is no source of a collection`, {
       mend: `configured: ${known || "none; add it to the collection's sources"}`,
     });

@@ -83,7 +83,9 @@ export function productsOf(
   const all = { title: "text", kind: "category", price: "number", ...fields };
   const spaces = { price: { encoder: "number", field: "price", range: [0, 100] } };
   const sources = [{ kind: "postgres", table: "products", ...source }];
-  const [checked] = checkConfig({ collections: { products: { fields: all, spaces, sources, ...collection } } });
+  const [checked] = checkConfig({
+    collections: { products: { fields: all, spaces, sources, ...collection } },
+  });
   return checked as Collection;
 }
 
