@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import type pg from "pg";
 import { dropOutboxSql, type Outbox, outboxOf, uninstallSql } from "./outbox-ddl.ts";
-import { faultOf, queryText } from "./table-database.ts";
+import { conditionFaultOf, queryText } from "./table-database.ts";
 import type { TablePlan } from "./table-plan.ts";
 
 type Client = Pick<pg.Client, "query">;
@@ -123,7 +123,7 @@ async function inTransaction(client: pg.Client, statements: string): Promise<voi
     );
   } catch (error) {
     await client.query("rollback").catch(() => {});
-    throw faultOf(error);
+    throw conditionFaultOf(error);
   }
 }
 

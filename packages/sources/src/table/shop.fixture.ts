@@ -43,13 +43,14 @@ export class ShopDatabase implements AsyncDisposable {
   async relay(
     collection: Collection,
     deliver: TableRelayOptions["deliver"] = async () => {},
+    database = this.options,
   ): Promise<{ relay: TableRelay; batches: ChangeBatch[]; faults: Error[] }> {
     const [source] = collection.sources;
     if (source?.kind !== "postgres") throw new Error("no table");
     const batches: ChangeBatch[] = [];
     const faults: Error[] = [];
     const relay = await openRelay({
-      ...this.options,
+      ...database,
       collection,
       source,
       deployment: "test",

@@ -93,6 +93,19 @@ export function isDataFault(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code ?? "").startsWith("22");
 }
 
+/** Of a statement that reads no row: then the value is the configuration's. */
+export function conditionFaultOf(error: unknown): unknown {
+  if (!isDataFault(error)) return faultOf(error);
+  return new MedleyError(
+    "source_mismatch",
+    `"where" has a value that is none of its column: ${(error as Error).message}`,
+    {
+      mend: "write it as the column's type has it",
+      cause: error,
+    },
+  );
+}
+
 /** What Postgres or the network says as a `MedleyError`; anything else as it is. Messages hold no values of rows. */
 export function faultOf(error: unknown): unknown {
   if (error instanceof MedleyError || !(error instanceof Error)) return error;

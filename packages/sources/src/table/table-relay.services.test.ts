@@ -78,6 +78,26 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("table relay (needs DATA
     expect(kept([...quick.batches, ...slow.batches])).toEqual([row(1, 2)]);
   });
 
+  test("what is sent with a version was read after it was given, also where another one was given meanwhile", async () => {
+    await shop.install(admin, collection);
+    await admin.query(insert(1, 1));
+    const other = await shop.client();
+    await other.query("begin");
+    const between = await nextVersion(other);
+    // This relay has its change in hand and waits for a version.
+    const { batches } = await shop.relay(collection);
+    await until(async () => {
+      const blocked =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+      return Number((await admin.query(blocked)).rows[0].count) > 0;
+    });
+    await admin.query("update products set price = 2 where id = 1");
+    await other.query("commit");
+    await until(() => batches.length > 0);
+    expect(batches[0]?.version).toBeGreaterThan(between);
+    expect(batches[0]?.records).toEqual([row(1, 2)]);
+  });
+
   test("versions grow over connections, whatever the isolation, and outlast what is rolled back", async () => {
     await shop.install(admin, collection);
     const clients = await Promise.all(Array.from({ length: 4 }, () => shop.client()));

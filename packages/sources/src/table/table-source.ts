@@ -5,7 +5,7 @@ import { badItem, type SourceItem } from "../item.ts";
 import type { Source, SourceRange } from "../source.ts";
 import { type OutboxStatus, readOutboxStatus, snapshotVersion } from "./outbox.ts";
 import { type RowState, readPage } from "./row-reader.ts";
-import { queryText, TableDatabase, type TableDatabaseOptions } from "./table-database.ts";
+import { conditionFaultOf, queryText, TableDatabase, type TableDatabaseOptions } from "./table-database.ts";
 import { idOfKey, planTable, type TablePlan } from "./table-plan.ts";
 import { estimateStatement, type Key, type PageLimits } from "./table-query.ts";
 import { readTableShape } from "./table-shape.ts";
@@ -43,7 +43,7 @@ export async function openTable(options: OpenTableOptions): Promise<TableRows> {
     return new TableRows(database, plan);
   } catch (error) {
     await database[Symbol.asyncDispose]();
-    throw error;
+    throw conditionFaultOf(error);
   }
 }
 
