@@ -42,7 +42,7 @@ const holdMsMax = 30_000;
 const pollIntervalMs = { heard: 2_000, unheard: 500 };
 const fullPauseMs = 200;
 const faultPauseMsMin = 200;
-const faultPauseMsMax = 30_000;
+const faultPauseMsMax = 10_000;
 
 interface Session extends AsyncDisposable {
   /** Holds the locks. */
@@ -74,7 +74,7 @@ export async function openRelay(options: TableRelayOptions): Promise<TableRelay>
  * run for one source: what one has in hand is locked, and passed over by the others.
  *
  * States: connecting -> relaying <-> waiting (for a notification, or the next look); a fault in any of them -> pausing,
- * at most half a minute, -> connecting. `close` ends each after the batch in hand. Bounds: one batch of 500 changes and, unless
+ * at most 10 seconds, -> connecting. `close` ends each after the batch in hand. Bounds: one batch of 500 changes and, unless
  * one row is larger, 16 MB of values. An outbox row is deleted in the transaction that locks it, after its batch is
  * durable: a relay that dies leaves it to the next one, at the price that a row may be sent twice.
  *
