@@ -1,78 +1,43 @@
 /** The four services as processes of their own, meeting in a Postgres server and in each choice of lanes. */
-import { randomBytes } from "node:crypto";
-import pg from "pg";
+import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ServiceName, ServiceProcess } from "../service-process.ts";
-import { placesOf, post, until, Workplace } from "./medley.fixture.ts";
+import type { ServiceName } from "../service-process.ts";
+import { deleteTopics } from "../transport/kafka-log.ts";
+import { placesOf, post, until } from "./medley.fixture.ts";
+import { Services, type Status } from "./services.fixture.ts";
 
-const serverUrl = process.env.DATABASE_URL ?? "";
+const { DATABASE_URL: serverUrl = "", KAFKA_BROKERS: brokers = "", REDIS_URL: redisUrl = "" } = process.env;
 
 /** Which variables of the environment a choice needs, and what services are told. */
 const choices = {
-  "both lanes in Postgres": { needs: ["DATABASE_URL"], environment: {} },
+  "both lanes in Postgres": { needs: ["DATABASE_URL"], lanes: {} },
   "Kafka and Redis": {
     needs: ["DATABASE_URL", "KAFKA_BROKERS", "REDIS_URL"],
-    environment: {
-      MEDLEY_KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? "",
-      MEDLEY_REDIS_URL: process.env.REDIS_URL ?? "",
-    },
+    lanes: { MEDLEY_KAFKA_BROKERS: brokers, MEDLEY_REDIS_URL: redisUrl },
   },
   "Kafka by another client, backfills in Postgres": {
     needs: ["DATABASE_URL", "KAFKA_BROKERS"],
-    environment: {
-      MEDLEY_KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? "",
-      MEDLEY_KAFKA_CLIENT: "platformatic",
-    },
+    lanes: { MEDLEY_KAFKA_BROKERS: brokers, MEDLEY_KAFKA_CLIENT: "platformatic" },
   },
 };
 
-interface Status {
-  readonly backlog: readonly { channel: "records" | "vectors"; waiting: number; inFlight: number }[];
-  readonly collections: readonly { rowsLive: number; deadLettersOpen: number }[];
-}
-
-async function onServer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(sql).finally(() => client.end());
-}
-
-for (const [name, { needs, environment: lanes }] of Object.entries(choices)) {
+for (const [name, { needs, lanes }] of Object.entries(choices)) {
   const missing = needs.filter((variable) => process.env[variable] === undefined);
+  const onKafka = needs.includes("KAFKA_BROKERS");
   describe.skipIf(missing.length > 0)(`services, ${name} (needs ${needs.join(", ")})`, () => {
-    const database = `medley_e2e_${randomBytes(6).toString("hex")}`;
-    const running: ServiceProcess[] = [];
-    let workplace: Workplace;
-    let environment: Record<string, string>;
+    let services: Services;
 
     beforeAll(async () => {
-      workplace = new Workplace();
-      await onServer(`create database ${database}`);
-      const url = new URL(serverUrl);
-      url.pathname = `/${database}`;
-      environment = {
-        ...lanes,
-        MEDLEY_DATABASE_URL: url.href,
-        MEDLEY_LANE_PREFIX: database.replaceAll("_", "-"),
-      };
+      services = await Services.create(serverUrl, { environment: lanes });
     });
 
     afterAll(async () => {
-      await Promise.all(running.map((service) => service.end("SIGKILL")));
-      await onServer(`drop database if exists ${database} with (force)`);
-      await workplace[Symbol.asyncDispose]();
+      await services[Symbol.asyncDispose]();
+      if (onKafka) await deleteTopics([brokers], services.prefix);
     });
 
-    async function start(service: ServiceName): Promise<ServiceProcess> {
-      const started = await ServiceProcess.start(service, {
-        folder: workplace.folder,
-        environment: { ...environment, MEDLEY_CONFIG: "medley.config.json", MEDLEY_MODEL_THREADS: "1" },
-      });
-      running.push(started);
-      return started;
-    }
-
     test("services refuse a database that is behind; `medley migrate` brings it up to date", async () => {
+      const { workplace, environment } = services;
       const before = await workplace.runJson(["status"], { environment });
       expect(before.error).toMatchObject({
         code: "schema_behind",
@@ -85,8 +50,11 @@ for (const [name, { needs, environment: lanes }] of Object.entries(choices)) {
     });
 
     test("300 records over HTTP and 200 of a file are found, though one of two embedding-workers is killed while it works", async () => {
+      const { workplace, environment } = services;
       const [producer, query, , doomed] = await Promise.all(
-        (["producer", "query", "indexer", "embedding-worker", "embedding-worker"] as const).map(start),
+        (["producer", "query", "indexer", "embedding-worker", "embedding-worker"] as const).map((one) =>
+          services.start(one),
+        ),
       );
       const records = placesOf(500).map((record) => ({
         ...record,
@@ -101,6 +69,7 @@ for (const [name, { needs, environment: lanes }] of Object.entries(choices)) {
         );
         expect([status, body]).toEqual([202, { accepted: 30, rejected: [] }]);
       }
+      if (onKafka) await writeAsAStranger(`${services.prefix}-records`);
       const searchUrl = `${query?.url}/v1/collections/places/search`;
       const found = async () =>
         (await post(searchUrl, { parts: { price: 0 }, k: 1_000 })).body.hits.length as number;
@@ -115,20 +84,21 @@ for (const [name, { needs, environment: lanes }] of Object.entries(choices)) {
       const { collections } = await until(status, ({ backlog }) =>
         backlog.every(({ waiting, inFlight }) => waiting + inFlight === 0),
       );
-      expect(collections).toMatchObject([{ rowsLive: 500, deadLettersOpen: 0 }]);
+      // What a stranger writes to the topic is kept.
+      expect(collections).toMatchObject([{ rowsLive: 500, deadLettersOpen: onKafka ? 1 : 0 }]);
       const [hit] = (await post(searchUrl, { parts: { title: "espresso and cake" }, k: 1 })).body.hits;
       expect(hit.fields.title).toContain("espresso");
     });
 
     test("each service has its own routes only", async () => {
-      const urlOf = (service: ServiceName) => running.find((one) => one.name === service)?.url;
+      const urlOf = (service: ServiceName) => services.running.find((one) => one.name === service)?.url;
       const search = await post(`${urlOf("producer")}/v1/collections/places/search`, {});
       const records = await post(`${urlOf("query")}/v1/collections/places/records`, []);
       expect([search.status, records.status]).toEqual([404, 404]);
     });
 
     test("SIGTERM drains each service and ends it with 0", async () => {
-      for (const service of running.filter((one) => one.running)) {
+      for (const service of services.running.filter((one) => one.running)) {
         expect([service.name, await service.end("SIGTERM"), service.log]).toEqual([
           service.name,
           [0, null],
@@ -137,4 +107,12 @@ for (const [name, { needs, environment: lanes }] of Object.entries(choices)) {
       }
     });
   });
+}
+
+async function writeAsAStranger(topic: string): Promise<void> {
+  const kafka = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  await producer.connect();
+  await producer.send({ topic, messages: [{ key: "places/stranger", value: "hello" }] });
+  await producer.disconnect();
 }

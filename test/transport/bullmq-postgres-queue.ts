@@ -1,9 +1,7 @@
-import { strict as assert } from "node:assert";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { migrateBullmq, openBullmqPostgres } from "@medley/transport";
 import type { QueueUnderTest } from "@medley/transport/conformance";
 import pg from "pg";
+import { startHolder } from "./holder.ts";
 import { Line } from "./line.ts";
 
 const leaseMs = 2_500;
@@ -23,7 +21,7 @@ export async function startBullmqPostgres(
       await Promise.all(lines.splice(0).map((line) => line.cut()));
       await pool.query("delete from bullmq.job");
     },
-    startHolder: () => startHolder(connectionString),
+    startHolder: () => startHolder({ url: connectionString, prefix: "", leaseMs }),
     openOverLine: async () => {
       const url = new URL(connectionString);
       const line = new Line({ host: url.hostname, port: Number(url.port) });
@@ -36,22 +34,6 @@ export async function startBullmqPostgres(
     stop: async () => {
       await pool.end();
       await stopServer();
-    },
-  };
-}
-
-async function startHolder(connectionString: string): Promise<{ kill(): Promise<void> }> {
-  const script = new URL("./hold-packet.ts", import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, connectionString, String(leaseMs)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [said] = await once(child.stdout, "data");
-  assert.equal(String(said), "held\n");
-  return {
-    kill: async () => {
-      const exited = once(child, "exit");
-      child.kill("SIGKILL");
-      await exited;
     },
   };
 }

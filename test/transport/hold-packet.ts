@@ -1,8 +1,11 @@
-import { openBullmqPostgres } from "@medley/transport";
+import { openBullmqPostgres, openBullmqRedis } from "@medley/transport";
 
 // A process that takes one packet and holds it until it is killed.
-const [connectionString = "", leaseMs = ""] = process.argv.slice(2);
-const transport = await openBullmqPostgres({ connectionString, leaseMs: Number(leaseMs) });
+const [url = "", prefix = "", lease = ""] = process.argv.slice(2);
+const leaseMs = Number(lease);
+const transport = url.startsWith("redis")
+  ? await openBullmqRedis({ url, prefix, leaseMs })
+  : await openBullmqPostgres({ connectionString: url, leaseMs });
 await transport.consume(
   "records",
   async () => {

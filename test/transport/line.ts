@@ -1,14 +1,26 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
-/** A TCP line to a server, which can be cut: open connections break, new ones are refused. */
+export interface LineOptions {
+  readonly host: string;
+  readonly port: number;
+  /** What answers pass through. Default: they pass as they are. */
+  readonly answers?: (linePort: number) => Duplex;
+}
+
+/**
+ * A TCP line to a server. Cut, its connections break and new ones are refused; silent, they stay open and nothing comes
+ * through, as behind a firewall that drops packets.
+ */
 export class Line {
-  readonly #to: { readonly host: string; readonly port: number };
+  readonly #to: LineOptions;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #port = 0;
+  #silent = false;
 
-  constructor(to: { host: string; port: number }) {
+  constructor(to: LineOptions) {
     this.#to = to;
   }
 
@@ -33,6 +45,15 @@ export class Line {
     await closed;
   }
 
+  /** What is underway stays so until it speaks again. */
+  silence(silent: boolean): void {
+    this.#silent = silent;
+    for (const socket of this.#sockets) {
+      if (silent) socket.pause();
+      else socket.resume();
+    }
+  }
+
   #join(near: Socket, far: Socket): void {
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
@@ -43,6 +64,10 @@ export class Line {
         this.#sockets.delete(socket);
       });
     }
-    near.pipe(far).pipe(near);
+    near.pipe(far);
+    const answers = this.#to.answers?.(this.#port);
+    if (answers === undefined) far.pipe(near);
+    else far.pipe(answers).pipe(near);
+    if (this.#silent) this.silence(true);
   }
 }

@@ -192,6 +192,13 @@ export const errorTable = {
     retryable: false,
     meaning: "a collection's stored spaces differ from the configured ones",
   },
+  permission_denied: {
+    exitCode: 1,
+    httpStatus: 503,
+    // A grant mends it, and no record is at fault.
+    retryable: true,
+    meaning: "the database does not let this role in, or not do what Medley needs",
+  },
   store_unavailable: {
     exitCode: 3,
     httpStatus: 503,

@@ -200,7 +200,11 @@ export function remove(id: string, v: number): RecordEnvelope {
 
 export function delivery<E extends RecordEnvelope>(
   envelopes: readonly E[],
-  { attempt = 1, chunk = null }: { attempt?: number; chunk?: ChunkRef | null } = {},
+  {
+    attempt = 1,
+    chunk = null,
+    ...rest
+  }: { attempt?: number; chunk?: ChunkRef | null; report?: (done: number) => void } = {},
 ): Delivery<E extends VectorEnvelope ? "vectors" : "records"> {
-  return { packet: { collection: "notes", envelopes, chunk }, attempt } as never;
+  return { packet: { collection: "notes", envelopes, chunk }, attempt, ...rest } as never;
 }

@@ -1,8 +1,9 @@
 import type { BackfillRun, RunMark, RunPosition, RunProgress } from "@medley/core";
 import type pg from "pg";
+import type { PreparedStatements } from "./prepared-statements.ts";
 import { withRetry } from "./retry.ts";
 
-const selectSql = `select run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, position, done,
+const selectSql = `select run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, position, all_sent, done,
   (extract(epoch from started_at) * 1000)::float8 as started_at_ms
 from medley_internal.backfill_run`;
 
@@ -15,6 +16,7 @@ interface RunRow {
   chunks_sent: number;
   records_read: string;
   position: RunPosition | null;
+  all_sent: boolean;
   done: boolean;
   started_at_ms: number;
 }
@@ -24,8 +26,8 @@ export async function createRun(pool: pg.Pool, run: BackfillRun): Promise<void> 
   await withRetry(() =>
     pool.query(
       `insert into medley_internal.backfill_run
-  (run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, done, started_at, position)
-values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000), $10) on conflict do nothing`,
+  (run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, all_sent, done, started_at, position)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000), $11) on conflict do nothing`,
       [
         run.runId,
         run.collection,
@@ -34,6 +36,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000), $10) on
         run.baseVersion,
         run.chunksSent,
         run.recordsRead,
+        run.state !== "running",
         run.state === "done",
         run.startedAtMs,
         run.position === null ? null : JSON.stringify(run.position),
@@ -71,9 +74,28 @@ where run_id = $1 and chunks_sent <= $2 and records_read <= $3`,
   );
 }
 
-export async function finishRun(pool: pg.Pool, runId: string): Promise<void> {
+export async function sealRun(statements: PreparedStatements, runId: string): Promise<void> {
   await withRetry(() =>
-    pool.query("update medley_internal.backfill_run set done = true where run_id = $1", [runId]),
+    statements.query("update medley_internal.backfill_run set all_sent = true where run_id = $1", [runId]),
+  );
+  await finishRunIfDone(statements, runId);
+}
+
+/**
+ * To be called after the commit of what may have been the last step: a chunk's mark, or the seal. Whoever commits last then
+ * sees all the others, so exactly the last one finishes the run; in the committing statement itself two would miss each
+ * other. A process that dies in between leaves its packet in the queue, and the next one calls again.
+ *
+ * Chunks are counted only where the run waits for its last ones.
+ */
+export async function finishRunIfDone(statements: PreparedStatements, runId: string): Promise<void> {
+  await withRetry(() =>
+    statements.query(
+      `update medley_internal.backfill_run as run set done = true
+where run_id = $1 and all_sent and not done
+  and chunks_sent <= (select count(*) from medley_internal.backfill_chunk as chunk where chunk.run_id = run.run_id)`,
+      [runId],
+    ),
   );
 }
 
@@ -100,7 +122,7 @@ function readRow(row: RunRow): BackfillRun {
     chunksSent: row.chunks_sent,
     recordsRead: Number(row.records_read),
     position: row.position,
-    state: row.done ? "done" : "running",
+    state: row.done ? "done" : row.all_sent ? "sent" : "running",
     startedAtMs: row.started_at_ms,
   };
 }

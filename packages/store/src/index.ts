@@ -7,5 +7,6 @@ export {
 } from "./embedded/embedded-postgres.ts";
 export type { CollectionLayout } from "./migrations/collection-tables.ts";
 export { type MigrationStep, migrate, planMigration } from "./migrations/migrate.ts";
-export { openPool, openPostgresStore, type PostgresStore } from "./postgres-store.ts";
+export { openPool, type PoolOptions } from "./pool.ts";
+export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
 export type { Hit, Search } from "./search.ts";

@@ -1,7 +1,7 @@
 import type { BackfillRun, DeadLetter } from "@medley/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { PostgresStore } from "./postgres-store.ts";
-import { filmsLayout, openStore, type TestDatabase } from "./test-database.fixture.ts";
+import { filmsLayout, openStore, type TestDatabase, upsert } from "./test-database.fixture.ts";
 
 const letter: DeadLetter = {
   collection: "films",
@@ -27,6 +27,8 @@ const run: BackfillRun = {
   state: "running",
   startedAtMs: Date.UTC(2026, 0, 1, 0, 0, 0, 123),
 };
+
+const noOutcomes = { indexed: 0, tombstoned: 0, superseded: 0, deadLetters: 0 };
 
 /** Dead letters and backfill runs. */
 export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void {
@@ -131,9 +133,49 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
     await store.advanceRun("run-1", { chunksSent: 4, recordsRead: 400, position: null });
     expect(await store.readRun("run-1")).toEqual({ ...run, chunksSent: 5, recordsRead: 500, position });
     expect(await store.readRunProgress("run-1")).toMatchObject({ chunksDone: 0, indexed: 0, deadLetters: 0 });
-    await store.finishRun("run-1");
-    expect(await store.readRun("run-1")).toMatchObject({ state: "done" });
+    await store.sealRun("run-1");
+    expect(await store.readRun("run-1")).toMatchObject({ state: "sent" });
     expect(await store.readRun("run-0")).toBeNull();
+  });
+
+  const chunkOf = (runId: string, chunk: number) => ({ runId, chunk, settled: noOutcomes });
+  const stateOf = async (runId: string) => (await store.readRun(runId))?.state;
+
+  test("a sealed run is done with the last of its chunks, however often each is written", async () => {
+    await store.createRun({ ...run, runId: "sealed" });
+    await store.advanceRun("sealed", { chunksSent: 3, recordsRead: 300, position: null });
+    await store.writeRows("films", [], chunkOf("sealed", 2));
+    await store.sealRun("sealed");
+    for (const chunk of [2, 0, 0]) {
+      await store.writeRows("films", [upsert("a", 1, {}, [1, 0, 0, 0, 1])], chunkOf("sealed", chunk));
+      expect(await stateOf("sealed")).toBe("sent");
+    }
+    await store.writeRows("films", [], chunkOf("sealed", 1));
+    expect(await stateOf("sealed")).toBe("done");
+  });
+
+  test("all chunks before the seal: done with it; a run without records as well", async () => {
+    await store.createRun({ ...run, runId: "early" });
+    await store.advanceRun("early", { chunksSent: 1, recordsRead: 100, position: null });
+    await store.writeRows("films", [], chunkOf("early", 0));
+    expect(await stateOf("early")).toBe("running");
+    await store.sealRun("early");
+    await store.createRun({ ...run, runId: "empty" });
+    await store.sealRun("empty");
+    expect([await stateOf("early"), await stateOf("empty")]).toEqual(["done", "done"]);
+  });
+
+  test("chunks and the seal at once: the run is done whoever is last", async () => {
+    for (let n = 0; n < 40; n++) {
+      const runId = `at-once-${n}`;
+      await store.createRun({ ...run, runId });
+      await store.advanceRun(runId, { chunksSent: 3, recordsRead: 300, position: null });
+      await Promise.all([
+        store.sealRun(runId),
+        ...[0, 1, 2].map((chunk) => store.writeRows("films", [], chunkOf(runId, chunk))),
+      ]);
+      expect(await stateOf(runId)).toBe("done");
+    }
   });
 
   test("runs are listed newest first, at most 20", async () => {

@@ -16,35 +16,24 @@ import {
   type VectorEnvelope,
   type WriteOutcome,
 } from "@medley/core";
-import pg from "pg";
+import type pg from "pg";
 import * as runs from "./backfill-runs.ts";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
 import * as deadLetters from "./dead-letters.ts";
 import type { CollectionLayout } from "./migrations/collection-tables.ts";
 import { planMigration, readCatalogue } from "./migrations/migrate.ts";
-import { withRetry } from "./retry.ts";
+import { PreparedStatements } from "./prepared-statements.ts";
+import { askedMsMax, withRetry } from "./retry.ts";
 import type { VectorTypes } from "./rows/columns.ts";
 import { readSegmentsRow, type SegmentsRow, segmentsSql } from "./rows/read-segments.ts";
 import {
   chunkValues,
-  type OutcomeRow,
+  type OutcomesRow,
   type RowWriter,
   rowWriter,
   settledChunkSql,
 } from "./rows/write-rows.ts";
 import { type Hit, type Search, search } from "./search.ts";
-
-/** Connections to `connectionString`; a broken idle one is replaced without a word. To be closed with `end()`. */
-export function openPool(options: { connectionString: string; connectionsMax?: number }): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: options.connectionString,
-    max: options.connectionsMax ?? 4,
-    connectionTimeoutMillis: 10_000,
-    application_name: "medley",
-  });
-  pool.on("error", () => {});
-  return pool;
-}
 
 /**
  * Opens the store over a database that `migrate` has prepared for exactly these collections; changes nothing in it
@@ -56,28 +45,46 @@ export async function openPostgresStore(options: {
   collections: readonly CollectionLayout[];
 }): Promise<PostgresStore> {
   const { pool, collections } = options;
-  const missing = await withRetry(() => planMigration(pool, collections));
+  const missing = await withRetry(() => planMigration(pool, collections), askedMsMax);
   if (missing.length > 0) {
     const names = missing.map((step) => step.name).join(", ");
     throw new MedleyError("schema_behind", `the database lacks: ${names}`, { mend: "run: medley migrate" });
   }
-  const types = await withRetry(() => readVectorTypes(pool));
+  const server = await withRetry(() => readServer(pool), askedMsMax);
   return new PostgresStore(
     pool,
     collections.map(({ collection }) => collection),
-    types,
+    server,
   );
 }
 
-export async function readVectorTypes(pool: pg.Pool): Promise<VectorTypes> {
-  const { rows } = await pool.query<{ schema: string; vector: number; halfvec: number }>(
-    `select extnamespace::regnamespace::text as schema,
+/** What the store has to know of the Postgres it is in. */
+interface Server {
+  readonly types: VectorTypes;
+  /** Of pgvector, as installed in this database. */
+  readonly pgvector: string;
+  readonly embedded: boolean;
+}
+
+export async function readServer(pool: pg.Pool): Promise<Server> {
+  const { rows } = await pool.query<{
+    schema: string;
+    vector: number;
+    halfvec: number;
+    pgvector: string;
+    embedded: boolean;
+  }>(
+    `select extnamespace::regnamespace::text as schema, extversion as pgvector, version() like '%PGlite%' as embedded,
   (select oid from pg_type where typname = 'vector' and typnamespace = extnamespace) as vector,
   (select oid from pg_type where typname = 'halfvec' and typnamespace = extnamespace) as halfvec
 from pg_extension where extname = 'vector'`,
   );
-  const { schema, vector, halfvec } = rows[0] as (typeof rows)[0];
-  return { schema, vectorOid: Number(vector), halfvecOid: Number(halfvec) };
+  const { schema, vector, halfvec, pgvector, embedded } = rows[0] as (typeof rows)[0];
+  return {
+    types: { schema, vectorOid: Number(vector), halfvecOid: Number(halfvec) },
+    pgvector,
+    embedded,
+  };
 }
 
 interface OpenCollection {
@@ -88,11 +95,16 @@ interface OpenCollection {
 
 /** The ports `Store`, `DeadLetterStore` and `RunStore` over one Postgres, and searches in it. */
 export class PostgresStore implements Store, DeadLetterStore, RunStore {
+  /** The version of pgvector in this database: see `pgvectorWarning`. */
+  readonly pgvector: string;
   readonly #pool: pg.Pool;
+  readonly #statements: PreparedStatements;
   readonly #collections: ReadonlyMap<string, OpenCollection>;
 
-  constructor(pool: pg.Pool, collections: readonly Collection[], types: VectorTypes) {
+  constructor(pool: pg.Pool, collections: readonly Collection[], { types, pgvector, embedded }: Server) {
+    this.pgvector = pgvector;
     this.#pool = pool;
+    this.#statements = new PreparedStatements(pool, { prepares: !embedded });
     this.#collections = new Map(
       collections.map((collection) => [
         collection.name,
@@ -120,14 +132,16 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     chunk: ChunkRef | null,
   ): Promise<readonly WriteOutcome[]> {
     const { writer } = this.#open(collection);
-    if (envelopes.length === 0) {
-      if (chunk === null) return [];
-      await withRetry(() => this.#pool.query(settledChunkSql, chunkValues(chunk)));
-      return [];
+    let outcomes: readonly WriteOutcome[] = [];
+    if (envelopes.length > 0) {
+      const { text, values, outcomesOf } = writer.statement(envelopes, chunk);
+      const { rows } = await withRetry(() => this.#statements.query<OutcomesRow>(text, values));
+      outcomes = outcomesOf(rows[0] as OutcomesRow);
+    } else if (chunk !== null) {
+      await withRetry(() => this.#statements.query(settledChunkSql, chunkValues(chunk)));
     }
-    const { text, values } = writer.statement(envelopes, chunk);
-    const { rows } = await withRetry(() => this.#pool.query<OutcomeRow>(text, values));
-    return rows.map(({ outcome }) => outcome);
+    if (chunk !== null) await runs.finishRunIfDone(this.#statements, chunk.runId);
+    return outcomes;
   }
 
   search(asked: Search): Promise<readonly Hit[]> {
@@ -174,8 +188,8 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     return runs.advanceRun(this.#pool, runId, mark);
   }
 
-  finishRun(runId: string): Promise<void> {
-    return runs.finishRun(this.#pool, runId);
+  sealRun(runId: string): Promise<void> {
+    return runs.sealRun(this.#statements, runId);
   }
 
   readRunProgress(runId: string): Promise<RunProgress> {

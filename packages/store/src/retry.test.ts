@@ -1,8 +1,8 @@
 import { MedleyError } from "@medley/core";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { openPool } from "./postgres-store.ts";
-import { withRetry } from "./retry.ts";
+import { openPool } from "./pool.ts";
+import { askedMsMax, withRetry } from "./retry.ts";
 
 function refusal(code: string): pg.DatabaseError {
   return Object.assign(new pg.DatabaseError(`refused with ${code}`, 0, "error"), { code });
@@ -19,13 +19,22 @@ function failing(errors: readonly Error[]): { operation: () => Promise<string>; 
   return { operation, tries: () => tries };
 }
 
-test("faults that pass are got over", async () => {
+test.for(["08006", "25006", "40001", "40003", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03"])(
+  "SQLSTATE %s is got over",
+  async (state) => {
+    const { operation, tries } = failing([refusal(state)]);
+    expect(await withRetry(operation)).toBe("answered");
+    expect(tries()).toBe(2);
+  },
+);
+
+test("lines that break are got over, however pg or the system says it", async () => {
   const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+  const messages = ["Connection terminated unexpectedly", "Query read timeout", "timeout expired"];
   for (const error of [
-    refusal("40P01"),
-    refusal("57P02"),
     reset,
-    new Error("Connection terminated unexpectedly"),
+    new AggregateError([reset]),
+    ...messages.map((message) => new Error(message)),
   ]) {
     const { operation, tries } = failing([error]);
     expect(await withRetry(operation)).toBe("answered");
@@ -33,10 +42,15 @@ test("faults that pass are got over", async () => {
   }
 });
 
-test("a fault that does not pass is store_unavailable after five tries", async () => {
-  const { operation, tries } = failing(Array.from({ length: 9 }, () => refusal("53300")));
-  await expect(withRetry(operation)).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
-  expect(tries()).toBe(5);
+test("a fault that does not pass is store_unavailable once the time is up", async () => {
+  const { operation, tries } = failing(Array.from({ length: 99 }, () => refusal("53300")));
+  const startedMs = performance.now();
+  await expect(withRetry(operation, 1_500)).rejects.toMatchObject({
+    code: "store_unavailable",
+    retryable: true,
+  });
+  expect(performance.now() - startedMs).toBeLessThan(1_500);
+  expect(tries()).toBeGreaterThan(2);
 });
 
 test.for([
@@ -46,6 +60,9 @@ test.for([
   ["42P01", "schema_behind"],
   ["42703", "schema_behind"],
   ["42883", "schema_behind"],
+  ["42501", "permission_denied"],
+  ["28P01", "permission_denied"],
+  ["57014", "store_unavailable"],
 ])("SQLSTATE %s is %s at once", async ([state, code]) => {
   const { operation, tries } = failing([refusal(state as string)]);
   await expect(withRetry(operation)).rejects.toMatchObject({ code });
@@ -62,7 +79,7 @@ test("what is not known is passed on as it is, at once", async () => {
 
 test("a server that is not there is store_unavailable, with a mend", async () => {
   const pool = openPool({ connectionString: "postgresql://postgres@127.0.0.1:1/postgres" });
-  await expect(withRetry(() => pool.query("select 1"))).rejects.toMatchObject({
+  await expect(withRetry(() => pool.query("select 1"), askedMsMax)).rejects.toMatchObject({
     code: "store_unavailable",
     message: expect.stringContaining("ECONNREFUSED"),
     mend: expect.any(String),

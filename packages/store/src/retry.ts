@@ -2,42 +2,61 @@ import { setTimeout as wait } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
 import pg from "pg";
 
-const triesMax = 5;
-/** Doubled each time: 2 to 4.5 seconds in all, enough for an embedded engine to start again. */
-const firstDelayMsMax = 300;
+/** For the stages, whose packets wait meanwhile: longer than a server takes to start again or to fail over. */
+export const stageMsMax = 30_000;
+/** For what somebody waits for: a search, a command, the start of a process. Enough for an embedded engine to start again. */
+export const askedMsMax = 4_500;
+
+const firstDelayMs = 300;
+const delayMsMax = 2_000;
 
 /**
- * Runs an idempotent operation on Postgres, again after passing faults, at most `triesMax` times. Throws `MedleyError`
- * `store_unavailable` when they do not pass, `record_invalid` for data Postgres can't take, `schema_behind` where a
- * table or function is missing.
+ * Runs an idempotent operation on Postgres, again after passing faults, for about `forMsMax`. Idempotent, since a fault does
+ * not say whether it came before the commit or after it. Throws `MedleyError` `store_unavailable` when the faults do not pass
+ * or a statement ran into its timeout, `record_invalid` for data Postgres can't take, `schema_behind` where a table or
+ * function is missing, `permission_denied` where the role may not.
  */
-export async function withRetry<Value>(operation: () => Promise<Value>): Promise<Value> {
+export async function withRetry<Value>(
+  operation: () => Promise<Value>,
+  forMsMax: number = stageMsMax,
+): Promise<Value> {
+  const startedMs = performance.now();
   for (let attempt = 1; ; attempt++) {
     try {
       return await operation();
     } catch (error) {
       if (!isPassing(error)) throw translated(error);
-      if (attempt === triesMax) throw unavailable(error);
       // Jitter: those who failed together do not come back together.
-      await wait((0.5 + Math.random() / 2) * firstDelayMsMax * 2 ** (attempt - 1));
+      const delayMs = (0.5 + Math.random() / 2) * Math.min(firstDelayMs * 2 ** (attempt - 1), delayMsMax);
+      const passedMs = performance.now() - startedMs;
+      if (passedMs + delayMs > forMsMax) throw unavailable(error, attempt, passedMs);
+      await wait(delayMs);
     }
   }
 }
 
-/** Connection, serialization, deadlock, out of resources, shut down; also what `pg` says without a code. */
-const passingStates = /^(08|40001|40P01|53|57P0)/;
+/**
+ * Connection, serialization, deadlock, lock timeout, out of resources, shut down. Also read-only: a fail-over leaves
+ * connections to a server that is a standby by now. The pool closes a connection whose statement failed, so the next try
+ * looks for the server anew.
+ */
+const passingStates = /^(08|25006|40001|40003|40P01|53|55P03|57P0)/;
 const passingErrnos = new Set([
+  "ECONNABORTED",
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",
   "ETIMEDOUT",
+  "EHOSTDOWN",
   "EHOSTUNREACH",
+  "ENETDOWN",
   "ENETUNREACH",
   "EAI_AGAIN",
   "ENOTFOUND",
 ]);
+/** Of `pg`, which gives them no code. */
 const passingMessages =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered|Client was closed)/;
 
 export function isPassing(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return passingStates.test(error.code ?? "");
@@ -48,10 +67,11 @@ export function isPassing(error: unknown): boolean {
   return code === undefined ? passingMessages.test(error.message) : passingErrnos.has(code);
 }
 
-function unavailable(cause: unknown): MedleyError {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  return new MedleyError("store_unavailable", `Postgres did not answer after ${triesMax} tries: ${said}`, {
-    mend: "check that the server runs and can be reached",
+function unavailable(cause: unknown, tries: number, passedMs: number): MedleyError {
+  const said = cause instanceof Error ? cause.message || String(cause) : String(cause);
+  const seconds = (passedMs / 1_000).toFixed(1);
+  return new MedleyError("store_unavailable", `Postgres failed ${tries} times in ${seconds} s: ${said}`, {
+    mend: "check that the server runs, can be reached and takes writes",
     cause,
   });
 }
@@ -62,6 +82,19 @@ function translated(error: unknown): unknown {
   // Data exceptions and program limits (a row that fits no page): the same every time.
   if (state.startsWith("22") || state.startsWith("54")) {
     return new MedleyError("record_invalid", `Postgres refuses a value: ${error.message}`, { cause: error });
+  }
+  // Not tried again here: it has taken its time already.
+  if (state === "57014") {
+    return new MedleyError("store_unavailable", `Postgres gave up a statement: ${error.message}`, {
+      mend: "see what the server is busy with, or raise statement_timeout",
+      cause: error,
+    });
+  }
+  if (state === "42501" || state.startsWith("28") || state === "3D000") {
+    return new MedleyError("permission_denied", `Postgres refuses this role: ${error.message}`, {
+      mend: "check the database URL; a role of the services is given its rights by: medley migrate --role-app NAME",
+      cause: error,
+    });
   }
   if (state === "42P01" || state === "42703" || state === "42883" || state === "3F000") {
     return new MedleyError("schema_behind", `the database lacks something: ${error.message}`, {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type RecordFields, type VectorEnvelope, versionMax } from "@medley/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type PostgresStore, readVectorTypes } from "./postgres-store.ts";
+import { type PostgresStore, readServer } from "./postgres-store.ts";
 import { rowWriter } from "./rows/write-rows.ts";
 import { filmsLayout, openStore, type TestDatabase, tombstone, upsert } from "./test-database.fixture.ts";
 
@@ -156,7 +156,7 @@ export function describeRows(open: () => Promise<TestDatabase>): void {
 
   test("writers of the same rows in other orders never deadlock", async () => {
     // Without the store's retries, which would hide it.
-    const writer = rowWriter(filmsLayout("films").collection, await readVectorTypes(database.pool));
+    const writer = rowWriter(filmsLayout("films").collection, (await readServer(database.pool)).types);
     const ids = Array.from({ length: 300 }, (_, n) => `shuffled-${n}`);
     for (let round = 1; round <= 10; round++) {
       const packets = [ids, ids.toReversed(), ids.toSorted(), [...ids.slice(150), ...ids.slice(0, 150)]];

@@ -1,6 +1,6 @@
 import { type Collection, type ErrorCode, MedleyError, type RecordFields } from "@medley/core";
 import pg from "pg";
-import { withRetry } from "./retry.ts";
+import { askedMsMax, withRetry } from "./retry.ts";
 import { jsonExpression } from "./rows/columns.ts";
 
 const { escapeIdentifier } = pg;
@@ -53,7 +53,7 @@ order by hit.score desc, hit.id`;
     asked.k ?? 10,
     asked.filter === undefined ? null : JSON.stringify(asked.filter),
   ];
-  const { rows } = await withRetry(() => pool.query<HitRow>(text, values).catch(rethrowRefusal));
+  const { rows } = await withRetry(() => pool.query<HitRow>(text, values).catch(rethrowRefusal), askedMsMax);
   return rows.map(({ id, score, contributions, ...columns }) => ({
     id,
     score,

@@ -15,7 +15,8 @@ import pg from "pg";
 import { openEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import type { CollectionLayout } from "./migrations/collection-tables.ts";
 import { migrate } from "./migrations/migrate.ts";
-import { openPool, openPostgresStore, type PostgresStore } from "./postgres-store.ts";
+import { openPool } from "./pool.ts";
+import { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
 
 export interface TestDatabase {
   readonly pool: pg.Pool;

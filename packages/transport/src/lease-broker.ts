@@ -6,6 +6,8 @@ export interface Lease<C extends Channel = Channel> {
   readonly attempt: number;
   /** Throws `MedleyError` `data_too_new` or `body_malformed`. */
   readPacket(): Promise<ChannelPackets[C]>;
+  /** For whoever looks at the queue; nothing depends on it. */
+  report?(progress: { done: number; of: number }): Promise<void>;
   /** The packet leaves the queue. Rejects where the lease was lost. */
   acknowledge(): Promise<void>;
   /** The packet can be taken again after `delayMs`. Rejects where the lease was lost. */

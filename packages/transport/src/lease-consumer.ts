@@ -1,4 +1,11 @@
-import { type Channel, type ChannelPackets, type Consumer, MedleyError, type Receive } from "@medley/core";
+import {
+  type Channel,
+  type ChannelPackets,
+  type Consumer,
+  type Delivery,
+  MedleyError,
+  type Receive,
+} from "@medley/core";
 import { backoffMs } from "./backoff.ts";
 import { Bell } from "./bell.ts";
 import type { Lease, LeaseBroker } from "./lease-broker.ts";
@@ -126,7 +133,7 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
       return false;
     }
     try {
-      await this.#options.receive({ packet, attempt: lease.attempt }, signal);
+      await this.#options.receive(deliveryOf(lease, packet), signal);
       return true;
     } catch {
       // The receiver has said why, where it knows more: here it only means once more.
@@ -185,6 +192,22 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
   #report(error: unknown): void {
     this.#options.onFault(faultOf(error, this.#options.broker.name, `channel ${this.#options.channel}`));
   }
+}
+
+/** A packet that is done sooner than this after it was taken, or after its last report, costs the queue no report. */
+const reportIntervalMs = 1_000;
+
+function deliveryOf<C extends Channel>(lease: Lease<C>, packet: ChannelPackets[C]): Delivery<C> {
+  const { attempt } = lease;
+  if (lease.report === undefined) return { packet, attempt };
+  let reportedAtMs = performance.now();
+  const report = (done: number) => {
+    if (performance.now() - reportedAtMs < reportIntervalMs) return;
+    reportedAtMs = performance.now();
+    // Only to be looked at: a report that is lost, or comes when the packet is gone, harms nothing.
+    lease.report?.({ done, of: packet.envelopes.length }).catch(() => {});
+  };
+  return { packet, attempt, report };
 }
 
 /** Any failure of a broker as an operating error. */

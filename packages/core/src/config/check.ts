@@ -7,7 +7,7 @@ import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.
 import { parseHostPattern } from "./host-pattern.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
-import { type SourceDefinition, sourcesProblems } from "./sources.ts";
+import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
 
 /** Which field types an encoder reads. */
 const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
@@ -47,6 +47,7 @@ export function checkConfig(input: unknown, file = "medley.config.ts"): readonly
   const entries = Object.entries(parsed.data.collections);
   if (entries.length === 0) problems.push("collections: there is none; add one with its fields and spaces");
   const collections = entries.map(([name, shape]) => checkCollection(name, shape, problems));
+  problems.push(...sharedGroups(collections.flatMap(({ sources }) => sources)));
   if (problems.length > 0) throw configError(file, problems);
   return Object.freeze(collections);
 }
@@ -76,6 +77,7 @@ function placeOf(path: readonly PropertyKey[]): string {
   const words = [`collection ${collection}`];
   if (part === "spaces" && name !== undefined) words.push(`space ${name}`);
   else if (part === "fields" && name !== undefined) words.push(`field ${name}`);
+  else if (part === "sources" && name !== undefined) words.push(`source ${Number(name) + 1}`);
   else if (part !== undefined) words.push(part);
   return [...words, ...rest].join(", ");
 }

@@ -37,3 +37,13 @@ export function* sourcesProblems(
     for (const problem of problems) yield `${name}: ${problem}`;
   }
 }
+
+/** A group that two sources name: each would be assigned partitions of the other's topic, and leave them unread. */
+export function* sharedGroups(sources: readonly SourceDefinition[]): Generator<string> {
+  const groups = new Set<string>();
+  for (const source of sources) {
+    if (source.kind !== "topic" || source.group === undefined) continue;
+    if (groups.has(source.group)) yield `group "${source.group}" is given to two sources; give each its own`;
+    groups.add(source.group);
+  }
+}

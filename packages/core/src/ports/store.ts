@@ -18,7 +18,8 @@ export interface Store {
   readSegments(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredSegments>>;
   /**
    * Writes rows whose version is above the stored one, in one statement, ordered by id, and marks the chunk as done in
-   * the same transaction. One outcome per envelope, in order. An id must not occur twice.
+   * the same transaction; a run that was waiting for this chunk alone is done when this resolves. One outcome per envelope,
+   * in order. An id must not occur twice.
    */
   writeRows(
     collection: string,
@@ -69,7 +70,10 @@ export interface RunMark {
   readonly position: RunPosition | null;
 }
 
-/** A backfill: chunks are numbered from 0; those below `chunksSent` are in the queue or done. */
+/**
+ * A backfill: chunks are numbered from 0; those below `chunksSent` are in the queue or done. States: running (its source is
+ * being read, or waits to be resumed) -> sent (all chunks have been sent, `sealRun`) -> done (all of them are settled).
+ */
 export interface BackfillRun extends RunMark {
   readonly runId: string;
   readonly collection: string;
@@ -82,7 +86,7 @@ export interface BackfillRun extends RunMark {
    * `baseVersion`. A chunk sent twice has no second effect.
    */
   readonly baseVersion: bigint;
-  readonly state: "running" | "done";
+  readonly state: "running" | "sent" | "done";
   readonly startedAtMs: number;
 }
 
@@ -96,6 +100,10 @@ export interface RunStore {
   /** Newest first, at most 20. */
   listRuns(): Promise<readonly BackfillRun[]>;
   advanceRun(runId: string, mark: RunMark): Promise<void>;
-  finishRun(runId: string): Promise<void>;
+  /**
+   * There are no chunks but those that were sent. The run is done with the last of them, whichever process writes it, also
+   * where nobody waits for it any more; at once where all are.
+   */
+  sealRun(runId: string): Promise<void>;
   readRunProgress(runId: string): Promise<RunProgress>;
 }

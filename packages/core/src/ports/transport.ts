@@ -12,6 +12,11 @@ export interface Delivery<C extends Channel> {
   readonly packet: ChannelPackets[C];
   /** 1 for the first try; more after a failure or the death of a consumer. */
   readonly attempt: number;
+  /**
+   * Tells whoever looks at the queue how many of the packet's records are done; absent where a transport has no place for
+   * it. May be called for every record: most calls are not passed on. Never fails.
+   */
+  report?(done: number): void;
 }
 
 /**

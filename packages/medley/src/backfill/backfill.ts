@@ -16,7 +16,8 @@ import type { Deployment } from "../deployment/deployment.ts";
 import { sendWhenRoom } from "../ingest/send-when-room.ts";
 
 /**
- * A backfill reads a source in chunks of 100 records (fewer where they are large) and sends each chunk as one packet. States of a run: running -> done.
+ * A backfill reads a source in chunks of 100 records (fewer where they are large) and sends each chunk as one packet. States of a run: running -> sent -> done, the
+ * last step taken in the database by whoever writes the last chunk: this process may be gone by then.
  *
  * It is resumable because everything about chunk n follows from the run alone: its records, its queue key and their
  * versions (`baseVersion` + position). A chunk sent twice, since the process died between sending and writing down that it
@@ -82,6 +83,7 @@ export async function backfill(options: BackfillOptions): Promise<BackfillResult
       else await store.advanceRun(run.runId, { chunksSent: chunk, recordsRead, position });
     }
     if (position !== null) await store.advanceRun(run.runId, { chunksSent: chunk, recordsRead, position });
+    if (!signal.aborted) await store.sealRun(run.runId);
     let progress = await report();
     if (!signal.aborted && options.detach) return { runId: run.runId, state: "sent", recordsRead, progress };
     const waitingSinceMs = performance.now();
@@ -92,7 +94,6 @@ export async function backfill(options: BackfillOptions): Promise<BackfillResult
     }
     if (progress.chunksDone < chunk || signal.aborted)
       return { runId: run.runId, state: "interrupted", recordsRead, progress };
-    await store.finishRun(run.runId);
     return { runId: run.runId, state: "done", recordsRead, progress };
   } finally {
     clearInterval(timer);
@@ -125,6 +126,8 @@ interface Chunk {
 
 async function* chunksOf(source: Source, run: BackfillRun, signal: AbortSignal): AsyncGenerator<Chunk> {
   const { position } = run;
+  // What a table has got since all of it was sent is not this run's.
+  if (run.state !== "running") return;
   if (position === null) {
     yield* cut(source.records({ skip: run.recordsRead }), signal);
     return;

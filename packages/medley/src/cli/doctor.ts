@@ -1,9 +1,11 @@
 import { availableParallelism, totalmem } from "node:os";
 import { MedleyError, systemClock } from "@medley/core";
 import { openModelRuntime } from "@medley/models";
+import { requireTopics } from "@medley/transport";
 import pg from "pg";
 import { openDatabase } from "../deployment/database.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
+import { type ConfiguredTopic, configuredTopics, kafkaOf } from "../ingest/topic-ingest.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
 
@@ -34,6 +36,7 @@ export async function doctorCommand(context: Context): Promise<Outcome> {
   });
   await check("models", () => describeModels(context));
   await check("database", () => describeDatabase(context));
+  for (const topic of await topicsOf(context)) await check("topic", () => describeTopic(context, topic));
   const failed = checks.filter((one) => !one.ok).length;
   const text = checks
     .map(({ name, ok, detail }) => `${ok ? "ok  " : "FAIL"}  ${name.padEnd(14)} ${detail}`)
@@ -65,4 +68,20 @@ async function describeDatabase(context: Context): Promise<string> {
     await pool.end();
     await database.close();
   }
+}
+
+/** None where the configuration is no good, which is said above. */
+async function topicsOf(context: Context): Promise<readonly ConfiguredTopic[]> {
+  try {
+    const { collections } = await configOf(context);
+    return configuredTopics(collections.values(), settingsOf(context));
+  } catch {
+    return [];
+  }
+}
+
+async function describeTopic(context: Context, topic: ConfiguredTopic): Promise<string> {
+  const { collection, source, group } = topic;
+  await requireTopics(kafkaOf(settingsOf(context), topic), [source.topic]);
+  return `${source.topic} is there, for collection ${collection.name} by group ${group}`;
 }

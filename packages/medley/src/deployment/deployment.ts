@@ -214,8 +214,10 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   const lanes = await openLanes({
     settings,
     connectionString,
+    store,
     resources,
     onFault: (fault) => onFault({ part: "queue", message: fault.message }),
+    onWarning: (message) => onFault({ part: "queue", message }),
   });
   const parts = { database, collections, store, lanes, pool, runtime };
   return new Deployment(parts, resources.move(), options);

@@ -1,6 +1,6 @@
 import { type Collection, type Consumer, MedleyError, type TopicSource } from "@medley/core";
 import { consumeTopics } from "@medley/transport";
-import type { Settings } from "../config/settings.ts";
+import type { KafkaSettings, Settings } from "../config/settings.ts";
 import { TopicReceiver, type TopicReceiverPorts } from "./topic-receiver.ts";
 
 export interface TopicIngestOptions {
@@ -35,6 +35,16 @@ export function configuredTopics(
   );
 }
 
+/** Throws `usage` where no brokers are configured. */
+export function kafkaOf({ kafka }: Pick<Settings, "kafka">, topic: ConfiguredTopic): KafkaSettings {
+  if (kafka !== null) return kafka;
+  throw new MedleyError(
+    "usage",
+    `collection ${topic.collection.name} reads topic ${topic.source.topic}, but no Kafka is configured`,
+    { mend: "set MEDLEY_KAFKA_BROKERS, or take the source out of the configuration" },
+  );
+}
+
 /**
  * Consumes the topics that are sources of collections, each in a consumer group of its own: processes that do so share out the
  * partitions. Offsets are committed once the records are in the stream's lane. Throws `usage` where there are such sources and no
@@ -43,25 +53,17 @@ export function configuredTopics(
 export async function ingestTopics(options: TopicIngestOptions): Promise<Consumer> {
   const { ports, collections, settings, onFault } = options;
   const topics = configuredTopics(collections, settings);
-  const [first] = topics;
-  if (first !== undefined && settings.kafka === null) {
-    const { collection, source } = first;
-    throw new MedleyError(
-      "usage",
-      `collection ${collection.name} reads topic ${source.topic}, but no Kafka is configured`,
-      { mend: "set MEDLEY_KAFKA_BROKERS, or take the source out of the configuration" },
-    );
-  }
   const consumers: Consumer[] = [];
   const close: Consumer["close"] = async (grace) => {
     await Promise.all(consumers.splice(0).map((consumer) => consumer.close(grace)));
   };
   try {
-    for (const { collection, source, group } of topics) {
+    for (const topic of topics) {
+      const { collection, source, group } = topic;
       const receiver = new TopicReceiver(ports, collection, source);
       consumers.push(
         await consumeTopics({
-          connection: settings.kafka as NonNullable<Settings["kafka"]>,
+          connection: kafkaOf(settings, topic),
           topics: [source.topic],
           group,
           receive: (messages, signal) => receiver.receive(messages, signal),

@@ -218,6 +218,20 @@ test("a record alone with what breaks its encoder is tried 40 times, then kept a
   expect([...store.letters.values()].map(({ recordId }) => recordId)).toEqual(["a"]);
 });
 
+test("a record is reported as done with its last segment, superseded and unchanged ones from the start", async () => {
+  await settle(upsert("known", 1, { title: "one", body: "two" }));
+  const reports: number[] = [];
+  const envelopes = [
+    upsert("known", 2, { title: "one", body: "two" }),
+    upsert("a", 1, { title: "three", body: "four" }),
+    upsert("a", 2, { title: "five", body: "bad" }),
+    upsert("b", 1, { title: "six" }),
+  ];
+  await run(envelopes, { report: (done) => reports.push(done) });
+  // Titles of "a" and "b", which has nothing else, then the body of "a".
+  expect(reports).toEqual([2, 3, 4]);
+});
+
 test("a collection this process does not have is an error that is tried again, not a loss", async () => {
   opened.collections.clear();
   await expect(run([upsert("a", 1)])).rejects.toThrow("notes");

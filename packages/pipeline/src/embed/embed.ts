@@ -38,6 +38,8 @@ interface Draft {
   readonly vector: Float16Array;
   readonly segmentHashes: Uint8Array;
   failure: MedleyError | null;
+  /** Still to be encoded. */
+  segmentsMissing: number;
 }
 
 /**
@@ -65,11 +67,16 @@ export async function embed(
   const givesUp = attempt > attemptsBeforeGivingUp && packet.envelopes.length === 1;
   // While isolating, nothing is copied: neighbours that succeed are what shows that the encoder works.
   const rows: typeof stored = isolatePassing ? new Map() : stored;
+  const { spaces } = opened.collection;
+  const onEncoded = () => delivery.report?.(packet.envelopes.length - drafts.filter(isIncomplete).length);
+  const jobs = spaces.map((space, index) =>
+    reuseOrCollect(opened, { space, index }, drafts, rows, { counters, onEncoded }),
+  );
   await Promise.all(
-    opened.collection.spaces.map((space, index) => {
-      const jobs = reuseOrCollect(opened, { space, index }, drafts, rows, counters);
+    spaces.map(({ name: space }, index) => {
       const encoder = opened.encoders[index] as Encoder;
-      return encodeSegments(encoder, jobs, { space: space.name, signal, isolatePassing, givesUp });
+      const options = { space, signal, isolatePassing, givesUp };
+      return encodeSegments(encoder, jobs[index] as readonly SegmentJob[], options);
     }),
   );
 
@@ -106,7 +113,12 @@ function draftOf(opened: CollectionEncoders, envelope: RecordEnvelope): Draft {
     vector: new Float16Array(upsert ? opened.dimensions : 0),
     segmentHashes: new Uint8Array(upsert ? opened.layout.length * segmentHashBytes : 0),
     failure: null,
+    segmentsMissing: 0,
   };
+}
+
+function isIncomplete({ segmentsMissing }: Draft): boolean {
+  return segmentsMissing > 0;
 }
 
 /** Fills in the hashes and the segments that need no encoder; returns the jobs of those that do. */
@@ -115,8 +127,9 @@ function reuseOrCollect(
   at: { space: Space; index: number },
   drafts: readonly Draft[],
   stored: ReadonlyMap<string, StoredSegments>,
-  counters: PipelineCounters,
+  told: { readonly counters: PipelineCounters; readonly onEncoded: () => void },
 ): SegmentJob[] {
+  const { counters, onEncoded } = told;
   const layout = opened.layout[at.index] as CollectionEncoders["layout"][number];
   const byModel = (opened.encoders[at.index] as Encoder).usesModel;
   const hashOffset = at.index * segmentHashBytes;
@@ -137,15 +150,20 @@ function reuseOrCollect(
       draft.vector.set(row.vector.subarray(layout.offset, layout.offset + layout.dimensions), layout.offset);
       counters.segments.reused += 1;
     } else {
+      draft.segmentsMissing += 1;
       jobs.push({
         input,
         accept: (segment) => {
           draft.vector.set(segment, layout.offset);
           counters.segments.encoded += 1;
           if (byModel) counters.segments.encodedByModel += 1;
+          draft.segmentsMissing -= 1;
+          onEncoded();
         },
         refuse: (error) => {
           draft.failure ??= error;
+          draft.segmentsMissing -= 1;
+          onEncoded();
         },
       });
     }

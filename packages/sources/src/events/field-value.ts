@@ -25,8 +25,8 @@ export function fieldValue(field: Field, given: AnyFieldPath, roots: PathRoots):
   const lat = leafValue(number, valueAt(roots, given.lat));
   const lon = leafValue(number, valueAt(roots, given.lon));
   if (!lat.ok || !lon.ok) return lat.ok ? lon : lat;
-  const isMissing = (lat.value ?? null) === null && (lon.value ?? null) === null;
-  return succeed(isMissing ? lat.value : { lat: lat.value, lon: lon.value });
+  const place = { lat: lat.value ?? null, lon: lon.value ?? null };
+  return succeed(place.lat === null && place.lon === null ? lat.value : place);
 }
 
 /** What Debezium puts where the database did not log a value: unchanged, and stored out of line (TOAST). */

@@ -24,23 +24,16 @@ const mark = "message/1";
 
 /** Null where the payload is none that `keepMessage` wrote. */
 export function keptMessage(payload: Uint8Array): SourceMessage | null {
-  let kept: unknown;
   try {
-    kept = JSON.parse(Buffer.from(payload).toString("utf8"));
+    const kept: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));
+    if (!isObject(kept) || kept.kept !== mark) return null;
+    const { topic, partition, offset, timestampMs, headers, key, value } = kept as unknown as KeptFields;
+    const place = { topic, partition, offset: BigInt(offset), timestampMs };
+    return { ...place, headers, key: bytesOf(key), value: bytesOf(value) };
   } catch {
+    // A line of a file may look like anything.
     return null;
   }
-  if (!isObject(kept) || kept.kept !== mark) return null;
-  const { topic, partition, offset, timestampMs, headers, key, value } = kept as unknown as KeptFields;
-  return {
-    topic,
-    partition,
-    offset: BigInt(offset),
-    timestampMs,
-    headers,
-    key: bytesOf(key),
-    value: bytesOf(value),
-  };
 }
 
 type KeptBytes = { readonly text: string } | { readonly base64: string } | null;

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
-import { contentOf, type Field, type FieldValue, type FieldValues, vectorDimensions } from "@medley/core";
+import { contentOf, type Field, type FieldValue, vectorDimensions } from "@medley/core";
 import {
-  binaryArray,
+  type Codec,
+  codedArray,
   elementOids,
-  float8Bytes,
-  textBytes,
-  timestamptzBytes,
-  vectorBytes,
+  float8Codec,
+  pointCodec,
+  textCodec,
+  timestamptzCodec,
+  vectorCodec,
 } from "./binary-array.ts";
 
 /** What the extension's types are called and numbered in this database. */
@@ -27,42 +29,41 @@ export interface Column {
 }
 
 export function columnOf(field: Field, types: VectorTypes): Column {
-  const column = <Value>(
-    [entryType, oid]: readonly [string, number],
-    bytes: (value: Value) => Uint8Array,
-    cast: string | null = null,
-  ): Column => ({
+  const column = <Value>(entryType: string, oid: number, codec: Codec<Value>): Column => ({
     entryType,
+    cast: null,
+    array: (values) => codedArray(oid, values as readonly (Value | null)[], codec),
+  });
+  const textOf = <Value>(written: (value: Value) => string, cast: string | null = null): Column => ({
+    entryType: "text",
     cast,
     array: (values) =>
-      binaryArray(
-        oid,
-        values.map((value) => (value === null ? null : bytes(value as Value))),
+      codedArray(
+        elementOids.text,
+        values.map((value) => (value === null ? null : written(value as Value))),
+        textCodec,
       ),
   });
-  const text = ["text", elementOids.text] as const;
   switch (field.type) {
     case "text":
     case "category":
-      return column<string>(text, textBytes);
+      return column("text", elementOids.text, textCodec);
     case "image":
     case "audio":
-      return column<string>(text, (value) => textBytes(contentName(value)));
+      return textOf(contentName);
     // An array of arrays would have to be rectangular: each travels as text.
     case "categories":
-      return column<FieldValues["categories"]>(text, (value) => textBytes(arrayLiteral(value)), "text[]");
+      return textOf(arrayLiteral, "text[]");
     case "shares":
-      return column<FieldValues["shares"]>(text, (value) => textBytes(JSON.stringify(value)), "jsonb");
+      return textOf(JSON.stringify, "jsonb");
     case "number":
-      return column<number>(["float8", elementOids.float8], (value) => float8Bytes(value));
+      return column("float8", elementOids.float8, float8Codec);
     case "timestamp":
-      return column<number>(["timestamptz", elementOids.timestamptz], timestamptzBytes);
+      return column("timestamptz", elementOids.timestamptz, timestamptzCodec);
     case "geo":
-      return column<FieldValues["geo"]>(["point", elementOids.point], ({ lat, lon }) =>
-        float8Bytes(lon, lat),
-      );
+      return column("point", elementOids.point, pointCodec);
     default:
-      return column<FieldValues["vector"]>([`${types.schema}.vector`, types.vectorOid], vectorBytes);
+      return column(`${types.schema}.vector`, types.vectorOid, vectorCodec);
   }
 }
 
@@ -74,7 +75,7 @@ function contentName(value: string): string {
 }
 
 function arrayLiteral(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`).join(",")}}`;
+  return `{${values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
 }
 
 /** The expression that gives a field's value as JSON, in the shape of `FieldValues`. */

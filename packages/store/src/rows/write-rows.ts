@@ -2,7 +2,15 @@ import { strict as assert } from "node:assert";
 import type { ChunkRef, Collection, VectorEnvelope, WriteOutcome } from "@medley/core";
 import pg from "pg";
 import { liveTable } from "../migrations/collection-tables.ts";
-import { binaryArray, boolBytes, elementOids, halfvecBytes, int8Bytes, textBytes } from "./binary-array.ts";
+import {
+  boolCodec,
+  bytesCodec,
+  codedArray,
+  elementOids,
+  halfvecCodec,
+  int8Codec,
+  textCodec,
+} from "./binary-array.ts";
 import { type Column, columnOf, type VectorTypes } from "./columns.ts";
 
 const { escapeIdentifier } = pg;
@@ -12,75 +20,96 @@ export const rowsMax = 1_000;
 
 /** The guarded upsert of one collection: its text is made once, its parameters per batch. */
 export interface RowWriter {
-  statement(
-    envelopes: readonly VectorEnvelope[],
-    chunk: ChunkRef | null,
-  ): { text: string; values: unknown[] };
+  statement(envelopes: readonly VectorEnvelope[], chunk: ChunkRef | null): RowStatement;
 }
 
-export type OutcomeRow = { outcome: WriteOutcome };
+export interface RowStatement {
+  readonly text: string;
+  readonly values: unknown[];
+  /** What the statement's one row says, one outcome per envelope in their order. */
+  outcomesOf(row: OutcomesRow): readonly WriteOutcome[];
+}
+
+/** A letter per row, in the order of ids. */
+export interface OutcomesRow {
+  readonly letters: string;
+}
+
+const outcomeOf: Readonly<Record<string, WriteOutcome>> = { i: "indexed", t: "tombstoned", s: "superseded" };
 
 export function rowWriter(collection: Collection, types: VectorTypes): RowWriter {
   const columns = collection.fields.map((field) => ({ field, column: columnOf(field, types) }));
-  const withoutChunk = upsertSql(
-    collection,
-    columns.map(({ column }) => column),
-    types,
-    "",
-  );
-  const fieldCount = columns.length;
-  const withChunk = upsertSql(
-    collection,
-    columns.map(({ column }) => column),
-    types,
-    chunkSql(6 + fieldCount),
-  );
+  const parts = { collection, columns: columns.map(({ column }) => column), types };
+  const withoutChunk = upsertSql(parts, { chunk: false });
+  const withChunk = upsertSql(parts, { chunk: true });
   return {
     statement(envelopes, chunk) {
       assert(envelopes.length > 0 && envelopes.length <= rowsMax, "rows of one statement");
       assert(new Set(envelopes.map(({ id }) => id)).size === envelopes.length, "an id occurs once");
-      const upserts = envelopes.map((envelope) => (envelope.op === "upsert" ? envelope : null));
+      const order = orderOf(envelopes);
+      const ordered = order.map((place) => envelopes[place] as VectorEnvelope);
+      const upserts = ordered.map((envelope) => (envelope.op === "upsert" ? envelope : null));
+      const deleted = ordered.map(({ op }) => op === "delete");
       const values: unknown[] = [
-        binaryArray(
+        codedArray(
           elementOids.text,
-          envelopes.map(({ id }) => textBytes(id)),
+          ordered.map(({ id }) => id),
+          textCodec,
         ),
-        binaryArray(
+        codedArray(
           elementOids.int8,
-          envelopes.map(({ version }) => int8Bytes(version)),
+          ordered.map(({ version }) => version),
+          int8Codec,
         ),
-        binaryArray(
-          elementOids.bool,
-          envelopes.map(({ op }) => boolBytes(op === "delete")),
-        ),
-        binaryArray(
+        codedArray(elementOids.bool, deleted, boolCodec),
+        codedArray(
           elementOids.bytea,
           upserts.map((upsert) => upsert?.segmentHashes ?? null),
+          bytesCodec,
         ),
-        binaryArray(
+        codedArray(
           types.halfvecOid,
-          upserts.map((upsert) => (upsert === null ? null : halfvecBytes(upsert.vector))),
+          upserts.map((upsert) => upsert?.vector ?? null),
+          halfvecCodec,
         ),
         ...columns.map(({ field, column }) =>
           column.array(upserts.map((upsert) => upsert?.fields[field.name] ?? null)),
         ),
+        deleted.map((isDeleted) => (isDeleted ? "t" : "i")).join(""),
       ];
-      if (chunk === null) return { text: withoutChunk, values };
-      return { text: withChunk, values: [...values, ...chunkValues(chunk)] };
+      const outcomesOf = ({ letters }: OutcomesRow) => outcomesInOrder(letters, order);
+      if (chunk === null) return { text: withoutChunk, values, outcomesOf };
+      return { text: withChunk, values: [...values, ...chunkValues(chunk)], outcomesOf };
     },
   };
 }
 
+/** The places of envelopes in the order of their ids: any order will do that is the same for all writers. */
+function orderOf(envelopes: readonly VectorEnvelope[]): readonly number[] {
+  const ids = envelopes.map(({ id }) => id);
+  return ids.map((_, place) => place).sort((a, b) => ((ids[a] as string) < (ids[b] as string) ? -1 : 1));
+}
+
+function outcomesInOrder(letters: string, order: readonly number[]): readonly WriteOutcome[] {
+  assert.equal(letters.length, order.length, "an outcome per row");
+  const outcomes: WriteOutcome[] = new Array(order.length);
+  for (const [at, place] of order.entries())
+    outcomes[place] = outcomeOf[letters[at] as string] as WriteOutcome;
+  return outcomes;
+}
+
 /**
- * One statement, so one transaction without BEGIN. Ordered by id: batches that overlap lock their rows in the same
- * order, or they would deadlock. `stored` is read before the write: a row that equals our version is a replay of this
- * very write; one that was overtaken meanwhile counts as superseded.
+ * One statement, so one transaction without BEGIN. Rows come and are written in the order of their ids: batches that
+ * overlap lock them in the same order, or they would deadlock. Arrays unnested side by side give their rows one by one, in
+ * order, and nothing stands between them and the insert; as tables (`from unnest(...)`) each would be stored first.
+ *
+ * Where every row was written, which is the rule, the answer is what the caller expects (the last array but the chunk's):
+ * only else are the rows looked at one by one, as they were before the write. One that equals our version is a replay of
+ * this very write; one that was overtaken meanwhile counts as superseded.
  */
 function upsertSql(
-  collection: Collection,
-  columns: readonly Column[],
-  types: VectorTypes,
-  chunk: string,
+  { collection, columns, types }: { collection: Collection; columns: readonly Column[]; types: VectorTypes },
+  { chunk }: { chunk: boolean },
 ): string {
   const table = liveTable(collection.name);
   const names = collection.fields.map((field) => escapeIdentifier(field.name));
@@ -93,37 +122,38 @@ function upsertSql(
     `${types.schema}.halfvec`,
     ...columns.map((c) => c.entryType),
   ];
+  const expected = entryTypes.length + 1;
   const entries = columns.map(({ cast }, index) => (cast === null ? `f${index}` : `f${index}::${cast}`));
   const written = ["version", "deleted_at", "indexed_at", "segment_hashes", "embedding", ...names];
-  return `with input as materialized (
-  select * from unnest(${entryTypes.map((type, index) => `$${index + 1}::${type}[]`).join(", ")})
-    with ordinality as entry(${["id", "version", "deleted", "segment_hashes", "embedding", ...aliases, "place"].join(", ")})
-), stored as materialized (
-  select id, version, deleted_at is not null as is_deleted from ${table} where id = any ($1)
-), written as (
+  return `with written as (
   insert into ${table} as row (${["id", ...written].join(", ")})
   select ${["id", "version", "case when deleted then now() end", "now()", "segment_hashes", "embedding", ...entries].join(", ")}
-  from input order by id collate "C"
+  from (select ${entryTypes.map((type, index) => `unnest($${index + 1}::${type}[])`).join(", ")})
+    as input (${["id", "version", "deleted", "segment_hashes", "embedding", ...aliases].join(", ")})
   on conflict (id) do update set ${written.map((name) => `${name} = excluded.${name}`).join(", ")}
   where excluded.version > row.version
   returning id
 ), outcomes as materialized (
-  select place, case
-    when written.id is null and stored.version is distinct from input.version then 'superseded'
-    when case when written.id is null then is_deleted else deleted end then 'tombstoned'
-    else 'indexed'
-  end as outcome
-  from input left join written using (id) left join stored using (id)
-)${chunk}
-select outcome from outcomes order by place`;
+  select case when (select count(*) from written) = cardinality($1) then $${expected}::text else (
+    select string_agg(case
+      when written.id is not null then substr($${expected}::text, place::int, 1)
+      else coalesce((
+        select case when stored.deleted_at is null then 'i' else 't' end
+        from ${table} as stored where stored.id = input.id and stored.version = input.version
+      ), 's')
+    end, '' order by place)
+    from unnest($1::text[], $2::bigint[]) with ordinality as input (id, version, place) left join written using (id)
+  ) end as letters
+)${chunk ? chunkSql(expected + 1) : ""}
+select letters from outcomes`;
 }
 
 function chunkSql(first: number): string {
+  const countOf = (letter: string) => `length(letters) - length(replace(letters, '${letter}', ''))`;
   return `, chunk as (
   insert into medley_internal.backfill_chunk (run_id, chunk, indexed, tombstoned, superseded, dead_letters)
-  select $${first}::text, $${first + 1}::int, $${first + 2}::int + count(*) filter (where outcome = 'indexed'),
-    $${first + 3}::int + count(*) filter (where outcome = 'tombstoned'),
-    $${first + 4}::int + count(*) filter (where outcome = 'superseded'), $${first + 5}::int
+  select $${first}::text, $${first + 1}::int, $${first + 2}::int + ${countOf("i")},
+    $${first + 3}::int + ${countOf("t")}, $${first + 4}::int + ${countOf("s")}, $${first + 5}::int
   from outcomes
   on conflict do nothing
 )`;

@@ -4,6 +4,7 @@ import {
   type Consumer,
   type Delivery,
   type Packet,
+  type RecordEnvelope,
   type Transport,
   type VectorEnvelope,
   version,
@@ -23,10 +24,19 @@ export interface QueueUnderTest {
 }
 
 export interface Bench {
+  /** What the queue counts in, and whether it is a log. */
+  readonly unit: Transport["unit"];
   queue(): QueueUnderTest;
   open(): Promise<Transport>;
   /** Closes it after the test. */
   keep(transport: Transport): Transport;
+  /** Of records of the ids `record-0` and so on; a log takes no chunks. */
+  packetOf(collection: string, size?: PacketSize): Packet<VectorEnvelope>;
+}
+
+export interface PacketSize {
+  readonly vectors?: number;
+  readonly textChars?: number;
 }
 
 export interface Inbox<C extends Channel> {
@@ -58,6 +68,12 @@ export async function inbox<C extends Channel>(
   return { deliveries, consumer, count };
 }
 
+/** Of all deliveries, by id: a log may deliver a packet's records apart. */
+export function envelopesOf<C extends Channel>(deliveries: readonly Delivery<C>[]) {
+  const envelopes = deliveries.flatMap(({ packet }): readonly RecordEnvelope[] => packet.envelopes);
+  return envelopes.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
+}
+
 export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
   const endsAtMs = performance.now() + timeoutMs;
   while (!(await condition())) {
@@ -66,7 +82,10 @@ export async function until(condition: () => boolean | Promise<boolean>, timeout
   }
 }
 
-export function packetOf(collection: string, { vectors = 1, textChars = 10 } = {}): Packet<VectorEnvelope> {
+export function packetOf(
+  collection: string,
+  { vectors = 1, textChars = 10 }: PacketSize = {},
+): Packet<VectorEnvelope> {
   const envelopes = Array.from({ length: vectors }, (_, index) => ({
     id: `record-${index}`,
     version: version(2n ** 62n + BigInt(index)),

@@ -64,8 +64,9 @@ export interface GroupMember {
 
 export interface KafkaProducer {
   /**
-   * Resolves when all in-sync replicas have all messages, in order within each partition. Retries by itself; once it has
-   * rejected it is not to be used again, since the sequence numbers it goes on with may be those of messages that were written.
+   * Resolves when all in-sync replicas have all messages, in order within each partition. Tries again by itself until it is
+   * closed, unless a broker refuses; once it has rejected it is not to be used again, since the sequence numbers it goes on
+   * with may be those of messages that were written.
    */
   send(topic: string, messages: readonly NewMessage[]): Promise<void>;
   close(): Promise<void>;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CompressionAlgorithmSpecification } from "@platformatic/kafka";
 import kafkajs, {
   type Admin,
@@ -6,6 +7,7 @@ import kafkajs, {
   type PartitionerArgs,
   type Producer,
 } from "kafkajs";
+import { backoffMs } from "../backoff.ts";
 import type { PartitionOffset } from "../log/log-consumer.ts";
 import type { LogPartitionId } from "../log/log-partition.ts";
 import type { KafkaConnection } from "./connection.ts";
@@ -36,6 +38,14 @@ for (const bitmask of [2, 3, 4]) {
   });
 }
 
+// A connection of kafkajs sets a timer to the past, which has no effect but that Node warns of the first.
+const emitWarning = process.emitWarning.bind(process) as (...warning: unknown[]) => void;
+process.emitWarning = (...warning: unknown[]) => {
+  const [text, name] = warning;
+  if (name === "TimeoutNegativeWarning" && /^-\d{13} /.test(String(text))) return;
+  emitWarning(...warning);
+};
+
 const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;
 /** A broker that was killed is back within half a minute; a member keeps its place and a producer its numbers so long. */
@@ -54,7 +64,8 @@ export class KafkajsClient implements KafkaClient {
     this.#connection = connection;
   }
 
-  #kafka(onError: (message: string) => void = () => {}): InstanceType<typeof Kafka> {
+  /** `retries` of connecting and of asking where partitions are; what is done with the answer is tried again by itself. */
+  #kafka(retries: number, onError: (message: string) => void = () => {}): InstanceType<typeof Kafka> {
     const { brokers, tls, login } = this.#connection;
     return new Kafka({
       clientId: "medley",
@@ -65,6 +76,7 @@ export class KafkajsClient implements KafkaClient {
       authenticationTimeout: requestTimeoutMs,
       requestTimeout: requestTimeoutMs,
       enforceRequestTimeout: true,
+      retry: { ...retry, retries },
       logLevel: logLevel.ERROR,
       logCreator:
         () =>
@@ -74,27 +86,27 @@ export class KafkajsClient implements KafkaClient {
   }
 
   async openAdmin(): Promise<KafkaAdmin> {
-    const admin = this.#kafka().admin({ retry: { ...retry, retries: 3 } });
+    const admin = this.#kafka(3).admin();
     await admin.connect();
     return new KafkajsAdmin(admin);
   }
 
   async openProducer(): Promise<KafkaProducer> {
     const written = new WrittenPartitions();
-    const producer = this.#kafka().producer({
+    // The fewest retries it takes: see `KafkajsProducer`.
+    const producer = this.#kafka(1).producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       metadataMaxAge: metadataAgeMsMax,
       createPartitioner: written.createPartitioner,
-      retry,
     });
     await producer.connect();
     return new KafkajsProducer(producer, written);
   }
 
   async join(options: GroupOptions, events: MemberEvents): Promise<GroupMember> {
-    const kafka = this.#kafka((message) => events.onFault(new Error(message)));
+    const kafka = this.#kafka(3, (message) => events.onFault(new Error(message)));
     const consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,
@@ -141,7 +153,7 @@ export class KafkajsClient implements KafkaClient {
   }
 
   isTooLarge(error: unknown): boolean {
-    return typeOf(error) === "MESSAGE_TOO_LARGE";
+    return protocolErrorOf(error)?.type === "MESSAGE_TOO_LARGE";
   }
 }
 
@@ -201,9 +213,15 @@ class WrittenPartitions {
   };
 }
 
+/**
+ * kafkajs' own retries outlive its `disconnect`, and connect again after it, so they are made here. A message tried again has
+ * the sequence number it had, so brokers that have it already leave it out.
+ */
 class KafkajsProducer implements KafkaProducer {
   readonly #producer: Producer;
   readonly #written: WrittenPartitions;
+  readonly #closing = new AbortController();
+  #sending: Promise<void> = Promise.resolve();
 
   constructor(producer: Producer, written: WrittenPartitions) {
     this.#producer = producer;
@@ -211,6 +229,21 @@ class KafkajsProducer implements KafkaProducer {
   }
 
   async send(topic: string, messages: readonly NewMessage[]): Promise<void> {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        this.#sending = this.#trySend(topic, messages);
+        return await this.#sending;
+      } catch (error) {
+        const refusal = protocolErrorOf(error);
+        if (this.#closing.signal.aborted || (refusal !== null && !refusal.retriable)) throw error;
+        await sleep(Math.min(backoffMs(failures), retry.maxRetryTime), undefined, {
+          signal: this.#closing.signal,
+        });
+      }
+    }
+  }
+
+  async #trySend(topic: string, messages: readonly NewMessage[]): Promise<void> {
     const { partitions } = this.#written;
     partitions.clear();
     const answers = await this.#producer.send({
@@ -222,15 +255,18 @@ class KafkajsProducer implements KafkaProducer {
         ...(headers === undefined ? {} : { headers }),
       })),
     });
-    // kafkajs asks no broker twice that has answered: messages of a partition that moves to such a broker while the others
-    // are retried are dropped without a word.
+    // kafkajs asks no broker twice that has answered: messages of a partition that moves to such a broker while another's are
+    // tried again are dropped without a word.
     const answered = new Set(answers.map(({ partition }) => partition));
     const missing = [...partitions].filter((partition) => !answered.has(partition));
     if (missing.length > 0) throw new Error(`no answer for partitions ${missing.join(", ")} of ${topic}`);
   }
 
-  close(): Promise<void> {
-    return this.#producer.disconnect();
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#producer.disconnect();
+    await this.#sending.catch(() => {});
+    await this.#producer.disconnect();
   }
 }
 
@@ -273,12 +309,18 @@ function headersOf(headers: IHeaders | undefined): TopicMessage["headers"] {
   return texts ?? noHeaders;
 }
 
-/** The protocol's name of an error, which kafkajs may have wrapped. */
-function typeOf(error: unknown): string | null {
-  let current = error as { type?: string; originalError?: unknown; cause?: unknown } | undefined;
-  for (let depth = 0; current !== undefined && current !== null && depth < 5; depth += 1) {
-    if (typeof current.type === "string") return current.type;
-    current = (current.originalError ?? current.cause) as typeof current;
+interface ProtocolError {
+  /** As the protocol names it: `MESSAGE_TOO_LARGE`. */
+  readonly type: string;
+  readonly retriable: boolean;
+}
+
+/** What a broker answered, which kafkajs may have wrapped; null where none did. */
+function protocolErrorOf(error: unknown): ProtocolError | null {
+  let current = error as { type?: unknown; cause?: unknown; retriable?: boolean } | undefined | null;
+  for (let depth = 0; current && depth < 5; depth += 1) {
+    if (typeof current.type === "string") return current as ProtocolError;
+    current = current.cause as typeof current;
   }
   return null;
 }

@@ -45,10 +45,9 @@ export class TopicLag {
     const own = this.#ownPartitions();
     let outstanding = ageMsMax === 0 ? 0 : this.#sent;
     let inFlight = 0;
-    for (const [partition, { first, next, committed }] of standing.entries()) {
+    for (const [partition, ends] of standing.entries()) {
       const window = own.get(partition);
-      const lowWater = window?.lowWater ?? (committed === null || committed < first ? first : committed);
-      outstanding += Number(next - lowWater) - (window?.doneAbove ?? 0);
+      outstanding += Number(ends.next - lowWaterOf(ends, window)) - (window?.doneAbove ?? 0);
       inFlight += window?.inHand ?? 0;
     }
     return { waiting: Math.max(outstanding - inFlight, 0), inFlight };
@@ -61,12 +60,13 @@ export class TopicLag {
     const standing = await this.#standing(0);
     const nowMs = Date.now();
     let oldestAtMs = nowMs;
-    for (const [partition, { oldestTimestampMs, lowWater }] of own) {
-      const next = standing[partition]?.next ?? 0n;
-      const isCaughtUp = oldestTimestampMs === null && lowWater !== null && lowWater >= next;
+    for (const [partition, window] of own) {
+      const ends = standing[partition];
+      const isCaughtUp = ends === undefined || lowWaterOf(ends, window) >= ends.next;
       if (isCaughtUp || !this.#caughtUpAtMs.has(partition)) this.#caughtUpAtMs.set(partition, nowMs);
       // What was not read yet came after everything there was had been read.
-      oldestAtMs = Math.min(oldestAtMs, oldestTimestampMs ?? (this.#caughtUpAtMs.get(partition) as number));
+      const unreadAtMs = this.#caughtUpAtMs.get(partition) as number;
+      oldestAtMs = Math.min(oldestAtMs, window.oldestTimestampMs ?? unreadAtMs);
     }
     for (const partition of this.#caughtUpAtMs.keys()) {
       if (!own.has(partition)) this.#caughtUpAtMs.delete(partition);
@@ -114,4 +114,9 @@ export class TopicLag {
       );
     }
   }
+}
+
+/** Of the first message that is not done, as this process knows if it consumes the partition, else as was committed. */
+function lowWaterOf({ first, committed }: Standing[number], window: Window | undefined): bigint {
+  return window?.lowWater ?? (committed === null || committed < first ? first : committed);
 }

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { Bell } from "../bell.ts";
+import { Bell } from "../../bell.ts";
 
 export interface ArrivalListenerOptions {
   readonly connectionString: string;

@@ -1,5 +1,5 @@
 import { createPostgresBackend, Queue } from "bullmq";
-import { faultOf } from "../lease-consumer.ts";
+import { faultOf } from "../../lease-consumer.ts";
 
 const connectMsMax = 30_000;
 

@@ -5,51 +5,35 @@ import {
   type Channel,
   type ChannelPackets,
   channels,
-  MedleyError,
+  type MedleyError,
   type Transport,
 } from "@medley/core";
-import { createPostgresBackend, type PostgresConnectionOptions, Queue, Worker } from "bullmq";
-import pg from "pg";
 import type { Lease, LeaseBroker } from "../lease-broker.ts";
 import { faultOf } from "../lease-consumer.ts";
 import { LeaseTransport } from "../lease-transport.ts";
 import { packPacket, unpackPacket } from "../payload.ts";
-import { ArrivalListener } from "./arrival-listener.ts";
-import { type BullmqPostgresConfig, type BullmqPostgresOptions, bullmqPostgresConfig } from "./config.ts";
-import { isStandalone, Vacuum } from "./vacuum.ts";
+import type { BullmqBackend, BullmqLane } from "./backend.ts";
 
-const brokerName = "the queue in Postgres";
-const eventsMax = 1_000;
-/** A lease that ran out is seen by two of BullMQ's passes: marked by one, taken back by the next. */
-const stalledChecksPerLease = 3;
+export interface BullmqBrokerOptions {
+  readonly backend: BullmqBackend;
+  readonly leaseMs: number;
+  readonly onFault: (fault: MedleyError) => void;
+}
 
-/**
- * Opens the queue that `migrateBullmq` made. Throws `MedleyError` `schema_behind` where it was not made, and
- * `transport_unavailable` where Postgres can't be reached.
- */
-export async function openBullmqPostgres(options: BullmqPostgresOptions): Promise<Transport> {
-  const config = bullmqPostgresConfig(options);
-  const broker = new BullmqPostgresBroker(config);
+/** Opens a transport over a backend, which is closed with it, also where opening fails. */
+export async function openBullmq(
+  options: BullmqBrokerOptions & { readonly pollIntervalMs: number },
+): Promise<Transport> {
+  const { pollIntervalMs, onFault } = options;
+  const broker = new BullmqBroker(options);
   try {
     await broker.ready();
   } catch (error) {
     await broker.close();
-    if (error instanceof Error && error.name === "SchemaMigrationRequiredError") {
-      throw new MedleyError("schema_behind", "the queue's tables (schema bullmq) are not in the database", {
-        mend: "run the migrations with a role that may create a schema",
-        cause: error,
-      });
-    }
-    throw faultOf(error, brokerName, "opening");
+    throw error;
   }
-  return new LeaseTransport({ broker, pollIntervalMs: config.pollIntervalMs, onFault: config.onFault });
+  return new LeaseTransport({ broker, pollIntervalMs, onFault });
 }
-
-type Lane = ReturnType<typeof openLane>;
-
-/** Without the option that keeps one of the pool's connections for notifications: `ArrivalListener` has its own. */
-const createWorkerBackend: typeof createPostgresBackend = (name, options) =>
-  createPostgresBackend(name, options);
 
 /**
  * Packets as BullMQ jobs, one queue per channel, fetched by hand: BullMQ's own loop asks an empty queue four questions at
@@ -59,55 +43,42 @@ const createWorkerBackend: typeof createPostgresBackend = (name, options) =>
  * timed by the clients' clocks, which must agree within a second or two. No job ever fails for BullMQ: there is no number of
  * attempts, nor of lost leases, after which a packet is given up.
  */
-class BullmqPostgresBroker implements LeaseBroker {
-  readonly name = brokerName;
+class BullmqBroker implements LeaseBroker {
+  readonly name: string;
   readonly leaseMs: number;
-  readonly #config: BullmqPostgresConfig;
-  readonly #pool: pg.Pool;
-  readonly #lanes: Readonly<Record<Channel, Lane>>;
+  readonly #backend: BullmqBackend;
+  readonly #onFault: (fault: MedleyError) => void;
+  readonly #lanes: Readonly<Record<Channel, BullmqLane & { checksStalled: boolean }>>;
   readonly #pending = new Set<Promise<unknown>>();
-  #listener: ArrivalListener | null = null;
-  #vacuum: Vacuum | null = null;
+  // The same error is emitted by everything that uses a connection.
+  readonly #reported = new WeakSet<object>();
   #onArrival: (channel: Channel) => void = () => {};
   #closing = false;
 
-  constructor(config: BullmqPostgresConfig) {
-    this.#config = config;
-    this.leaseMs = config.leaseMs;
-    this.#pool = new pg.Pool({
-      connectionString: config.connectionString,
-      max: config.connectionsMax,
-      connectionTimeoutMillis: config.queryMsMax,
-      query_timeout: config.queryMsMax,
-      // Some of BullMQ's statements name their tables without a schema. By statement and not as an option of the connection:
-      // PGlite's clients share one session, which is there before them.
-      onConnect: (client) => client.query("set search_path to bullmq, public") as unknown as undefined,
-    });
-    this.#pool.on("error", (error) => this.#report(error));
+  constructor({ backend, leaseMs, onFault }: BullmqBrokerOptions) {
+    this.name = backend.name;
+    this.leaseMs = leaseMs;
+    this.#backend = backend;
+    this.#onFault = onFault;
     this.#lanes = { records: this.#openLane("records"), vectors: this.#openLane("vectors") };
   }
 
   async ready(): Promise<void> {
     for (const part of this.#parts()) await part.waitUntilReady();
-    if (await isStandalone(this.#pool)) {
-      this.#vacuum = new Vacuum(this.#pool);
-      return;
-    }
-    this.#listener = new ArrivalListener({
-      connectionString: this.#config.connectionString,
-      connectMsMax: this.#config.queryMsMax,
-      onFault: (error) => this.#report(error),
-      onArrival: (queueName) => {
-        for (const channel of channels) {
-          if (queueName === null || queueName === queueNameOf(channel)) this.#onArrival(channel);
-        }
+    await this.#backend.listen({
+      onArrival: (channel) => {
+        for (const one of channel === null ? channels : [channel]) this.#onArrival(one);
       },
+      onFault: (error) => this.#report(error),
     });
   }
 
   async put<C extends Channel>(channel: C, packet: ChannelPackets[C], key: string | null): Promise<void> {
     const options = { jobId: jobIdOf(key), removeOnComplete: true };
-    const add = async () => this.#lanes[channel].queue.add("packet", await packPacket(packet), options);
+    const add = async () => {
+      await this.#backend.admit(channel);
+      return this.#lanes[channel].queue.add("packet", await packPacket(packet), options);
+    };
     await this.#run(add());
   }
 
@@ -119,6 +90,7 @@ class BullmqPostgresBroker implements LeaseBroker {
     }
     const token = randomUUID();
     const job = await this.#run(lane.worker.getNextJob(token, { block: false }));
+    this.#backend.onTaken(channel, job !== undefined);
     if (!job) return null;
     assert(job.id !== undefined);
     const lease: JobLease<C> = {
@@ -126,9 +98,10 @@ class BullmqPostgresBroker implements LeaseBroker {
       jobId: job.id,
       token,
       readPacket: () => unpackPacket(channel, job.data),
+      report: (progress) => this.#run(job.updateProgress({ ...progress })),
       acknowledge: async () => {
         await this.#run(job.moveToCompleted(null, token, false));
-        if (this.#vacuum) this.#run(this.#vacuum.packetRemoved()).catch((error) => this.#report(error));
+        this.#run(this.#backend.onRemoved()).catch((error) => this.#report(error));
       },
       giveBack: async (delayMs) => {
         if (delayMs === 0) await this.#run(job.moveToWait(token));
@@ -169,15 +142,15 @@ class BullmqPostgresBroker implements LeaseBroker {
     // BullMQ never answers a call that meets a closing connection.
     await Promise.allSettled(this.#pending);
     await Promise.all(this.#parts().map((part) => part.close()));
-    await Promise.all([this.#listener?.close(), this.#pool.end()]);
+    await this.#backend.close();
   }
 
   #openLane(channel: Channel) {
-    const lane = openLane(this.#pool, channel, this.leaseMs);
+    const lane = this.#backend.openLane(channel);
     lane.queue.on("error", (error) => this.#report(error));
     lane.worker.on("error", (error) => this.#report(error));
     lane.worker.on("stalled", () => this.#onArrival(channel));
-    return lane;
+    return { ...lane, checksStalled: false };
   }
 
   #parts() {
@@ -188,48 +161,26 @@ class BullmqPostgresBroker implements LeaseBroker {
     this.#pending.add(pending);
     try {
       return await pending;
+    } catch (error) {
+      throw this.#backend.faultOf(error);
     } finally {
       this.#pending.delete(pending);
     }
   }
 
   #report(error: unknown): void {
-    if (!this.#closing) this.#config.onFault(faultOf(error, brokerName, "in the background"));
+    if (this.#closing) return;
+    if (typeof error === "object" && error !== null) {
+      if (this.#reported.has(error)) return;
+      this.#reported.add(error);
+    }
+    this.#onFault(faultOf(this.#backend.faultOf(error), this.name, "in the background"));
   }
 }
 
 interface JobLease<C extends Channel> extends Lease<C> {
   readonly jobId: string;
   readonly token: string;
-}
-
-function openLane(pool: pg.Pool, channel: Channel, leaseMs: number) {
-  const queueName = queueNameOf(channel);
-  // BullMQ's own type for a pool is narrower than pg's by overloads it does not call.
-  const connection = pool as unknown as PostgresConnectionOptions;
-  const queue = new Queue(
-    queueName,
-    { connection, streams: { events: { maxLen: eventsMax } } },
-    createPostgresBackend,
-  );
-  const worker = new Worker(
-    queueName,
-    null,
-    {
-      connection,
-      autorun: false,
-      lockDuration: leaseMs,
-      stalledInterval: Math.ceil(leaseMs / stalledChecksPerLease),
-      // Postgres' largest integer: never.
-      maxStalledCount: 2 ** 31 - 1,
-    },
-    createWorkerBackend,
-  );
-  return { queue, worker, checksStalled: false };
-}
-
-function queueNameOf(channel: Channel): string {
-  return `medley-${channel}`;
 }
 
 /** BullMQ takes no id that is a whole number or has a colon. */
