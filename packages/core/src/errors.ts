@@ -95,6 +95,25 @@ export const errorTable = {
     retryable: false,
     meaning: "a run can't resume because its file is no longer the one it began with",
   },
+  source_mismatch: {
+    exitCode: 2,
+    httpStatus: 500,
+    retryable: false,
+    meaning:
+      "a table has other columns, another key or other rights than its source in the configuration needs",
+  },
+  outbox_behind: {
+    exitCode: 1,
+    httpStatus: 503,
+    retryable: false,
+    meaning: "a table that is a source lacks Medley's triggers, or has those of another configuration",
+  },
+  source_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the database of a source can't be reached or refused for a passing reason",
+  },
   model_not_found: {
     exitCode: 1,
     httpStatus: 500,

@@ -23,6 +23,15 @@ export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
 export { type SourceDefinition, sourceName } from "./config/sources.ts";
+export {
+  type FieldColumn,
+  type PlaceColumns,
+  type RowCondition,
+  type RowValue,
+  type TableSource,
+  tableName,
+  type ZonedColumn,
+} from "./config/table-source.ts";
 export type {
   DeleteCondition,
   DeleteValue,
@@ -80,6 +89,8 @@ export type {
   DeadLetterCount,
   DeadLetterPage,
   DeadLetterStore,
+  RunMark,
+  RunPosition,
   RunProgress,
   RunStore,
   Store,

@@ -14,6 +14,7 @@ import type { LoadedConfig } from "./config/load-config.ts";
 import type { Settings } from "./config/settings.ts";
 import { type Deployment, openDeployment, type StageName } from "./deployment/deployment.ts";
 import { readBacklogs, readStatus } from "./deployment/status.ts";
+import { ingestTables } from "./ingest/table-ingest.ts";
 import { ingestTopics } from "./ingest/topic-ingest.ts";
 
 /** What a process does: the embedded mode all of it, each service its own part. */
@@ -37,7 +38,7 @@ export interface ServeOptions {
 
 const requestsGraceMs = 10_000;
 
-/** Runs a role until the signal aborts, then drains: HTTP and topics first, so that nothing new comes in, then the stages. */
+/** Runs a role until the signal aborts, then drains: HTTP, topics and tables first, so that nothing new comes in, then the stages. */
 export async function serve({ config, settings, role, signal, onReady }: ServeOptions): Promise<void> {
   const logger = pino({ base: { role: role.name } }, pino.destination({ dest: 2, sync: true }));
   await using deployment = await openDeployment({
@@ -58,6 +59,13 @@ export async function serve({ config, settings, role, signal, onReady }: ServeOp
       onFault: ({ message }) => logger.warn({ part: "topics" }, message),
     });
     resources.adopt(topics, (open) => open.close({ graceMs: requestsGraceMs }));
+    const tables = await ingestTables({
+      ports: deployment,
+      collections: config.collections.values(),
+      settings,
+      onFault: ({ message }) => logger.warn({ part: "tables" }, message),
+    });
+    resources.adopt(tables, (open) => open.close({ graceMs: requestsGraceMs }));
   }
   const http = await startHttpServer({
     host: settings.host,

@@ -24,6 +24,7 @@ const run: BackfillRun = {
   baseVersion: 1n,
   chunksSent: 1,
   recordsRead: 1,
+  position: null,
   state: "running",
   startedAtMs: 0,
 };
@@ -102,12 +103,17 @@ describe.skipIf(serverUrl === undefined)("connections to the server at DATABASE_
       breaks();
       await store.createRun({ ...run, runId, chunksSent: 0, recordsRead: 0 });
       breaks();
-      await store.advanceRun(runId, { chunksSent: 1, recordsRead: 10 });
+      await store.advanceRun(runId, { chunksSent: 1, recordsRead: 10, position: null });
       breaks();
       await store.writeRows("films", [], { runId, chunk: 0, settled });
       breaks();
       await store.sealRun(runId);
-      expect(await store.readRun(runId)).toMatchObject({ state: "done", chunksSent: 1, recordsRead: 10 });
+      expect(await store.readRun(runId)).toMatchObject({
+        state: "done",
+        chunksSent: 1,
+        recordsRead: 10,
+        position: null,
+      });
       expect(await store.readRunProgress(runId)).toMatchObject({ chunksDone: 1 });
     },
   );

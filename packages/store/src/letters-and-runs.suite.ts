@@ -25,6 +25,7 @@ const run: BackfillRun = {
   baseVersion: 2n ** 60n,
   chunksSent: 0,
   recordsRead: 0,
+  position: null,
   state: "running",
   startedAtMs: Date.UTC(2026, 0, 1, 0, 0, 0, 123),
 };
@@ -100,9 +101,10 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
     await store.createRun(run);
     await store.createRun({ ...run, source: "other.csv" });
     expect(await store.readRun("run-1")).toEqual(run);
-    await store.advanceRun("run-1", { chunksSent: 5, recordsRead: 500 });
-    await store.advanceRun("run-1", { chunksSent: 4, recordsRead: 400 });
-    expect(await store.readRun("run-1")).toEqual({ ...run, chunksSent: 5, recordsRead: 500 });
+    const position = { after: null, through: '["500"]' };
+    await store.advanceRun("run-1", { chunksSent: 5, recordsRead: 500, position });
+    await store.advanceRun("run-1", { chunksSent: 4, recordsRead: 400, position: null });
+    expect(await store.readRun("run-1")).toEqual({ ...run, chunksSent: 5, recordsRead: 500, position });
     expect(await store.readRunProgress("run-1")).toMatchObject({ chunksDone: 0, indexed: 0, deadLetters: 0 });
     await store.sealRun("run-1");
     expect(await store.readRun("run-1")).toMatchObject({ state: "sent" });
@@ -114,7 +116,7 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
 
   test("a sealed run is done with the last of its chunks, however often each is written", async () => {
     await store.createRun({ ...run, runId: "sealed" });
-    await store.advanceRun("sealed", { chunksSent: 3, recordsRead: 300 });
+    await store.advanceRun("sealed", { chunksSent: 3, recordsRead: 300, position: null });
     await store.writeRows("films", [], chunkOf("sealed", 2));
     await store.sealRun("sealed");
     for (const chunk of [2, 0, 0]) {
@@ -127,7 +129,7 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
 
   test("all chunks before the seal: done with it; a run without records as well", async () => {
     await store.createRun({ ...run, runId: "early" });
-    await store.advanceRun("early", { chunksSent: 1, recordsRead: 100 });
+    await store.advanceRun("early", { chunksSent: 1, recordsRead: 100, position: null });
     await store.writeRows("films", [], chunkOf("early", 0));
     expect(await stateOf("early")).toBe("running");
     await store.sealRun("early");
@@ -140,7 +142,7 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
     for (let n = 0; n < 40; n++) {
       const runId = `at-once-${n}`;
       await store.createRun({ ...run, runId });
-      await store.advanceRun(runId, { chunksSent: 3, recordsRead: 300 });
+      await store.advanceRun(runId, { chunksSent: 3, recordsRead: 300, position: null });
       await Promise.all([
         store.sealRun(runId),
         ...[0, 1, 2].map((chunk) => store.writeRows("films", [], chunkOf(runId, chunk))),

@@ -8,6 +8,7 @@ import {
   type DeadLetterStore,
   type DeadLetterWhere,
   MedleyError,
+  type RunMark,
   type RunProgress,
   type RunStore,
   type Store,
@@ -206,8 +207,8 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     return runs.listRuns(this.#pool);
   }
 
-  advanceRun(runId: string, position: { chunksSent: number; recordsRead: number }): Promise<void> {
-    return runs.advanceRun(this.#pool, runId, position);
+  advanceRun(runId: string, mark: RunMark): Promise<void> {
+    return runs.advanceRun(this.#pool, runId, mark);
   }
 
   sealRun(runId: string): Promise<void> {

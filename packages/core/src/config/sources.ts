@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Fields } from "../fields.ts";
+import { type TableSource, tableName, tableSourceProblems, tableSourceShape } from "./table-source.ts";
 import {
   type SourceCollection,
   type TopicSource,
@@ -8,13 +9,15 @@ import {
 } from "./topic-source.ts";
 
 /** Where records of a collection come from by themselves, besides HTTP and files. Each kind has a file of its own. */
-export type SourceDefinition<F extends Fields = Fields> = TopicSource<F>;
+export type SourceDefinition<F extends Fields = Fields> = TopicSource<F> | TableSource<F>;
 
-export const sourceShape = z.discriminatedUnion("kind", [topicSourceShape]);
+export const sourceShape = z.discriminatedUnion("kind", [topicSourceShape, tableSourceShape]);
 
 /** How a source is called in messages: unique within its collection. */
 export function sourceName(source: SourceDefinition): string {
-  return `topic ${source.topic}`;
+  if (source.kind === "topic") return `topic ${source.topic}`;
+  const { schema, name } = tableName(source.table);
+  return `table ${schema}.${name}`;
 }
 
 /** Each problem with its mend; the caller adds which collection. */
@@ -27,7 +30,11 @@ export function* sourcesProblems(
     const name = sourceName(source);
     if (names.has(name)) yield `${name} is a source twice; remove one`;
     names.add(name);
-    for (const problem of topicSourceProblems(source, collection)) yield `${name}: ${problem}`;
+    const problems =
+      source.kind === "topic"
+        ? topicSourceProblems(source, collection)
+        : tableSourceProblems(source, collection);
+    for (const problem of problems) yield `${name}: ${problem}`;
   }
 }
 

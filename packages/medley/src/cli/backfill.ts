@@ -1,10 +1,11 @@
 import { basename } from "node:path";
-import { type BackfillRun, MedleyError, type RunProgress } from "@medley/core";
-import { openSource, type SourceFormat } from "@medley/sources";
+import { type BackfillRun, MedleyError, type RunProgress, tableName } from "@medley/core";
+import { openSource, openTable, type Source, type SourceFormat } from "@medley/sources";
 import type { IndexState } from "@medley/store";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import { type Context, openHere } from "./context.ts";
+import { configuredTables } from "../ingest/table-ingest.ts";
+import { type Context, openHere, settingsOf } from "./context.ts";
 import { finishIndex, type IndexChoice, type Load, prepareIndex } from "./index-after-load.ts";
 import type { Outcome } from "./output.ts";
 import { count, duration, Progress } from "./progress.ts";
@@ -18,6 +19,8 @@ export interface BackfillArguments {
   readonly index?: Exclude<IndexChoice, null>;
 }
 
+const tablePrefix = "postgres:";
+
 /** `medley backfill FILE`: reads a file or stdin into a collection and waits until it is indexed. */
 export async function backfillCommand(context: Context, given: BackfillArguments): Promise<Outcome> {
   await using deployment = await openHere(context, "own_database");
@@ -26,10 +29,20 @@ export async function backfillCommand(context: Context, given: BackfillArguments
   if (path === undefined) {
     throw new MedleyError("usage", "no file is named", { mend: "medley backfill FILE, or - for stdin" });
   }
-  const collection = resume?.collection ?? collectionOf(deployment, given.collection, path);
-  const source = await openSource(path, given.format === undefined ? {} : { format: given.format });
+  await using resources = new AsyncDisposableStack();
+  const isTable = path.startsWith(tablePrefix);
+  const { collection, source } = isTable
+    ? await openTableHere(context, deployment, {
+        path,
+        named: resume?.collection ?? given.collection,
+        resources,
+      })
+    : {
+        collection: resume?.collection ?? collectionOf(deployment, given.collection, path),
+        source: await openSource(path, given.format === undefined ? {} : { format: given.format }),
+      };
   if (resume !== null && resume.fingerprint !== (await source.fingerprint())) {
-    throw new MedleyError("source_changed", `${path} is not the file that run ${resume.runId} began with`, {
+    throw new MedleyError("source_changed", `${path} is not what run ${resume.runId} began with`, {
       mend: "begin a new run: rows that did not change cost no model call",
     });
   }
@@ -77,6 +90,49 @@ async function runToResume(deployment: Deployment, runId: string): Promise<Backf
     throw new MedleyError("not_found", `there is no run "${runId}"`, { mend: `known: ${known || "none"}` });
   }
   return run;
+}
+
+function nameOf(table: string): string {
+  const { schema, name } = tableName(table);
+  return `${schema}.${name}`;
+}
+
+/** `postgres:public.products`, a table that is a source of some collection. Throws `usage` where it is of none, or of several. */
+async function openTableHere(
+  context: Context,
+  { collections, database }: Deployment,
+  { path, named, resources }: { path: string; named: string | undefined; resources: AsyncDisposableStack },
+): Promise<{ collection: string; source: Source }> {
+  const wanted = nameOf(path.slice(tablePrefix.length));
+  const tables = configuredTables(
+    [...collections.values()].map(({ collection }) => collection),
+    settingsOf(context),
+    database,
+  );
+  const found = tables.filter(
+    ({ collection, source }) =>
+      nameOf(source.table) === wanted && (named ?? collection.name) === collection.name,
+  );
+  const [one, another] = found;
+  if (one === undefined) {
+    const known = tables.map(({ source }) => `${tablePrefix}${nameOf(source.table)}`).join(", ");
+    throw new MedleyError("usage", `table ${wanted} is no source of a collection`, {
+      mend: `configured: ${known || "none; add it to the collection's sources"}`,
+    });
+  }
+  if (another !== undefined) {
+    throw new MedleyError("usage", `which collection is ${path} for?`, {
+      mend: `add --collection ${found.map(({ collection }) => collection.name).join(" or ")}`,
+    });
+  }
+  const source = resources.use(await openTable({ ...one.database, ...one }));
+  const { state } = await source.outboxStatus(settingsOf(context).lanePrefix);
+  if (one.source.changes !== false && state !== "installed") {
+    process.stderr.write(
+      `the triggers on ${source.name} are ${state}: changes made from now on come by the next backfill only (see: medley sources install)\n`,
+    );
+  }
+  return { collection: one.collection.name, source };
 }
 
 /** The collection named, or the only one, or the one that the file is called after. */

@@ -13,6 +13,7 @@ import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { searchCommand } from "./search.ts";
+import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
 import { upCommand } from "./up.ts";
 
@@ -67,7 +68,7 @@ function program(run: Run): Command {
   medley
     .command("backfill [file]")
     .description(
-      "read a file into a collection: CSV, TSV, JSONL, JSON or Parquet, gzipped or not; - is stdin",
+      "read a file into a collection: CSV, TSV, JSONL, JSON or Parquet, gzipped or not; - is stdin; postgres:TABLE a table that is its source",
     )
     .option("-c, --collection <name>", "default: the only one, or the one the file is called after")
     .option("--format <format>", `one of ${sourceFormats.join(", ")} (default: by name or content)`)
@@ -81,7 +82,7 @@ function program(run: Run): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
+      "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill postgres:public.films\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
     )
     .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
   medley
@@ -104,6 +105,7 @@ function program(run: Run): Command {
     .command("status")
     .description("rows, queue and runs")
     .action(() => run("status", statusCommand));
+  sourceCommands(medley, run);
   deadLetterCommands(medley, run);
   modelCommands(medley, run);
   operatorCommands(medley, run);
@@ -155,6 +157,28 @@ function operatorCommands(medley: Command, run: Run): void {
     .description("check the configuration; print it and where each setting comes from")
     .option("--json-schema", "print the JSON schema of a configuration")
     .action((options) => run("config", (context) => configCommand(context, options)));
+}
+
+function sourceCommands(medley: Command, run: Run): void {
+  const group = medley.command("sources").description("tables of Postgres that tell their changes");
+  group
+    .command("install")
+    .description("make the triggers and the outbox of every configured table, or bring them up to date")
+    .option("--sql", "print the statements for an administrator to run")
+    .action((options) => run("sources install", (context) => installSources(context, options)));
+  group
+    .command("uninstall")
+    .description("take triggers and outbox away, with what waits in it")
+    .argument("[names...]", "as sources status prints them")
+    .option("--all", "all of this deployment")
+    .option("--url-variable <name>", "also look into this database")
+    .action((names, options) =>
+      run("sources uninstall", (context) => uninstallSources(context, { names, ...options })),
+    );
+  group
+    .command("status")
+    .description("whether each table tells its changes, and how many wait to be relayed")
+    .action(() => run("sources status", sourcesStatus));
 }
 
 function deadLetterCommands(medley: Command, run: Run): void {

@@ -81,10 +81,11 @@ describe.skipIf(serverUrl === undefined)("roles on the server at DATABASE_URL", 
       baseVersion: 1n,
       chunksSent: 0,
       recordsRead: 0,
+      position: null,
       state: "running",
       startedAtMs: 0,
     });
-    await store.advanceRun("run", { chunksSent: 2, recordsRead: 2 });
+    await store.advanceRun("run", { chunksSent: 2, recordsRead: 2, position: null });
     expect(await store.writeRows("films", rows, { runId: "run", chunk: 0, settled })).toEqual([
       "indexed",
       "tombstoned",
