@@ -57,7 +57,7 @@ export const errorTable = {
     httpStatus: 403,
     retryable: false,
     meaning:
-      "the request comes from a web page of another origin, or under a host name this server does not have",
+      "the token lacks the scope or collection, or the request comes from a web page of another origin or under a host name this server does not have",
   },
   media_type_unsupported: {
     exitCode: 1,
@@ -172,6 +172,12 @@ export const errorTable = {
     httpStatus: 500,
     retryable: false,
     meaning: "a collection's stored spaces differ from the configured ones",
+  },
+  draining: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the process is about to end and takes nothing new",
   },
   store_unavailable: {
     exitCode: 3,

@@ -19,6 +19,7 @@ import pg from "pg";
 import * as runs from "./backfill-runs.ts";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
 import * as deadLetters from "./dead-letters.ts";
+import { type Figures, readFigures } from "./figures.ts";
 import type { CollectionLayout } from "./migrations/collection-tables.ts";
 import { planMigration, readCatalogue } from "./migrations/migrate.ts";
 import { withRetry } from "./retry.ts";
@@ -139,6 +140,10 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
       this.#pool,
       catalogue.filter(({ name }) => this.#collections.has(name)),
     );
+  }
+
+  readFigures(): Promise<Figures> {
+    return readFigures(this.#pool);
   }
 
   addDeadLetters(letters: readonly DeadLetter[]): Promise<void> {

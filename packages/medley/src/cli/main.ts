@@ -1,9 +1,11 @@
 import { MedleyError } from "@medley/core";
 import { sourceFormats } from "@medley/sources";
 import { Argument, Command, CommanderError, InvalidArgumentError } from "commander";
+import { interruption } from "../interruption.ts";
+import { startTracing } from "../observability/tracing.ts";
 import { backfillCommand } from "./backfill.ts";
 import { configCommand } from "./config.ts";
-import type { Context, GlobalOptions, Run } from "./context.ts";
+import { type Context, type GlobalOptions, logFault, type Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
@@ -18,19 +20,6 @@ import { upCommand } from "./up.ts";
 const exitCodeHelp = `
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 failed for a passing reason (try again), 4 done with dead letters,
 130 interrupted (resumable). With --json, one object on stdout; logs and progress go to stderr.`;
-
-/** Aborts on the first signal; the second one ends the process at once. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(130);
-      process.stderr.write("stopping: finishing what is in hand (again to stop at once)\n");
-      controller.abort();
-    });
-  }
-  return controller.signal;
-}
 
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -158,12 +147,19 @@ function collect(value: string, all: string[]): string[] {
 }
 
 export async function main(args: readonly string[]): Promise<ExitCode> {
-  const signal = interruption();
+  const signal = interruption(() =>
+    process.stderr.write("stopping: finishing what is in hand (again to stop at once)\n"),
+  );
   let exitCode: ExitCode = 0;
   const medley = program(async (name, action) => {
     const global = medley.opts<GlobalOptions>();
     const context: Context = { directory: process.cwd(), environment: process.env, signal, global };
     try {
+      await using _tracing = await startTracing({
+        role: name === "up" ? "up" : "command",
+        environment: process.env,
+        onFault: (message) => logFault({ part: "tracing", message }),
+      });
       exitCode = printOutcome(name, await action(context), global.json ?? false);
     } catch (error) {
       exitCode = printError(name, error, global.json ?? false);

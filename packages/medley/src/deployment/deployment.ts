@@ -38,7 +38,7 @@ import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
-import { runEmbedStage, runIndexStage, transportsOf } from "./stages.ts";
+import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
 
 export type StageName = "embed" | "index";
 
@@ -55,12 +55,19 @@ export interface DeploymentOptions {
   /** Brings the database up to date first. Default: where it is embedded. A server's is migrated by `medley migrate`. */
   readonly migrates?: boolean;
   /** Faults that are being got over, for logs. */
-  readonly onFault?: (fault: { readonly part: "queue" | "engine"; readonly message: string }) => void;
+  readonly onFault?: (fault: Fault) => void;
+  /** Packets that failed and come again, for logs. */
+  readonly onStageFailure?: (failure: StageFailure) => void;
+}
+
+export interface Fault {
+  readonly part: "queue" | "engine";
+  readonly message: string;
 }
 
 // Besides the queue's own connections.
 const storeConnectionsMax = 4;
-// Packets in hand when asked to stop: what is not done by then goes back to the queue.
+// Of `close`, where the stages were not stopped before.
 const drainMs = 10_000;
 const settledPollMs = 20;
 
@@ -76,7 +83,11 @@ export class Deployment implements AsyncDisposable {
   readonly pool: pg.Pool;
   readonly runtime: ModelRuntime;
   readonly counters: PipelineCounters = pipelineCounters();
-  readonly produce: ProducePorts;
+  readonly produce: ProducePorts & { readonly lanes: Lanes };
+  /** How many there have been. */
+  readonly faults: Readonly<Record<Fault["part"], number>>;
+  readonly clock: Clock;
+  readonly onStageFailure: (failure: StageFailure) => void;
   readonly #resources: AsyncDisposableStack;
   readonly #consumers: Consumer[] = [];
 
@@ -87,11 +98,14 @@ export class Deployment implements AsyncDisposable {
     this.lanes = parts.lanes;
     this.pool = parts.pool;
     this.runtime = parts.runtime;
+    this.faults = parts.faults;
+    this.clock = options.clock ?? systemClock;
+    this.onStageFailure = options.onStageFailure ?? (() => {});
     this.#resources = resources;
     this.produce = {
       collections: options.collections,
       lanes: parts.lanes,
-      versions: new VersionClock(options.clock ?? systemClock),
+      versions: new VersionClock(this.clock),
       counters: this.counters,
       backlogPacketsMax: options.settings.backlogPacketsMax,
     };
@@ -144,9 +158,14 @@ export class Deployment implements AsyncDisposable {
     return this.store.search({ collection, parts: segments, ...rest });
   }
 
+  /** Takes no more packets and waits for those in hand; what is not done after `graceMs` goes back to its lane. */
+  async stopStages({ graceMs }: { graceMs: number }): Promise<void> {
+    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs })));
+  }
+
   /** Drains the stages, then closes everything. */
   async close(): Promise<void> {
-    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs: drainMs })));
+    await this.stopStages({ graceMs: drainMs });
     await this.#resources.disposeAsync();
   }
 
@@ -171,11 +190,19 @@ async function runtimeOptionsOf({ settings, lock }: DeploymentOptions): Promise<
   };
 }
 
-type Opened = Pick<Deployment, "database" | "collections" | "store" | "lanes" | "pool" | "runtime">;
+type Opened = Pick<
+  Deployment,
+  "database" | "collections" | "store" | "lanes" | "pool" | "runtime" | "faults"
+>;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
-  const { settings, onFault = () => {} } = options;
+  const { settings } = options;
+  const faults = { queue: 0, engine: 0 };
+  const onFault = (fault: Fault) => {
+    faults[fault.part] += 1;
+    options.onFault?.(fault);
+  };
   await using resources = new AsyncDisposableStack();
   const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options)));
   const database = await openDatabase({
@@ -207,6 +234,6 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     resources,
     onFault: (fault) => onFault({ part: "queue", message: fault.message }),
   });
-  const parts = { database, collections, store, lanes, pool, runtime };
+  const parts = { database, collections, store, lanes, pool, runtime, faults };
   return new Deployment(parts, resources.move(), options);
 }

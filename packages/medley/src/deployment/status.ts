@@ -6,6 +6,8 @@ export interface ChannelBacklog extends Backlog {
   readonly lane: Lane;
   readonly channel: Channel;
   readonly unit: "packets" | "records";
+  /** Of the oldest that is not acknowledged; null where this process can't know it. */
+  readonly oldestAgeMs: number | null;
 }
 
 export async function readBacklogs({ lanes }: Pick<Deployment, "lanes">): Promise<readonly ChannelBacklog[]> {
@@ -13,8 +15,12 @@ export async function readBacklogs({ lanes }: Pick<Deployment, "lanes">): Promis
   const asked = distinct.flatMap((lane) => channels.map((channel) => ({ lane, channel })));
   return Promise.all(
     asked.map(async ({ lane, channel }) => {
-      const { unit } = lanes[lane];
-      return { lane, channel, unit, ...(await lanes[lane].backlog(channel)) };
+      const transport = lanes[lane];
+      const [backlog, oldestAgeMs] = await Promise.all([
+        transport.backlog(channel),
+        transport.oldestAgeMs(channel),
+      ]);
+      return { lane, channel, unit: transport.unit, ...backlog, oldestAgeMs };
     }),
   );
 }
