@@ -185,6 +185,12 @@ export const errorTable = {
     retryable: true,
     meaning: "Postgres can't be reached or refused for a passing reason",
   },
+  service_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "another Medley process can't be reached, or what answers there is none",
+  },
   transport_unavailable: {
     exitCode: 3,
     httpStatus: 503,

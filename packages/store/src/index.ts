@@ -5,7 +5,7 @@ export {
   type EmbeddedPostgresOptions,
   openEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
-export type { Figures } from "./figures.ts";
+export { type Figures, type RunFigures, readFigures } from "./figures.ts";
 export type { CollectionLayout } from "./migrations/collection-tables.ts";
 export { type MigrationStep, migrate, planMigration } from "./migrations/migrate.ts";
 export { openPool, openPostgresStore, type PostgresStore } from "./postgres-store.ts";

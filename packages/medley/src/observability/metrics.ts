@@ -22,7 +22,7 @@ const readingMsMax = 3_000;
  * many series.
  */
 export function metricsOf({ deployment, role, requests }: MetricsOptions): () => Promise<string> {
-  const backlogs = new SharedReading(() => readBacklogs(deployment), { waitMsMax: readingMsMax });
+  const backlogs = new SharedReading(() => readBacklogs(deployment.lanes), { waitMsMax: readingMsMax });
   const figures = new SharedReading(() => deployment.store.readFigures(), { waitMsMax: readingMsMax });
   return async () => {
     const [lag, stored, ofProcess] = await Promise.all([
