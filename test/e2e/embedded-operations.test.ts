@@ -1,5 +1,6 @@
 /** What an operator sees and does: tokens, traces, stopping; and that none of it tells what records and secrets say. */
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { files, read } from "../source-files.ts";
 import { EmbeddingsEndpoint } from "./embeddings-endpoint.fixture.ts";
 import { type Running, until, Workplace } from "./medley.fixture.ts";
 import { OtlpCollector } from "./otlp-collector.fixture.ts";
@@ -91,106 +92,111 @@ test("a second signal ends it at once", async () => {
 });
 
 const secret = "canary7f3a9";
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-test("secrets and what records say show in no log, metric, trace, status or answer, whatever fails", async () => {
-  await using collector = await OtlpCollector.open();
-  await using endpoint = await EmbeddingsEndpoint.open();
-  await using workplace = new Workplace(endpoint.config);
-  const environment = {
-    ...collector.environment,
-    NOTES_KEY: `${secret}-key`,
-    MEDLEY_TOKEN: `${secret}-token`,
-    MEDLEY_LOG_LEVEL: "trace",
-  };
-  const up = await workplace.up(environment);
+describe("a deployment that is watched", () => {
+  let collector: OtlpCollector;
+  let up: Running;
+  const opened = new AsyncDisposableStack();
   const authorization = `Bearer ${secret}-token`;
   const answers: string[] = [];
-  const ask = async (path: string, init: RequestInit = {}) => {
-    const response = await fetch(`${up.httpUrl}${path}`, {
-      ...init,
-      headers: { ...json, authorization, ...(init.headers as Record<string, string>) },
+
+  beforeAll(async () => {
+    collector = opened.use(await OtlpCollector.open());
+    const endpoint = opened.use(await EmbeddingsEndpoint.open());
+    const workplace = opened.use(new Workplace(endpoint.config));
+    up = await workplace.up({
+      ...collector.environment,
+      NOTES_KEY: `${secret}-key`,
+      MEDLEY_TOKEN: `${secret}-token`,
+      MEDLEY_LOG_LEVEL: "trace",
     });
+  });
+
+  afterAll(() => opened.disposeAsync());
+
+  async function ask(path: string, init: RequestInit = {}): Promise<{ status: number; text: string }> {
+    const headers = { ...json, authorization, ...(init.headers as Record<string, string>) };
+    const response = await fetch(`${up.httpUrl}${path}`, { ...init, headers });
     const text = await response.text();
     answers.push(text);
     return { status: response.status, text };
-  };
-  const records = "/v1/collections/notes/records";
+  }
   const post = (path: string, body: string, headers = {}) => ask(path, { method: "POST", body, headers });
-  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  const statuses = [
-    await post(records, `[{"id":"${secret}-good","about":"${secret} text"}]`, { traceparent }),
-    await post(records, `[{"id":"${secret}-bad","about":"${secret} refused"}]`),
-    await post(records, `[{"id":"${secret}", "about": ${secret}}]`),
-    await post(records, `{"id":"a","about":"${secret} ${"x".repeat(2 ** 24)}"}`),
-    await post(records, `<${secret}>`, { "content-type": "text/plain" }),
-    await post("/v1/collections/notes/search", `{"like":"${secret}-none"}`),
-    await post("/v1/collections/notes/search", `{"parts":{"about":"${secret} refused"}}`),
-    await post("/v1/collections/notes/search", `{"filter":{"price":{"gte":"${secret}"}}}`),
-    await ask(`/nowhere/${secret}`),
-    await ask(records, { method: "POST", body: "[]", headers: { authorization: `Bearer ${secret}-wrong` } }),
-    await ask(`${records}/${secret}%zz`, { method: "DELETE" }),
-    await ask(`${records}/${secret}-good`, { method: "DELETE" }),
-  ].map(({ status }) => status);
-  expect(statuses).toEqual([202, 202, 400, 413, 415, 404, 500, 422, 404, 401, 400, 202]);
-  const letters = async () =>
-    Number(/medley_dead_letters_open\{collection="notes"\} (\d+)/.exec((await ask("/metrics")).text)?.[1]);
-  expect(await until(letters, (open) => open === 1)).toBe(1);
-  await until(
-    async () => collector.spans.map(({ name }) => name),
-    (names) => ["ingest", "send", "embed", "index"].every((name) => names.includes(name)),
-  );
-  const { text: status } = await ask("/v1/status");
-  const { text: metrics } = await ask("/metrics");
-  up.command.kill("SIGTERM");
-  const { code, stderr } = await up.command.ended;
-  expect(code).toBe(0);
-  expect(stderr).toContain('"ready"');
-  expect(metrics).toContain('medley_failed_records_total{stage="embed",code="encoder_failed"} 1');
-  for (const [where, text] of Object.entries({
-    stderr,
-    metrics,
-    status,
-    traces: collector.received.join("\n"),
-  })) {
-    expect([where, linesWith(text)]).toEqual([where, []]);
-  }
-  // What a client sent may be quoted to itself; a secret of the server's may not.
-  expect(answers.join("\n")).not.toMatch(new RegExp(`${secret}-(key|token)`));
-});
+  const records = "/v1/collections/notes/records";
 
-function linesWith(text: string): string[] {
-  return text.split("\n").filter((line) => line.includes(secret));
-}
+  test("a request's trace goes through all stages", async () => {
+    await post(records, '[{"id":"a","about":"a"},{"id":"b","about":"b"}]', { traceparent });
+    const ofTrace = () => collector.spans.filter(({ traceId }) => traceparent.includes(traceId));
+    await until(
+      async () => ofTrace().length,
+      (spans) => spans === 4,
+    );
+    const ingest = ofTrace().find(({ name }) => name === "ingest");
+    expect(ingest?.parentSpanId).toBe("b7ad6b7169203331");
+    for (const name of ["send", "embed", "index"]) {
+      expect(ofTrace().find((span) => span.name === name)).toMatchObject({
+        service: "medley-up",
+        parentSpanId: ingest?.spanId,
+        attributes: { "medley.collection": "notes", "medley.lane": "stream", "medley.records": 2 },
+      });
+    }
+  });
 
-test("a request's trace goes through all stages; records of several requests are linked to each", async () => {
-  await using collector = await OtlpCollector.open();
-  await using endpoint = await EmbeddingsEndpoint.open();
-  await using workplace = new Workplace(endpoint.config);
-  const up = await workplace.up({ ...collector.environment, NOTES_KEY: "k" });
-  const traceId = "0af7651916cd43dd8448eb211c80319c";
-  await send(
-    up,
-    [
-      { id: "a", about: "a" },
-      { id: "b", about: "b" },
-    ],
-    {
-      traceparent: `00-${traceId}-b7ad6b7169203331-01`,
-    },
-  );
-  const ofTrace = () => collector.spans.filter((span) => span.traceId === traceId);
-  await until(
-    async () => ofTrace().length,
-    (spans) => spans === 4,
-  );
-  const ingest = ofTrace().find(({ name }) => name === "ingest");
-  expect(ingest?.parentSpanId).toBe("b7ad6b7169203331");
-  for (const name of ["send", "embed", "index"]) {
-    const span = ofTrace().find((one) => one.name === name);
-    expect(span).toMatchObject({
-      service: "medley-up",
-      parentSpanId: ingest?.spanId,
-      attributes: { "medley.collection": "notes", "medley.lane": "stream", "medley.records": 2 },
-    });
-  }
+  test("every metric that docs, alerts and dashboard name is there, and every one that is there is in the docs", async () => {
+    const { text } = await ask("/metrics");
+    const there = new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name as string));
+    const namesIn = (path: string) => [
+      ...new Set(
+        [...read(path).matchAll(/\b(medley|nodejs|process)_[a-z0-9_]+[a-z0-9]\b/g)]
+          .map(([name]) => name)
+          .filter((name) => name !== "medley_internal"),
+      ),
+    ];
+    const observability = files.filter((path) => path.startsWith("infra/observability/"));
+    expect(observability.length).toBeGreaterThan(4);
+    for (const path of ["docs/OPERATIONS.md", ...observability]) {
+      const missing = namesIn(path).filter(
+        (name) => !there.has(name) && !there.has(name.replace(/_(bucket|sum|count)$/, "")),
+      );
+      expect([path, missing]).toEqual([path, []]);
+    }
+    const documented = namesIn("docs/OPERATIONS.md");
+    expect([...there].filter((name) => name.startsWith("medley_") && !documented.includes(name))).toEqual([]);
+  });
+
+  // Last: it ends the deployment.
+  test("secrets and what records say show in no log, metric, trace, status or answer, whatever fails", async () => {
+    const statuses = [
+      await post(records, `[{"id":"${secret}-good","about":"${secret} text"}]`, { traceparent }),
+      await post(records, `[{"id":"${secret}-bad","about":"${secret} refused"}]`),
+      await post(records, `[{"id":"${secret}", "about": ${secret}}]`),
+      await post(records, `{"id":"a","about":"${secret} ${"x".repeat(2 ** 24)}"}`),
+      await post(records, `<${secret}>`, { "content-type": "text/plain" }),
+      await post("/v1/collections/notes/search", `{"like":"${secret}-none"}`),
+      await post("/v1/collections/notes/search", `{"parts":{"about":"${secret} refused"}}`),
+      await post("/v1/collections/notes/search", `{"filter":{"price":{"gte":"${secret}"}}}`),
+      await ask(`/nowhere/${secret}`),
+      await post(records, "[]", { authorization: `Bearer ${secret}-wrong` }),
+      await ask(`${records}/${secret}%zz`, { method: "DELETE" }),
+      await ask(`${records}/${secret}-good`, { method: "DELETE" }),
+    ].map(({ status }) => status);
+    expect(statuses).toEqual([202, 202, 400, 413, 415, 404, 500, 422, 404, 401, 400, 202]);
+    const letters = async () =>
+      /medley_dead_letters_open\{.*\} (\d+)/.exec((await ask("/metrics")).text)?.[1];
+    expect(await until(letters, (open) => open === "1")).toBe("1");
+    const { text: status } = await ask("/v1/status");
+    const { text: metrics } = await ask("/metrics");
+    up.command.kill("SIGTERM");
+    const { code, stderr } = await up.command.ended;
+    expect([code, stderr]).toEqual([0, expect.stringContaining('"ready"')]);
+    expect(metrics).toContain('medley_failed_records_total{stage="embed",code="encoder_failed"} 1');
+    const traces = collector.received.join("\n");
+    expect(traces).toContain('"embed"');
+    for (const [where, text] of Object.entries({ stderr, metrics, status, traces })) {
+      expect([where, text.split("\n").filter((line) => line.includes(secret))]).toEqual([where, []]);
+    }
+    // What a client sent may be quoted to itself; a secret of the server's may not.
+    expect(answers.join("\n")).not.toMatch(new RegExp(`${secret}-(key|token)`));
+  });
 });

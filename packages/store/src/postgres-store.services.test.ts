@@ -1,4 +1,5 @@
 import { describe } from "vitest";
+import { describeFigures } from "./figures.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeRows } from "./rows.suite.ts";
@@ -11,6 +12,7 @@ const open = () => openServerDatabase(serverUrl as string);
 describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => {
   describe("rows", () => describeRows(open));
   describe("letters and runs", () => describeLettersAndRuns(open));
+  describe("figures", () => describeFigures(open));
   describe("migrations", () => describeMigrations(open));
   describe("search", () => describeSearch(open));
 });

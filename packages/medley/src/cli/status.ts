@@ -13,7 +13,7 @@ export async function statusCommand(context: Context, given: { url?: string }): 
 
 async function statusHere(context: Context): Promise<Status> {
   await using deployment = await openHere(context);
-  return readStatus(deployment);
+  return await readStatus(deployment);
 }
 
 async function statusAt(context: Context, url: string): Promise<Status> {

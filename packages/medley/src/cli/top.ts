@@ -67,10 +67,12 @@ function screenView(): View {
   return {
     quit: quit.signal,
     show: (trend) => {
+      // Some terminals say that they have no size.
+      const [rows, columns] = [stdout.rows || 24, stdout.columns || 80];
       const lines = screenOf(trend)
         .split("\n")
-        .slice(0, Math.max(stdout.rows - 1, 1));
-      stdout.write(`${clearScreen}${lines.map((line) => line.slice(0, stdout.columns)).join("\r\n")}`);
+        .slice(0, rows - 1);
+      stdout.write(`${clearScreen}${lines.map((line) => line.slice(0, columns)).join("\r\n")}`);
     },
     [Symbol.dispose]: () => {
       if (stdin.isTTY) stdin.off("data", onKey).setRawMode(false).pause();
