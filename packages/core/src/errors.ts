@@ -57,7 +57,7 @@ export const errorTable = {
     httpStatus: 403,
     retryable: false,
     meaning:
-      "the request comes from a web page of another origin, or under a host name this server does not have",
+      "the token lacks the scope or collection, or the request comes from a web page of another origin or under a host name this server does not have",
   },
   media_type_unsupported: {
     exitCode: 1,
@@ -211,11 +211,23 @@ export const errorTable = {
     retryable: true,
     meaning: "the database does not let this role in, or not do what Medley needs",
   },
+  draining: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the process is about to end and takes nothing new",
+  },
   store_unavailable: {
     exitCode: 3,
     httpStatus: 503,
     retryable: true,
     meaning: "Postgres can't be reached or refused for a passing reason",
+  },
+  service_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "another Medley process can't be reached, or what answers there is none",
   },
   transport_unavailable: {
     exitCode: 3,

@@ -4,6 +4,7 @@ import {
   type DeadLetter,
   type Lane,
   MedleyError,
+  type Packet,
   packetRecordsMax,
   parseRecord,
   type RecordEnvelope,
@@ -11,8 +12,10 @@ import {
   type VersionClock,
   version,
 } from "@medley/core";
-import type { PipelineCounters } from "./counters.ts";
+import { countFailures, type PipelineCounters } from "./counters.ts";
 import { charsOf, PacketRoom } from "./packet-room.ts";
+import { asStage } from "./stage.ts";
+import { traceparentOf } from "./tracing.ts";
 
 /** Producers are slowed by how full a lane is, which so short a time does not change much. */
 const backlogAgeMsMax = 500;
@@ -35,9 +38,10 @@ export interface Input {
   readonly textual: boolean;
   /** The version it was given before, so that a chunk or dead letter sent again keeps it; default: one is given now. */
   readonly version?: bigint;
-  /** See `RecordEnvelope`. */
+  /** See `RecordEnvelope`. Default: now. */
   readonly acceptedAtMs?: number;
-  readonly trace?: string;
+  /** W3C `traceparent` of the request or message it came with. */
+  readonly trace?: string | undefined;
 }
 
 export interface Rejection {
@@ -72,17 +76,19 @@ export function checkInputs(
 ): Checked {
   const envelopes: RecordEnvelope[] = [];
   const rejected: Rejection[] = [];
-  for (const [index, { value, source, textual, version: given, acceptedAtMs, trace }] of inputs.entries()) {
+  const nowMs = ports.versions.nowMs();
+  for (const [index, input] of inputs.entries()) {
+    const { value, source, textual, version: given, acceptedAtMs = nowMs, trace } = input;
     const arrivalVersion = given === undefined ? ports.versions.next() : version(given);
     const parsed = parseRecord(collection, value, { source, textual, arrivalVersion });
-    const origin = {
-      ...(acceptedAtMs === undefined ? {} : { acceptedAtMs }),
-      ...(trace === undefined ? {} : { trace }),
-    };
-    if (parsed.ok) envelopes.push({ ...parsed.value, ...origin });
+    if (parsed.ok)
+      envelopes.push({ ...parsed.value, acceptedAtMs, ...(trace === undefined ? {} : { trace }) });
     else rejected.push({ index, ...parsed.failure });
   }
-  ports.counters.stages.produce.received += inputs.length;
+  const counters = ports.counters.stages.produce;
+  counters.received += inputs.length;
+  counters.rejected += rejected.length;
+  countFailures(counters, rejected);
   return { envelopes, rejected };
 }
 
@@ -119,12 +125,16 @@ export function deadLetterOfRejection(
 /**
  * The stage `produce`, second half: resolves when the envelopes are durable: a chunk in the backfill's lane, others in the
  * stream's. Throws `overloaded` while the lane is full: the caller waits and tries again.
+ *
+ * More than fit one packet are sent as several, in order: `onDurable` is told of each how many envelopes it had. Where a
+ * later one fails, those before it stay: sending all of them again is harmless.
  */
 export async function send(
   ports: Pick<ProducePorts, "lanes" | "counters" | "backlogPacketsMax">,
   collection: Collection,
   envelopes: readonly RecordEnvelope[],
   chunk: ChunkRef | null = null,
+  onDurable: (envelopes: number) => void = () => {},
 ): Promise<void> {
   const transport = ports.lanes[chunk === null ? "stream" : "backfill"];
   const { waiting } = await transport.backlog("records", { ageMsMax: backlogAgeMsMax });
@@ -136,15 +146,22 @@ export async function send(
       { mend: "send again in a moment, or run more embedding-workers" },
     );
   }
-  if (chunk !== null) {
-    const key = `${chunk.runId}-${chunk.chunk}`;
-    await transport.send("records", { collection: collection.name, envelopes, chunk }, { key });
-  } else {
-    for (const part of packetsOf(envelopes)) {
-      await transport.send("records", { collection: collection.name, envelopes: part, chunk });
-    }
+  const options = chunk === null ? {} : { key: `${chunk.runId}-${chunk.chunk}` };
+  for (const part of chunk === null ? packetsOf(envelopes) : [envelopes]) {
+    const packet = { collection: collection.name, envelopes: part, chunk };
+    await asStage(ports.counters, { stage: "produce", packet, attempt: 1 }, (span) =>
+      transport.send("records", withOrigin(packet, traceparentOf(span)), options),
+    );
+    ports.counters.stages.produce.sent += part.length;
+    onDurable(part.length);
   }
-  ports.counters.stages.produce.sent += envelopes.length;
+}
+
+/** Records that came with no trace of their own belong to that of their sending. */
+function withOrigin(packet: Packet<RecordEnvelope>, trace: string | undefined): Packet<RecordEnvelope> {
+  if (trace === undefined || packet.envelopes.every((envelope) => envelope.trace !== undefined))
+    return packet;
+  return { ...packet, envelopes: packet.envelopes.map((envelope) => ({ trace, ...envelope })) };
 }
 
 function* packetsOf(envelopes: readonly RecordEnvelope[]): Generator<readonly RecordEnvelope[]> {

@@ -12,6 +12,7 @@ export {
   type EmbeddedPostgresOptions,
   openEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
+export { type Figures, type RunFigures, readFigures } from "./figures.ts";
 export type { IndexProgress } from "./index-progress.ts";
 export { type IndexState, indexRowsMin } from "./index-state.ts";
 export type { CollectionLayout } from "./migrations/collection-tables.ts";

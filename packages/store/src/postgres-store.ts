@@ -23,6 +23,7 @@ import * as runs from "./backfill-runs.ts";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
 import * as deadLetterQueries from "./dead-letter-queries.ts";
 import * as deadLetters from "./dead-letters.ts";
+import { type Figures, readFigures } from "./figures.ts";
 import type { CollectionLayout } from "./migrations/collection-tables.ts";
 import { planMigration, readCatalogue } from "./migrations/migrate.ts";
 import { PreparedStatements } from "./prepared-statements.ts";
@@ -172,6 +173,10 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
       this.#pool,
       catalogue.filter(({ name }) => this.#collections.has(name)),
     );
+  }
+
+  readFigures(): Promise<Figures> {
+    return readFigures(this.#pool);
   }
 
   async addDeadLetters(letters: readonly DeadLetter[]): Promise<void> {

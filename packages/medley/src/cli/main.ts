@@ -1,10 +1,13 @@
 import { MedleyError } from "@medley/core";
+import { scopes } from "@medley/http";
 import { sourceFormats } from "@medley/sources";
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { interruption } from "../interruption.ts";
+import { startTracing } from "../observability/tracing.ts";
 import { backfillCommand } from "./backfill.ts";
 import { indexCommand } from "./collection-index.ts";
 import { configCommand } from "./config.ts";
-import type { Context, GlobalOptions, Run } from "./context.ts";
+import { type Context, type GlobalOptions, logFault, type Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
@@ -15,24 +18,13 @@ import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { searchCommand } from "./search.ts";
 import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
+import { tokenCommand } from "./token.ts";
+import { topCommand } from "./top.ts";
 import { upCommand } from "./up.ts";
 
 const exitCodeHelp = `
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 failed for a passing reason (try again), 4 done with dead letters,
 130 interrupted (resumable). With --json, one object on stdout; logs and progress go to stderr.`;
-
-/** Aborts on the first signal; the second one ends the process at once. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(130);
-      process.stderr.write("stopping: finishing what is in hand (again to stop at once)\n");
-      controller.abort();
-    });
-  }
-  return controller.signal;
-}
 
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -40,6 +32,19 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (Number.isInteger(value) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
   };
+}
+
+function secondsBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`it must be from ${min} to ${max} seconds.`);
+  };
+}
+
+function address(text: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+  throw new InvalidArgumentError("it must be the address of a service, such as http://127.0.0.1:7400.");
 }
 
 function program(run: Run): Command {
@@ -101,15 +106,50 @@ function program(run: Run): Command {
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
     );
-  medley
-    .command("status")
-    .description("rows, queue and runs")
-    .action(() => run("status", statusCommand));
+  watchCommands(medley, run);
   sourceCommands(medley, run);
   deadLetterCommands(medley, run);
   modelCommands(medley, run);
   operatorCommands(medley, run);
+  tokenCommands(medley, run);
   return medley;
+}
+
+function watchCommands(medley: Command, run: Run): void {
+  medley
+    .command("status")
+    .description("rows, lag, runs and dead letters")
+    .option("--url <url>", "of the service that answers there, with the token of MEDLEY_TOKEN", address)
+    .addHelpText("after", "\nExamples:\n  $ medley status\n  $ medley status --url http://127.0.0.1:7400")
+    .action((options) => run("status", (context) => statusCommand(context, options)));
+  medley
+    .command("top")
+    .description("watch a running deployment: rates, lag, runs and dead letters; q quits")
+    .option("--interval <seconds>", "between two looks", secondsBetween(0.2, 3_600), 1)
+    .option(
+      "--url <url>",
+      "a service whose metrics are read as well; repeatable",
+      (text, all: string[]) => [...all, address(text)],
+      [],
+    )
+    .addHelpText(
+      "after",
+      "\nOn a terminal it takes the screen; elsewhere it prints a line a look, with --json an object a line.\n\nExamples:\n  $ medley top\n  $ medley top --url http://127.0.0.1:7400 --interval 5\n  $ medley --json top | jq .lanes",
+    )
+    .action(({ interval, url }) =>
+      run("top", (context) => topCommand(context, { intervalSeconds: interval, url })),
+    );
+}
+
+function tokenCommands(medley: Command, run: Run): void {
+  medley
+    .command("token")
+    .description("make a token, and the entry of MEDLEY_TOKENS that lets it in")
+    .argument("<name>", "what the token is called in messages")
+    .option("--scope <scope>", `one of ${scopes.join(", ")}; repeatable`, collect, [])
+    .option("-c, --collection <name>", "only for this one; repeatable (default: all)", collect, [])
+    .addHelpText("after", "\nExample:\n  $ medley token shop --scope ingest --scope search -c films")
+    .action((name, options) => run("token", () => tokenCommand(name, options)));
 }
 
 function operatorCommands(medley: Command, run: Run): void {
@@ -223,12 +263,19 @@ function collect(value: string, all: string[]): string[] {
 }
 
 export async function main(args: readonly string[]): Promise<ExitCode> {
-  const signal = interruption();
+  const signal = interruption(() =>
+    process.stderr.write("stopping: finishing what is in hand (again to stop at once)\n"),
+  );
   let exitCode: ExitCode = 0;
   const medley = program(async (name, action) => {
     const global = medley.opts<GlobalOptions>();
     const context: Context = { directory: process.cwd(), environment: process.env, signal, global };
     try {
+      await using _tracing = await startTracing({
+        role: name === "up" ? "up" : "command",
+        environment: process.env,
+        onFault: (message) => logFault({ part: "tracing", message }),
+      });
       exitCode = printOutcome(name, await action(context), global.json ?? false);
     } catch (error) {
       exitCode = printError(name, error, global.json ?? false);

@@ -79,16 +79,18 @@ export function progressLine(
   const rate = seconds > 0 ? (done - firstDone) / seconds : 0;
   const parts = phase === undefined ? [label] : [label, phase];
   if (total !== null && total > 0) {
-    const filled = Math.round((Math.min(done, total) / total) * barWidth);
-    parts.push(
-      `[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}]`,
-      `${amount(done)}/${amount(total)}${suffix}`,
-    );
+    parts.push(barOf(done / total), `${amount(done)}/${amount(total)}${suffix}`);
   } else parts.push(`${amount(done)}${suffix}`);
   const perSecond = rate < 10 ? rate.toFixed(1) : count(Math.round(rate));
   parts.push(unit === "bytes" ? `${amount(rate)} MB/s` : `${perSecond} ${unit}/s`);
   if (total !== null && rate > 0) parts.push(`${duration((total - done) / rate)} left`);
   return parts.join("  ");
+}
+
+/** `[######------]` */
+export function barOf(share: number): string {
+  const filled = Math.round(Math.min(share, 1) * barWidth);
+  return `[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}]`;
 }
 
 /** `24.2 MB`. */

@@ -45,7 +45,7 @@ import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
-import { runEmbedStage, runIndexStage, transportsOf } from "./stages.ts";
+import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
 
 export type StageName = "embed" | "index";
 
@@ -68,6 +68,8 @@ export interface DeploymentOptions {
   readonly migrates?: boolean;
   /** Faults that are being got over, for logs. */
   readonly onFault?: (fault: Fault) => void;
+  /** Packets that failed and come again, for logs. */
+  readonly onStageFailure?: (failure: StageFailure) => void;
   /** Part of what `pg_stat_activity` calls its connections. Default: none. */
   readonly role?: string;
 }
@@ -80,7 +82,7 @@ export interface Fault {
 
 // Of the store: longer than a count of many rows takes, shorter than a system needs to notice that the other side is gone.
 const queryMsMax = 60_000;
-// Packets in hand when asked to stop: what is not done by then goes back to the queue.
+// Of `close`, where the stages were not stopped before.
 const drainMs = 10_000;
 const settledPollMs = 20;
 
@@ -96,7 +98,11 @@ export class Deployment implements AsyncDisposable {
   readonly pool: pg.Pool;
   readonly runtime: ModelRuntime;
   readonly counters: PipelineCounters = pipelineCounters();
-  readonly produce: ProducePorts;
+  readonly produce: ProducePorts & { readonly lanes: Lanes };
+  /** How many there have been. */
+  readonly faults: Readonly<Record<Fault["part"], number>>;
+  readonly clock: Clock;
+  readonly onStageFailure: (failure: StageFailure) => void;
   readonly #resources: AsyncDisposableStack;
   readonly #consumers: Consumer[] = [];
 
@@ -107,11 +113,14 @@ export class Deployment implements AsyncDisposable {
     this.lanes = parts.lanes;
     this.pool = parts.pool;
     this.runtime = parts.runtime;
+    this.faults = parts.faults;
+    this.clock = options.clock ?? systemClock;
+    this.onStageFailure = options.onStageFailure ?? (() => {});
     this.#resources = resources;
     this.produce = {
       collections: options.collections,
       lanes: parts.lanes,
-      versions: new VersionClock(options.clock ?? systemClock),
+      versions: new VersionClock(this.clock),
       counters: this.counters,
       backlogPacketsMax: options.settings.backlogPacketsMax,
     };
@@ -164,9 +173,14 @@ export class Deployment implements AsyncDisposable {
     return this.store.search({ collection, parts: segments, ...rest });
   }
 
+  /** Takes no more packets and waits for those in hand; what is not done after `graceMs` goes back to its lane. */
+  async stopStages({ graceMs }: { graceMs: number }): Promise<void> {
+    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs })));
+  }
+
   /** Drains the stages, then closes everything. */
   async close(): Promise<void> {
-    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs: drainMs })));
+    await this.stopStages({ graceMs: drainMs });
     await this.#resources.disposeAsync();
   }
 
@@ -213,11 +227,19 @@ function openStorePool({ settings, role }: DeploymentOptions, { kind, connection
   });
 }
 
-type Opened = Pick<Deployment, "database" | "collections" | "store" | "lanes" | "pool" | "runtime">;
+type Opened = Pick<
+  Deployment,
+  "database" | "collections" | "store" | "lanes" | "pool" | "runtime" | "faults"
+>;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
-  const { settings, onFault = () => {} } = options;
+  const { settings } = options;
+  const faults = { queue: 0, engine: 0, database: 0 };
+  const onFault = (fault: Fault) => {
+    faults[fault.part] += 1;
+    options.onFault?.(fault);
+  };
   await using resources = new AsyncDisposableStack();
   const database = await openDatabase({
     settings,
@@ -253,6 +275,6 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     onFault: (fault) => onFault({ part: "queue", message: fault.message }),
     onWarning: (message) => onFault({ part: "queue", message }),
   });
-  const parts = { database, collections, store, lanes, pool, runtime };
+  const parts = { database, collections, store, lanes, pool, runtime, faults };
   return new Deployment(parts, resources.move(), options);
 }
