@@ -194,7 +194,29 @@ test("what breaks the encoder down is tried whole 8 times, then isolated: its ne
   await run(packetWithKiller(), { attempt: 9 });
   expect([...store.letters.values()].map(({ recordId }) => recordId)).toEqual(["n40"]);
   expect(transport.vectors).toHaveLength(63);
-  expect(opened.title.batches.length).toBeLessThanOrEqual(2 * Math.log2(64) + 1);
+  // Then twice a neighbour and the suspect again.
+  expect(opened.title.batches.length).toBeLessThanOrEqual(2 * Math.log2(64) + 1 + 4);
+});
+
+test("while isolating, what fails in a bad moment of the encoder's is not taken for what breaks it", async () => {
+  // Both together, then "t0" alone, and once more after its neighbour's second run.
+  for (const call of [1, 2, 5]) opened.title.breaksAt.add(call);
+  const two = [upsert("n0", 1, { title: "t0" }), upsert("n1", 1, { title: "t1" })];
+  await run(two, { attempt: 9 });
+  expect([store.letters.size, transport.vectors.length]).toEqual([0, 2]);
+  // That second run.
+  opened.title.batches.length = 0;
+  opened.title.breaksAt.add(4);
+  await expect(run(two, { attempt: 10 })).rejects.toMatchObject({ code: "encoder_unavailable" });
+  expect(store.letters.size).toBe(0);
+});
+
+test("records that all break their encoder are kept as dead letters after 40 tries, together", async () => {
+  const both = [upsert("a", 1, { title: "kill" }), upsert("b", 1, { title: "kill too" }), remove("c", 1)];
+  await expect(run(both, { attempt: 40 })).rejects.toMatchObject({ code: "encoder_unavailable" });
+  await run(both, { attempt: 41 });
+  expect([...store.letters.values()].map(({ recordId }) => recordId)).toEqual(["a", "b"]);
+  expect(transport.vectors.map(({ id }) => id)).toEqual(["c"]);
 });
 
 test("a packet that was isolated and comes again ends, though its neighbours' rows are there by now", async () => {

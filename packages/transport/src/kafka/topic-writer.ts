@@ -1,6 +1,7 @@
 import { MedleyError } from "@medley/core";
 import { withDeadline } from "../deadline.ts";
 import { faultOf } from "../lease-consumer.ts";
+import { systemTimers, type Timers } from "../timers.ts";
 import { clientOf } from "./client-of.ts";
 import type { KafkaConnection } from "./connection.ts";
 import type { KafkaClient, KafkaProducer } from "./kafka-client.ts";
@@ -60,20 +61,22 @@ export async function openTopicWriter(options: TopicWriterOptions): Promise<Topi
 export class FlightWriter implements TopicWriter {
   readonly #client: KafkaClient;
   readonly #sendTimeoutMs: number;
+  readonly #timers: Timers;
   readonly #unsent: Unsent[] = [];
   #unsentBytes = 0;
   #producer: Promise<KafkaProducer> | null = null;
   #flying: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
-  constructor(client: KafkaClient, sendTimeoutMs = 30_000) {
+  constructor(client: KafkaClient, sendTimeoutMs = 30_000, timers = systemTimers) {
     this.#client = client;
     this.#sendTimeoutMs = sendTimeoutMs;
+    this.#timers = timers;
   }
 
   async connect(): Promise<void> {
     try {
-      await withDeadline(this.#openProducer(), this.#sendTimeoutMs);
+      await withDeadline(this.#openProducer(), this.#sendTimeoutMs, this.#timers);
     } catch (error) {
       void this.#replaceProducer();
       throw faultOf(error, "Kafka", "opening a producer");
@@ -95,12 +98,14 @@ export class FlightWriter implements TopicWriter {
       this.#unsent.push({ message, bytes, call });
       this.#unsentBytes += bytes;
     }
-    const timer = setTimeout(() => fail(call, unanswered(topic, this.#sendTimeoutMs)), this.#sendTimeoutMs);
+    const cancelTimeout = this.#timers.after(this.#sendTimeoutMs, () =>
+      fail(call, unanswered(topic, this.#sendTimeoutMs)),
+    );
     this.#flying ??= this.#fly();
     try {
       await call.done.promise;
     } finally {
-      clearTimeout(timer);
+      cancelTimeout();
     }
   }
 
@@ -146,7 +151,7 @@ export class FlightWriter implements TopicWriter {
     const { topic } = (flight[0] as Unsent).call;
     try {
       const messages = flight.map(({ message }) => message);
-      await withDeadline(this.#produce(topic, messages), this.#sendTimeoutMs);
+      await withDeadline(this.#produce(topic, messages), this.#sendTimeoutMs, this.#timers);
       for (const { call } of flight) succeed(call);
     } catch (error) {
       void this.#replaceProducer();
@@ -184,6 +189,7 @@ export class FlightWriter implements TopicWriter {
     await withDeadline(
       opening.then((producer) => producer.close()),
       closeTimeoutMs,
+      this.#timers,
     ).catch(() => {});
   }
 }
