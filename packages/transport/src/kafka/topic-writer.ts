@@ -3,7 +3,7 @@ import { withDeadline } from "../deadline.ts";
 import { faultOf } from "../lease-consumer.ts";
 import { clientOf } from "./client-of.ts";
 import type { KafkaConnection } from "./connection.ts";
-import type { KafkaClient, KafkaProducer } from "./kafka-client.ts";
+import type { KafkaClient, KafkaProducer, ProducerOptions } from "./kafka-client.ts";
 import type { NewMessage } from "./topic-message.ts";
 
 export interface TopicWriterOptions {
@@ -45,7 +45,8 @@ const closeTimeoutMs = 5_000;
 
 /** Throws `transport_unavailable` where the brokers can't be reached. */
 export async function openTopicWriter(options: TopicWriterOptions): Promise<TopicWriter> {
-  const writer = new FlightWriter(await clientOf(options.connection), options.sendTimeoutMs);
+  const client = await clientOf(options.connection);
+  const writer = new FlightWriter(client, { compresses: false, sendTimeoutMs: options.sendTimeoutMs });
   await writer.connect();
   return writer;
 }
@@ -60,14 +61,17 @@ export async function openTopicWriter(options: TopicWriterOptions): Promise<Topi
 export class FlightWriter implements TopicWriter {
   readonly #client: KafkaClient;
   readonly #sendTimeoutMs: number;
+  readonly #compresses: boolean;
   readonly #unsent: Unsent[] = [];
   #unsentBytes = 0;
   #producer: Promise<KafkaProducer> | null = null;
   #flying: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
-  constructor(client: KafkaClient, sendTimeoutMs = 30_000) {
+  constructor(client: KafkaClient, options: ProducerOptions & { sendTimeoutMs?: number | undefined }) {
+    const { compresses, sendTimeoutMs = 30_000 } = options;
     this.#client = client;
+    this.#compresses = compresses;
     this.#sendTimeoutMs = sendTimeoutMs;
   }
 
@@ -172,7 +176,7 @@ export class FlightWriter implements TopicWriter {
   }
 
   #openProducer(): Promise<KafkaProducer> {
-    this.#producer ??= this.#client.openProducer();
+    this.#producer ??= this.#client.openProducer({ compresses: this.#compresses });
     return this.#producer;
   }
 
