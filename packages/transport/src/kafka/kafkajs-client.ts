@@ -103,7 +103,7 @@ export class KafkajsClient implements KafkaClient {
 
   async openAdmin(): Promise<KafkaAdmin> {
     const admin = this.#kafka(3).admin();
-    await admin.connect();
+    await connect(admin);
     return new KafkajsAdmin(admin);
   }
 
@@ -117,7 +117,7 @@ export class KafkajsClient implements KafkaClient {
       metadataMaxAge: metadataAgeMsMax,
       createPartitioner: written.createPartitioner,
     });
-    await producer.connect();
+    await connect(producer);
     return new KafkajsProducer(producer, written, compresses ? codecs.zstd : 0);
   }
 
@@ -143,7 +143,7 @@ export class KafkajsClient implements KafkaClient {
       events.onAssigned(partitionsOf(payload.memberAssignment), { continued });
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => events.onEnded(payload.error));
-    await consumer.connect();
+    await connect(consumer);
     await consumer.subscribe({ topics: [...options.topics], fromBeginning: options.fromBeginning });
     const running = consumer.run({
       autoCommit: false,
@@ -218,6 +218,16 @@ class KafkajsAdmin implements KafkaAdmin {
 
   close(): Promise<void> {
     return this.#admin.disconnect();
+  }
+}
+
+/** What can't be connected leaves nothing open. */
+async function connect(client: Pick<Admin, "connect" | "disconnect">): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.disconnect().catch(() => {});
+    throw error;
   }
 }
 

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
+import { backoffMs } from "../backoff.ts";
 import { withDeadline } from "../deadline.ts";
 import { faultOf } from "../lease-consumer.ts";
 import { clientOf } from "./client-of.ts";
@@ -41,6 +43,7 @@ interface Unsent {
 const flightBytesMax = 900_000;
 const flightMessagesMax = 1_000;
 const waitingBytesMax = 64 * 2 ** 20;
+const openPauseMsMax = 1_000;
 const closeTimeoutMs = 5_000;
 
 /** Throws `transport_unavailable` where the brokers can't be reached. */
@@ -75,9 +78,11 @@ export class FlightWriter implements TopicWriter {
     this.#sendTimeoutMs = sendTimeoutMs;
   }
 
+  /** At once, or not at all. */
   async connect(): Promise<void> {
+    this.#producer = this.#client.openProducer({ compresses: this.#compresses });
     try {
-      await withDeadline(this.#openProducer(), this.#sendTimeoutMs);
+      await withDeadline(this.#producer, this.#sendTimeoutMs);
     } catch (error) {
       void this.#replaceProducer();
       throw faultOf(error, "Kafka", "opening a producer");
@@ -171,13 +176,23 @@ export class FlightWriter implements TopicWriter {
   }
 
   async #produce(topic: string, messages: readonly NewMessage[]): Promise<void> {
-    const producer = await this.#openProducer();
+    this.#producer ??= this.#openProducer();
+    const producer = await this.#producer;
     await producer.send(topic, messages);
   }
 
-  #openProducer(): Promise<KafkaProducer> {
-    this.#producer ??= this.#client.openProducer({ compresses: this.#compresses });
-    return this.#producer;
+  /** Tries for as long as a flight may take. */
+  async #openProducer(): Promise<KafkaProducer> {
+    const endsAtMs = performance.now() + this.#sendTimeoutMs;
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await this.#client.openProducer({ compresses: this.#compresses });
+      } catch (error) {
+        const pauseMs = Math.min(backoffMs(failures), openPauseMsMax);
+        if (this.#closed !== null || performance.now() + pauseMs > endsAtMs) throw error;
+        await sleep(pauseMs);
+      }
+    }
   }
 
   async #replaceProducer(): Promise<void> {
