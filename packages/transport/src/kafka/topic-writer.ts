@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
 import { backoffMs } from "../backoff.ts";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
 import { clientOf } from "./client-of.ts";
 import type { KafkaConnection } from "./connection.ts";
 import type { KafkaClient, KafkaProducer, ProducerOptions } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 import type { NewMessage } from "./topic-message.ts";
 
 export interface TopicWriterOptions {
@@ -85,7 +85,7 @@ export class FlightWriter implements TopicWriter {
       await withDeadline(this.#producer, this.#sendTimeoutMs);
     } catch (error) {
       void this.#replaceProducer();
-      throw faultOf(error, "Kafka", "opening a producer");
+      throw kafkaFault(error, "opening a producer");
     }
   }
 
@@ -160,7 +160,7 @@ export class FlightWriter implements TopicWriter {
     } catch (error) {
       void this.#replaceProducer();
       if (!this.#client.isTooLarge(error)) {
-        const fault = faultOf(error, "Kafka", `writing to ${topic}`);
+        const fault = kafkaFault(error, `writing to ${topic}`);
         for (const { call } of flight) fail(call, fault);
       } else if (flight.length === 1) {
         fail((flight[0] as Unsent).call, tooLarge(topic, (flight[0] as Unsent).bytes));
