@@ -1,8 +1,8 @@
 import { MedleyError } from "@medley/core";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
 import { systemTimers, type Timers } from "../timers.ts";
 import type { KafkaAdmin, KafkaClient, PartitionEnds, TopicSettings } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 
 const answerTimeoutMs = 10_000;
 /** Brokers that have just elected a leader, or lost a connection, answer the next time. */
@@ -66,7 +66,7 @@ export class Brokers {
         // Another question may have met the fault first, and opened a new one.
         if (this.#admin === admin) void this.#forget();
         const isLate = this.#timers.nowMs() - startedAtMs > answerTimeoutMs / 2;
-        if (tries === triesMax || isLate) throw faultOf(error, "Kafka", what);
+        if (tries === triesMax || isLate) throw kafkaFault(error, what);
         await new Promise<void>((resolve) => this.#timers.after(retryPauseMs, resolve));
       }
     }

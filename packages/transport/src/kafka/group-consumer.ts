@@ -2,11 +2,11 @@ import type { Consumer, MedleyError } from "@medley/core";
 import { backoffMs } from "../backoff.ts";
 import { Bell } from "../bell.ts";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
 import type { LogConsumer } from "../log/log-consumer.ts";
 import type { LogMessage, LogPartitionId } from "../log/log-partition.ts";
 import { systemTimers, type Timers } from "../timers.ts";
 import type { GroupMember, GroupOptions, KafkaClient, MemberEvents } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 import type { TopicMessage } from "./topic-message.ts";
 
 export interface GroupConsumerOptions<M extends LogMessage> extends GroupOptions {
@@ -212,7 +212,7 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
 
   #report(error: unknown): void {
     const { group, onFault } = this.#options;
-    const fault = faultOf(error, "Kafka", `group ${group}`);
+    const fault = kafkaFault(error, `group ${group}`);
     const nowMs = this.#timers.nowMs();
     const reportedAtMs = this.#faultsReportedAtMs.get(fault.message) ?? Number.NEGATIVE_INFINITY;
     if (nowMs - reportedAtMs < faultPauseMs) return;
