@@ -50,7 +50,6 @@ export function renamed(films: readonly Film[], prefix: string): Film[] {
 function sourceOf(films: readonly Film[]): Source {
   return {
     name: "films.jsonl",
-    format: "jsonl",
     textual: false,
     total: async () => films.length,
     fingerprint: async () => "films",

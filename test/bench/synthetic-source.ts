@@ -4,7 +4,6 @@ import type { Source } from "@medley/sources";
 export function syntheticSource(count: number, recordOf: (n: number) => Record<string, unknown>): Source {
   return {
     name: "synthetic.jsonl",
-    format: "jsonl",
     textual: false,
     total: async () => count,
     fingerprint: async () => "synthetic",

@@ -111,8 +111,8 @@ export class Workplace implements AsyncDisposable {
   }
 
   /** `medley up`, once it listens. */
-  async up(): Promise<Running> {
-    const command = this.start(["up"]);
+  async up(environment: NodeJS.Dict<string> = {}): Promise<Running> {
+    const command = this.start(["up"], { environment });
     const [, httpUrl] = await command.said(/HTTP {3}(\S+)\/v1\/status/);
     const [, connectionString] = await command.said(/SQL {4}psql (\S+)/);
     return { command, httpUrl: httpUrl as string, connectionString: connectionString as string };

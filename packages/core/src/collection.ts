@@ -1,4 +1,5 @@
 import type { SpaceDefinition } from "./config/definition.ts";
+import type { SourceDefinition } from "./config/sources.ts";
 import type { FieldType } from "./fields.ts";
 
 /** A field of a checked configuration. */
@@ -25,6 +26,7 @@ export interface Collection {
   readonly unknownKeys: "reject" | "ignore";
   readonly fields: readonly Field[];
   readonly spaces: readonly Space[];
+  readonly sources: readonly SourceDefinition[];
   /** Default weight by space name; every space has one. */
   readonly weights: Readonly<Record<string, number>>;
 }

@@ -57,7 +57,7 @@ export const errorTable = {
     httpStatus: 403,
     retryable: false,
     meaning:
-      "the request comes from a web page of another origin, or under a host name this server does not have",
+      "the token lacks the scope or collection, or the request comes from a web page of another origin or under a host name this server does not have",
   },
   media_type_unsupported: {
     exitCode: 1,
@@ -94,6 +94,25 @@ export const errorTable = {
     httpStatus: 409,
     retryable: false,
     meaning: "a run can't resume because its file is no longer the one it began with",
+  },
+  source_mismatch: {
+    exitCode: 2,
+    httpStatus: 500,
+    retryable: false,
+    meaning:
+      "a table has other columns, another key or other rights than its source in the configuration needs",
+  },
+  outbox_behind: {
+    exitCode: 1,
+    httpStatus: 503,
+    retryable: false,
+    meaning: "a table that is a source lacks Medley's triggers, or has those of another configuration",
+  },
+  source_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the database of a source can't be reached or refused for a passing reason",
   },
   model_not_found: {
     exitCode: 1,
@@ -173,6 +192,18 @@ export const errorTable = {
     retryable: false,
     meaning: "a collection's stored spaces differ from the configured ones",
   },
+  index_building: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "another process is building or dropping this collection's index",
+  },
+  role_unknown: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning: "a database role that is to be given rights does not exist",
+  },
   permission_denied: {
     exitCode: 1,
     httpStatus: 503,
@@ -180,11 +211,23 @@ export const errorTable = {
     retryable: true,
     meaning: "the database does not let this role in, or not do what Medley needs",
   },
+  draining: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the process is about to end and takes nothing new",
+  },
   store_unavailable: {
     exitCode: 3,
     httpStatus: 503,
     retryable: true,
     meaning: "Postgres can't be reached or refused for a passing reason",
+  },
+  service_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "another Medley process can't be reached, or what answers there is none",
   },
   transport_unavailable: {
     exitCode: 3,

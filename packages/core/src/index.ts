@@ -22,7 +22,35 @@ export type {
 export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
+export { type SourceDefinition, sourceName } from "./config/sources.ts";
+export {
+  type FieldColumn,
+  type PlaceColumns,
+  type RowCondition,
+  type RowValue,
+  type TableSource,
+  tableName,
+  type ZonedColumn,
+} from "./config/table-source.ts";
+export type {
+  DeleteCondition,
+  DeleteValue,
+  FieldPath,
+  MessagePath,
+  PlacePaths,
+  TimePath,
+  TimeUnit,
+  TopicFormat,
+  TopicSource,
+} from "./config/topic-source.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
+export {
+  type DeadLetterColumn,
+  type DeadLetterCondition,
+  type DeadLetterOperator,
+  type DeadLetterWhere,
+  deadLetterConditions,
+} from "./dead-letter-filter.ts";
 export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
@@ -58,8 +86,11 @@ export { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.
 export { type Clock, systemClock } from "./ports/clock.ts";
 export type {
   BackfillRun,
-  DeadLetterFilter,
+  DeadLetterCount,
+  DeadLetterPage,
   DeadLetterStore,
+  RunMark,
+  RunPosition,
   RunProgress,
   RunStore,
   Store,
@@ -80,7 +111,7 @@ export {
   type Transport,
 } from "./ports/transport.ts";
 export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
-export { textProblem } from "./record/describe-value.ts";
+export { isObject, textProblem } from "./record/describe-value.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";

@@ -36,6 +36,11 @@ export class VersionClock {
     this.#clock = clock;
   }
 
+  /** The wall clock's time, for what is told beside a version. */
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
   /** `count` consecutive versions; returns the first. */
   next(count = 1): Version {
     assert(Number.isSafeInteger(count) && count > 0);

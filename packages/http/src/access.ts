@@ -1,34 +1,46 @@
+import { strict as assert } from "node:assert";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { MedleyError } from "@medley/core";
 import type { FastifyRequest } from "fastify";
 
+/** `ingest` sends records, `search` asks for them, `operate` reads status and metrics. */
+export const scopes = ["ingest", "search", "operate"] as const;
+export type Scope = (typeof scopes)[number];
+
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Answered without a token: probes have none. */
-    open?: boolean;
+    /** What a token must have for this route; `open`: none is asked for, since probes have none. Every route says it. */
+    scope?: Scope | "open";
   }
+}
+
+/** A token by its hash: whoever reads the configuration can't use it. */
+export interface AccessToken {
+  /** For messages; unique. */
+  readonly name: string;
+  /** Of the token's UTF-8 bytes, hex. */
+  readonly sha256: string;
+  readonly scopes: readonly Scope[];
+  /** Null: all of them. */
+  readonly collections: readonly string[] | null;
 }
 
 /** Throws `usage` where anyone on the network could read and write. */
-export function checkClosed(options: { host: string; token: string | null }): void {
-  if (options.token === "") {
-    throw new MedleyError("usage", "the token is empty", { mend: "set a long random one, or none at all" });
-  }
-  if (options.token === null && !isLoopback(options.host)) {
-    throw new MedleyError(
-      "usage",
-      `listening on "${options.host}" lets the network in, but no token is set`,
-      {
-        mend: "set a token, or listen on 127.0.0.1",
-      },
-    );
-  }
+export function checkClosed(options: { host: string; tokens: readonly AccessToken[] }): void {
+  if (options.tokens.length > 0 || isLoopback(options.host)) return;
+  throw new MedleyError("usage", `listening on "${options.host}" lets the network in, but no token is set`, {
+    mend: "set a token, or listen on 127.0.0.1",
+  });
 }
 
-/** What a request must show; throws `forbidden` or `unauthorized`. */
-export function accessCheck(options: { host: string; token: string | null }) {
+/**
+ * What a request must show; throws `unauthorized` where it shows no token that is known, `forbidden` where the token does
+ * not reach so far. Where no tokens are set, all of loopback may do everything.
+ */
+export function accessCheck(options: { host: string; tokens: readonly AccessToken[] }) {
   const onLoopback = isLoopback(options.host);
-  const tokenHash = options.token === null ? null : sha256(options.token);
+  const known = options.tokens.map((token) => ({ token, hash: Buffer.from(token.sha256, "hex") }));
+  assert(known.every(({ hash }) => hash.length === 32));
   return (request: FastifyRequest): void => {
     const { host, origin, authorization } = request.headers;
     // A page whose name was re-pointed to 127.0.0.1 (DNS rebinding) still says its own name here.
@@ -40,14 +52,38 @@ export function accessCheck(options: { host: string; token: string | null }) {
     if (origin !== undefined && hostOf(origin) !== host?.toLowerCase()) {
       throw new MedleyError("forbidden", "web pages of another origin may not use this server");
     }
-    if (tokenHash === null || request.routeOptions.config.open) return;
-    const given = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
-    if (given === undefined || !timingSafeEqual(sha256(given), tokenHash)) {
+    const { scope } = request.routeOptions.config;
+    if (known.length === 0 || scope === "open") return;
+    const given = createHash("sha256").update(bearerOf(authorization)).digest();
+    // All are compared, each in constant time: how long it takes says nothing about any of them.
+    const [match] = known.filter(({ hash }) => timingSafeEqual(given, hash));
+    if (match === undefined) {
       throw new MedleyError("unauthorized", "the request carries no valid token", {
         mend: "send the header Authorization: Bearer <token>",
       });
     }
+    checkReach(match.token, scope, (request.params as { name?: string } | undefined)?.name);
   };
+}
+
+/** `scope` is absent where no route was found: that is told to anyone with a token. */
+function checkReach(token: AccessToken, scope: Scope | undefined, collection: string | undefined): void {
+  if (scope !== undefined && !token.scopes.includes(scope)) {
+    throw new MedleyError("forbidden", `the token "${token.name}" lacks the scope "${scope}"`, {
+      mend: `it has: ${token.scopes.join(", ")}`,
+    });
+  }
+  const { collections } = token;
+  if (collections !== null && collection !== undefined && !collections.includes(collection)) {
+    throw new MedleyError("forbidden", `the token "${token.name}" is not for this collection`, {
+      mend: `it is for: ${collections.join(", ")}`,
+    });
+  }
+}
+
+/** Empty where there is none, which is no token's text. */
+function bearerOf(authorization: string | undefined): string {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? "";
 }
 
 function isLoopback(host: string | undefined): boolean {
@@ -57,8 +93,4 @@ function isLoopback(host: string | undefined): boolean {
 /** Host and port of an origin; `undefined` for `null`, which sandboxed pages send. */
 function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;
-}
-
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

@@ -1,8 +1,7 @@
 import { errorTable, MedleyError } from "@medley/core";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { bodyFormats } from "./body/body.ts";
-
-const retryAfterSeconds = 1;
+import { retryAfterSeconds } from "./retry-after.ts";
 
 /** Answers `{error: {code, message, mend?}}`. Of unknown errors neither the client nor the log learns the content. */
 export function replyError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -11,7 +10,11 @@ export function replyError(error: unknown, request: FastifyRequest, reply: Fasti
   const code = known?.code ?? "internal";
   if (status >= 500) request.log.error({ code }, "request failed");
   if (status === 401) reply.header("www-authenticate", "Bearer");
-  if (known?.retryable) reply.header("retry-after", retryAfterSeconds);
+  // Whoever knows better has set it.
+  if (known?.retryable && !reply.hasHeader("retry-after")) {
+    const { unavailable, briefly } = retryAfterSeconds;
+    reply.header("retry-after", /_unavailable$/.test(known.code) ? unavailable : briefly);
+  }
   const message = known?.message ?? `an error inside the server; its log names request ${request.id}`;
   const mend = known?.mend;
   reply.code(status).send({ error: { code, message, ...(mend === undefined ? {} : { mend }) } });

@@ -1,7 +1,9 @@
+export { type AccessToken, type Scope, scopes } from "./access.ts";
 export { requestRecordsMax } from "./body/record-items.ts";
+export { type RequestCount, RequestCounters } from "./request-counters.ts";
 export { healthRoutes, type ReadinessAnswer, type ReadinessCheck } from "./routes/health.ts";
 export { type MetricsPorts, metricsRoutes } from "./routes/metrics.ts";
-export { type RecordsAnswer, recordsRoutes } from "./routes/records.ts";
+export { type RecordsAnswer, type RecordsPorts, recordsRoutes } from "./routes/records.ts";
 export {
   type Search,
   type SearchAnswer,
@@ -11,4 +13,10 @@ export {
 } from "./routes/search.ts";
 export { hitsMax } from "./routes/search-query.ts";
 export { statusRoutes } from "./routes/status.ts";
-export { type HttpServer, type HttpServerOptions, type Routes, startHttpServer } from "./server.ts";
+export {
+  type HttpServer,
+  type HttpServerOptions,
+  type Route,
+  type Routes,
+  startHttpServer,
+} from "./server.ts";

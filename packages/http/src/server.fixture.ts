@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   type Backlog,
   type Channel,
@@ -13,11 +14,13 @@ import {
 import { type CollectionEncoders, collectionEncoders, pipelineCounters, type Query } from "@medley/pipeline";
 import { onTestFinished } from "vitest";
 import {
+  type AccessToken,
   type HttpServerOptions,
   healthRoutes,
   metricsRoutes,
   type ReadinessCheck,
   recordsRoutes,
+  type Scope,
   type SearchHit,
   searchRoutes,
   startHttpServer,
@@ -47,10 +50,19 @@ export class TestQueue {
   readonly sent: RecordEnvelope[] = [];
   waiting = 0;
   fault: Error | null = null;
+  /** Of the oldest packet; null: not known, as in a log. */
+  ageMs: number | null = 0;
+  /** Packets it still takes before it fails. */
+  takes = Number.POSITIVE_INFINITY;
 
   async send<C extends Channel>(_channel: C, packet: ChannelPackets[C]): Promise<void> {
     if (this.fault !== null) throw this.fault;
+    if (this.takes === 0) throw unavailable;
+    this.takes -= 1;
     this.sent.push(...packet.envelopes);
+  }
+  async oldestAgeMs(): Promise<number | null> {
+    return this.ageMs;
   }
   async backlog(): Promise<Backlog> {
     if (this.fault !== null) throw this.fault;
@@ -73,7 +85,7 @@ export async function openTestServer(
   const server = await startHttpServer({
     host: "127.0.0.1",
     port: 0,
-    token: null,
+    tokens: [],
     routes: [
       recordsRoutes({
         collections,
@@ -91,12 +103,7 @@ export async function openTestServer(
       }),
       healthRoutes({ checks }),
       statusRoutes({ readStatus }),
-      metricsRoutes({
-        counters,
-        readBacklog: async () => [
-          { lane: "stream", channel: "records", unit: queue.unit, ...(await queue.backlog()) },
-        ],
-      }),
+      metricsRoutes({ renderMetrics: async () => "medley_up 1\n" }),
     ],
     ...rest,
   });
@@ -121,6 +128,15 @@ async function answerOf(response: Response) {
   // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests look at
   const body: any = isJson ? JSON.parse(text) : text;
   return { status: response.status, headers: response.headers, body };
+}
+
+/** One that may do this much; it is sent as `Bearer <name>`. */
+export function tokenOf(
+  name: string,
+  scopes: readonly Scope[],
+  collections: readonly string[] | null = null,
+): AccessToken {
+  return { name, sha256: createHash("sha256").update(name).digest("hex"), scopes, collections };
 }
 
 export const unavailable = new MedleyError("transport_unavailable", "the queue can't be reached");

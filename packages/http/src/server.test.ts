@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import type { FastifyBaseLogger } from "fastify";
 import { expect, test } from "vitest";
-import { startHttpServer } from "./index.ts";
-import { openTestServer } from "./server.fixture.ts";
+import { RequestCounters, scopes, startHttpServer } from "./index.ts";
+import { openTestServer, tokenOf } from "./server.fixture.ts";
 
 const records = "/v1/collections/films/records";
 
@@ -21,42 +21,27 @@ const get = (host: string, more = "") =>
 test.for(["0.0.0.0", "::", "", "example.org", "127.0.0.1.example.org"])(
   "without a token it does not listen on %j",
   async (host) => {
-    await expect(startHttpServer({ host, port: 0, token: null, routes: [] })).rejects.toMatchObject({
+    await expect(startHttpServer({ host, port: 0, tokens: [], routes: [] })).rejects.toMatchObject({
       code: "usage",
       mend: expect.stringContaining("token"),
     });
   },
 );
 
-test("an empty token is none", async () => {
-  await expect(startHttpServer({ host: "127.0.0.1", port: 0, token: "", routes: [] })).rejects.toThrow(
-    "empty",
-  );
-});
-
 test("a taken port is named", async () => {
   const { server } = await openTestServer();
   await expect(
-    startHttpServer({ host: "127.0.0.1", port: server.port, token: null, routes: [] }),
+    startHttpServer({ host: "127.0.0.1", port: server.port, tokens: [], routes: [] }),
   ).rejects.toMatchObject({ code: "port_taken", message: expect.stringContaining(String(server.port)) });
 });
 
-test("with a token every route but probes asks for it, also beyond loopback", async () => {
-  const { request, server } = await openTestServer({ host: "0.0.0.0", token: "right" });
-  const base = `http://127.0.0.1:${server.port}`;
-  for (const authorization of ["", "Bearer wrong", "Bearer right2", "Basic right", "right"]) {
-    for (const path of ["/v1/status", "/metrics", "/nowhere"]) {
-      const response = await fetch(`${base}${path}`, { headers: { authorization } });
-      expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
-    }
-  }
-  const headers = { authorization: "Bearer right" };
-  expect((await fetch(`${base}/v1/status`, { headers })).status).toBe(200);
-  expect((await request("/livez")).status).toBe(200);
+test("beyond loopback any host name is answered, to whoever has the token", async () => {
+  const { server } = await openTestServer({ host: "0.0.0.0", tokens: [tokenOf("right", scopes)] });
   // Any name may point to a server that listens beyond loopback.
   expect(await raw(server.port, get("films.example.org", "Authorization: Bearer right\r\n"))).toContain(
     " 200 ",
   );
+  expect(await raw(server.port, get("films.example.org"))).toContain(" 401 ");
 });
 
 test("on loopback only loopback names are answered", async () => {
@@ -163,4 +148,57 @@ test("close cuts off what does not end within its grace", async () => {
   await entered;
   await server.close({ graceMs: 1 });
   expect(await answer).toBe("cut off");
+});
+
+test("draining: work is refused with 503 and the connection closed, what is in hand goes on, probes and metrics answer", async () => {
+  const { promise: entered, resolve: enter } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { server, request, post, queue } = await openTestServer({
+    search: async () => {
+      enter();
+      await released;
+      return [];
+    },
+  });
+  const search = post("/v1/collections/films/search", "{}");
+  await entered;
+  server.drain();
+  const refused = await post(records, '{"id":"a"}');
+  expect([refused.status, refused.body.error.code]).toEqual([503, "draining"]);
+  expect([refused.headers.get("retry-after"), refused.headers.get("connection")]).toEqual(["1", "close"]);
+  expect((await post("/v1/collections/films/search", "{}")).status).toBe(503);
+  const answers = await Promise.all(
+    ["/livez", "/readyz", "/metrics", "/v1/status"].map((path) => request(path)),
+  );
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  release();
+  expect((await search).status).toBe(200);
+  expect(queue.sent).toEqual([]);
+});
+
+test("requests are counted by route, never by path", async () => {
+  const counters = new RequestCounters();
+  const { request, post } = await openTestServer({ counters });
+  await post(records, '{"id":"a"}');
+  await request(`${records}/secret-1`, { method: "DELETE" });
+  await request(`${records}/secret-2`, { method: "DELETE" });
+  await post("/v1/collections/secret/records", "[]");
+  for (const path of ["/secret-1", "/secret-2"]) await request(path, { method: "PROPFIND" });
+  const counted = counters.counts.map(({ method, route, status, requests }) => [
+    method,
+    route,
+    status,
+    requests,
+  ]);
+  expect(counted).toEqual([
+    ["POST", "/v1/collections/:name/records", 202, 1],
+    ["DELETE", "/v1/collections/:name/records/:id", 202, 2],
+    ["POST", "/v1/collections/:name/records", 404, 1],
+    ["none", "none", 404, 2],
+  ]);
+  expect([...counters.seconds].map(([route, { count }]) => [route, count])).toEqual([
+    ["/v1/collections/:name/records", 2],
+    ["/v1/collections/:name/records/:id", 2],
+    ["none", 2],
+  ]);
 });

@@ -1,15 +1,17 @@
 import { MedleyError } from "@medley/core";
 import { loadConfig } from "./config/load-config.ts";
 import { readSettings } from "./config/settings.ts";
+import { interruption } from "./interruption.ts";
+import { openLogger } from "./observability/log.ts";
+import { startTracing } from "./observability/tracing.ts";
 import { type Role, serve } from "./serve.ts";
 
 /**
- * The whole of a service's `main.ts`: reads configuration and environment once, serves until SIGINT or SIGTERM, drains.
+ * The whole of a service's `main.ts`: reads configuration and environment once, serves until SIGINT or SIGTERM, drains; a second signal ends it at once.
  * Needs `MEDLEY_DATABASE_URL`, since processes meet in a Postgres server: the embedded one belongs to one process.
  */
 export async function runService(role: Role): Promise<void> {
-  const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => controller.abort());
+  const signal = interruption();
   try {
     const settings = readSettings(process.env);
     if (settings.databaseUrl === null) {
@@ -18,7 +20,13 @@ export async function runService(role: Role): Promise<void> {
       });
     }
     const config = await loadConfig(process.cwd(), process.env.MEDLEY_CONFIG);
-    await serve({ config, settings, role, signal: controller.signal });
+    const logger = openLogger({ role: role.name, level: settings.logLevel });
+    await using _tracing = await startTracing({
+      role: role.name,
+      environment: process.env,
+      onFault: (message) => logger.warn({ part: "tracing" }, message),
+    });
+    await serve({ config, settings, role, signal });
   } catch (error) {
     const mend = error instanceof MedleyError && error.mend !== undefined ? `\n  ${error.mend}` : "";
     process.stderr.write(`${role.name}: ${error instanceof Error ? error.message : error}${mend}\n`);

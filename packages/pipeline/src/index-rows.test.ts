@@ -31,7 +31,13 @@ test("one write per packet marks its chunk with what became of each record, thos
   );
   expect(store.batches).toEqual([1, 3]);
   expect(store.chunks.get("run-0")).toEqual({ indexed: 1, tombstoned: 1, superseded: 5, deadLetters: 1 });
-  expect(counters.stages.index).toEqual({ received: 4, sent: 3, superseded: 1, deadLetters: 0 });
+  expect(counters.stages.index).toMatchObject({
+    received: 4,
+    indexed: 2,
+    tombstoned: 1,
+    superseded: 1,
+    deadLetters: 0,
+  });
 });
 
 test("rows the store refuses become dead letters, the chunk is marked with the right totals, neighbours are written", async () => {
@@ -53,7 +59,10 @@ test("rows the store refuses become dead letters, the chunk is marked with the r
   expect(store.chunks.get("run-0")).toEqual({ indexed: 99, tombstoned: 0, superseded: 1, deadLetters: 1 });
   const runs = store.batches.filter((rows) => rows > 0).length;
   expect(runs).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(100)) + 1);
-  expect(counters.stages.index).toEqual({ received: 100, sent: 99, superseded: 0, deadLetters: 1 });
+  expect(counters.stages.index).toMatchObject({ received: 100, indexed: 99, superseded: 0, deadLetters: 1 });
+  expect([...counters.stages.index.failedByCode]).toEqual([["record_invalid", 1]]);
+  const { records, seconds, failed } = counters.packets.index.backfill;
+  expect([records.count, records.sum, seconds.count, failed]).toEqual([1, 100, 1, 0]);
 });
 
 test("all at fault, or nothing left: the chunk is marked all the same", async () => {
@@ -88,11 +97,26 @@ test("a store that is away fails the packet: nothing is isolated, no dead letter
     }
   }
   const store = new Away();
-  const run = indexRows(
-    { store, counters: pipelineCounters() },
-    delivery(packetOf(4, []), { chunk: chunkOf() }),
-    signal,
-  );
+  const counters = pipelineCounters();
+  const run = indexRows({ store, counters }, delivery(packetOf(4, []), { chunk: chunkOf() }), signal);
   await expect(run).rejects.toMatchObject({ code: "store_unavailable" });
   expect([store.letters.size, store.chunks.size]).toEqual([0, 0]);
+  expect([counters.packets.index.backfill.failed, counters.packets.index.backfill.seconds.count]).toEqual([
+    1, 0,
+  ]);
+});
+
+test("freshness is the time from acceptance to the row, of the records that have one; what was overtaken has none", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  const ports = { store, counters, clock: { nowMs: () => 60_000 } };
+  const accepted = (id: string, v: number, acceptedAtMs: number) => ({
+    ...withVector(upsert(id, v)),
+    acceptedAtMs,
+  });
+  await indexRows(ports, delivery([accepted("a", 5, 58_000), accepted("b", 5, 60_500)]), signal);
+  await indexRows(ports, delivery([accepted("a", 4, 1_000), withVector(upsert("c", 1))]), signal);
+  await indexRows(ports, delivery([accepted("d", 1, 30_000)], { chunk: chunkOf() }), signal);
+  const { stream, backfill } = counters.freshnessSeconds;
+  expect([stream.count, stream.sum, backfill.count, backfill.sum]).toEqual([2, 2, 1, 30]);
 });

@@ -1,12 +1,23 @@
-import type { Delivery, Store, VectorEnvelope, WriteOutcome } from "@medley/core";
+import {
+  type Clock,
+  type Delivery,
+  type Store,
+  systemClock,
+  type VectorEnvelope,
+  type WriteOutcome,
+} from "@medley/core";
 import { bisect } from "./bisect.ts";
-import { addOutcomes, noOutcomes, type PipelineCounters } from "./counters.ts";
+import { addOutcomes, countFailures, noOutcomes, type PipelineCounters } from "./counters.ts";
 import { deadLetterOf } from "./dead-letters.ts";
+import type { Histogram } from "./histogram.ts";
 import { newestOf } from "./newest.ts";
+import { asStage, laneOf } from "./stage.ts";
 
 export interface IndexPorts {
   readonly store: Pick<Store, "writeRows" | "addDeadLetters">;
   readonly counters: PipelineCounters;
+  /** Freshness is measured by it. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -14,7 +25,15 @@ export interface IndexPorts {
  * store refuses a row for what it holds, the batch is halved until that row stands alone as a dead letter; then the
  * chunk is marked by itself. Resolves when all is durable; running it again has no second effect (promises P1-P3, P6).
  */
-export async function indexRows(
+export function indexRows(
+  ports: IndexPorts,
+  delivery: Delivery<"vectors">,
+  signal: AbortSignal,
+): Promise<void> {
+  return asStage(ports.counters, { stage: "index", ...delivery }, () => indexPacket(ports, delivery, signal));
+}
+
+async function indexPacket(
   ports: IndexPorts,
   delivery: Delivery<"vectors">,
   signal: AbortSignal,
@@ -22,6 +41,8 @@ export async function indexRows(
   const { collection, chunk } = delivery.packet;
   const counters = ports.counters.stages.index;
   counters.received += delivery.packet.envelopes.length;
+  const { clock = systemClock } = ports;
+  const freshness = ports.counters.freshnessSeconds[laneOf(delivery.packet)];
   // A log may deliver several versions of a record together, and a statement writes a row once.
   const envelopes = newestOf(delivery.packet.envelopes, new Map());
   let outcomes = addOutcomes(noOutcomes, { superseded: delivery.packet.envelopes.length - envelopes.length });
@@ -32,12 +53,16 @@ export async function indexRows(
       isWhole && chunk !== null ? { ...chunk, settled: addOutcomes(chunk.settled, outcomes) } : null;
     const written = await ports.store.writeRows(collection, part, ref);
     outcomes = addOutcomes(outcomes, countOf(written));
+    observeFreshness(freshness, part, { written, nowMs: clock.nowMs() });
   };
   const failed = await bisect(envelopes, write);
   signal.throwIfAborted();
   if (failed.length > 0) {
-    const where = { collection, stage: "index" as const, runId: chunk?.runId ?? null };
-    await ports.store.addDeadLetters(failed.map(({ item, error }) => deadLetterOf(item, where, error)));
+    const { attempt } = delivery;
+    const where = { collection, stage: "index" as const, runId: chunk?.runId ?? null, attempt };
+    const letters = failed.map(({ item, error }) => deadLetterOf(item, where, error));
+    await ports.store.addDeadLetters(letters);
+    countFailures(counters, letters);
     outcomes = addOutcomes(outcomes, { deadLetters: failed.length });
   }
   if (chunk !== null && (failed.length > 0 || envelopes.length === 0)) {
@@ -46,11 +71,24 @@ export async function indexRows(
   }
   counters.deadLetters += outcomes.deadLetters;
   counters.superseded += outcomes.superseded;
-  counters.sent += outcomes.indexed + outcomes.tombstoned;
+  counters.indexed += outcomes.indexed;
+  counters.tombstoned += outcomes.tombstoned;
 }
 
 function countOf(outcomes: readonly WriteOutcome[]): Record<WriteOutcome, number> {
   const counts = { indexed: 0, tombstoned: 0, superseded: 0 };
   for (const outcome of outcomes) counts[outcome] += 1;
   return counts;
+}
+
+/** Clocks of several machines differ a little: what seems to be indexed before it came counts as 0. */
+function observeFreshness(
+  freshness: Histogram,
+  envelopes: readonly VectorEnvelope[],
+  { written, nowMs }: { written: readonly WriteOutcome[]; nowMs: number },
+): void {
+  for (const [at, { acceptedAtMs }] of envelopes.entries()) {
+    if (acceptedAtMs === undefined || written[at] === "superseded") continue;
+    freshness.observe(Math.max(nowMs - acceptedAtMs, 0) / 1000);
+  }
 }

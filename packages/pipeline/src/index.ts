@@ -3,12 +3,15 @@ export { type CollectionEncoders, collectionEncoders } from "./collection-encode
 export {
   addOutcomes,
   noOutcomes,
+  type PacketCounters,
   type PipelineCounters,
   pipelineCounters,
   type SegmentCounters,
   type StageCounters,
 } from "./counters.ts";
+export { deadLetterOf } from "./dead-letters.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
+export { Histogram } from "./histogram.ts";
 export { type IndexPorts, indexRows } from "./index-rows.ts";
 export { charsOf, PacketRoom } from "./packet-room.ts";
 export {
@@ -22,3 +25,5 @@ export {
   send,
 } from "./produce.ts";
 export { type Query, querySegments, type SearchQuery } from "./query.ts";
+export { laneOf } from "./stage.ts";
+export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";

@@ -159,17 +159,19 @@ export class MemoryStore implements Store {
   }
 }
 
-/** Keeps what it is sent. */
+/** Keeps what it is sent, `failsAfter` packets at most. */
 export class SentPackets {
   readonly unit = "packets";
   readonly sent: { channel: Channel; packet: ChannelPackets[Channel]; key: string | undefined }[] = [];
   readonly waiting = { records: 0, vectors: 0 };
+  failsAfter = Number.POSITIVE_INFINITY;
 
   async send<C extends Channel>(
     channel: C,
     packet: ChannelPackets[C],
     options: { key?: string } = {},
   ): Promise<void> {
+    if (this.sent.length >= this.failsAfter) throw new MedleyError("transport_unavailable", "it is away");
     this.sent.push({ channel, packet, key: options.key });
   }
   async backlog(channel: Channel): Promise<Backlog> {

@@ -69,7 +69,8 @@ test("rejections say which input, its id and what is wrong; the others go on", (
   ]);
   expect(rejected[0]?.message).toContain('"title"');
   expect(rejected[2]?.message).toContain("title");
-  expect(at.counters.stages.produce.received).toBe(5);
+  expect(at.counters.stages.produce).toMatchObject({ received: 5, rejected: 3 });
+  expect([...at.counters.stages.produce.failedByCode]).toEqual([["record_invalid", 3]]);
   const where = { collection: "notes", runId: "run" };
   const payload = Buffer.from("{}");
   expect(
@@ -113,6 +114,27 @@ test("packets hold 100 records; a chunk is one packet with a key of its own", as
     key: "run-4",
     packet: { envelopes: [], chunk: { settled } },
   });
+});
+
+test("an envelope says when it was accepted, and which trace it came with", () => {
+  const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const { envelopes } = checkInputs(ports(), arriving, [input({ id: "a" }, { trace }), input({ id: "b" })]);
+  expect(envelopes.map((envelope) => [envelope.acceptedAtMs, envelope.trace])).toEqual([
+    [1_000, trace],
+    [1_000, undefined],
+  ]);
+});
+
+test("where a later packet fails, the caller knows which records are durable", async () => {
+  const at = ports();
+  const durable: number[] = [];
+  at.transport.failsAfter = 2;
+  const many = Array.from({ length: 250 }, (_, n) => upsert(`n${n}`, 1));
+  await expect(send(at, notes, many, null, (count) => durable.push(count))).rejects.toMatchObject({
+    code: "transport_unavailable",
+  });
+  expect([durable, at.counters.stages.produce.sent]).toEqual([[100, 100], 200]);
+  expect(at.counters.packets.produce.stream.failed).toBe(1);
 });
 
 test("an unknown collection is named together with those there are", () => {

@@ -5,6 +5,7 @@ import {
   type DeadLetter,
   type Lane,
   MedleyError,
+  type Packet,
   packetRecordsMax,
   parseRecord,
   type RecordEnvelope,
@@ -12,8 +13,10 @@ import {
   type VersionClock,
   version,
 } from "@medley/core";
-import type { PipelineCounters } from "./counters.ts";
+import { countFailures, type PipelineCounters } from "./counters.ts";
 import { charsOf, PacketRoom } from "./packet-room.ts";
+import { asStage } from "./stage.ts";
+import { traceparentOf } from "./tracing.ts";
 
 /** Producers are slowed by how full a lane is, which so short a time does not change much. */
 const backlogAgeMsMax = 500;
@@ -36,6 +39,10 @@ export interface Input {
   readonly textual: boolean;
   /** The version it was given before, so that a chunk or dead letter sent again keeps it; default: one is given now. */
   readonly version?: bigint;
+  /** See `RecordEnvelope`. Default: now. */
+  readonly acceptedAtMs?: number;
+  /** W3C `traceparent` of the request or message it came with. */
+  readonly trace?: string | undefined;
 }
 
 export interface Rejection {
@@ -70,36 +77,65 @@ export function checkInputs(
 ): Checked {
   const envelopes: RecordEnvelope[] = [];
   const rejected: Rejection[] = [];
-  for (const [index, { value, source, textual, version: given }] of inputs.entries()) {
+  const nowMs = ports.versions.nowMs();
+  for (const [index, input] of inputs.entries()) {
+    const { value, source, textual, version: given, acceptedAtMs = nowMs, trace } = input;
     const arrivalVersion = given === undefined ? ports.versions.next() : version(given);
     const parsed = parseRecord(collection, value, { source, textual, arrivalVersion });
-    if (parsed.ok) envelopes.push(parsed.value);
+    if (parsed.ok)
+      envelopes.push({ ...parsed.value, acceptedAtMs, ...(trace === undefined ? {} : { trace }) });
     else rejected.push({ index, ...parsed.failure });
   }
-  ports.counters.stages.produce.received += inputs.length;
+  const counters = ports.counters.stages.produce;
+  counters.received += inputs.length;
+  counters.rejected += rejected.length;
+  countFailures(counters, rejected);
   return { envelopes, rejected };
+}
+
+/** A rejected input as it is kept. */
+export interface RejectedInput {
+  readonly source: string;
+  readonly payload: Uint8Array;
+  /** The version it would have had. Default: none; its replay then takes the time at which it was kept. */
+  readonly version?: bigint;
+  /** W3C `traceparent` of what it came with. */
+  readonly trace?: string;
 }
 
 /** A rejected input as a dead letter, for lanes that have nobody to answer to. */
 export function deadLetterOfRejection(
-  rejection: Omit<Rejection, "index">,
-  input: { source: string; payload: Uint8Array },
+  { id, code, message }: Omit<Rejection, "index">,
+  { source, payload, version: given, trace }: RejectedInput,
   where: { collection: string; runId: string | null },
 ): DeadLetter {
-  const { id, code, message } = rejection;
-  const { source, payload } = input;
-  return { ...where, source, payload, recordId: id, version: null, stage: "produce", code, reason: message };
+  return {
+    ...where,
+    recordId: id,
+    version: given ?? null,
+    stage: "produce",
+    code,
+    reason: message,
+    payload,
+    source,
+    attempt: 1,
+    trace: trace ?? null,
+  };
 }
 
 /**
  * The stage `produce`, second half: resolves when the envelopes are durable: a chunk in the backfill's lane, others in the
  * stream's. Throws `overloaded` while the lane is full: the caller waits and tries again.
+ *
+ * More than fit one packet are sent as several, in order: `onDurable` is told of each how many envelopes it had. Where a
+ * later one fails, those before it stay: sending all of them again is harmless.
  */
 export async function send(
   ports: Pick<ProducePorts, "lanes" | "counters" | "backlogPacketsMax">,
   collection: Collection,
   envelopes: readonly RecordEnvelope[],
   chunk: ChunkRef | null = null,
+  onDurable: (envelopes: number) => void = () => {},
 ): Promise<void> {
   const transport = ports.lanes[chunk === null ? "stream" : "backfill"];
   // What was embedded counts until it is indexed, or it would pile up where nobody looks.
@@ -115,15 +151,22 @@ export async function send(
       { mend: "send again in a moment, or run more embedding-workers or indexers" },
     );
   }
-  if (chunk !== null) {
-    const key = `${chunk.runId}-${chunk.chunk}`;
-    await transport.send("records", { collection: collection.name, envelopes, chunk }, { key });
-  } else {
-    for (const part of packetsOf(envelopes)) {
-      await transport.send("records", { collection: collection.name, envelopes: part, chunk });
-    }
+  const options = chunk === null ? {} : { key: `${chunk.runId}-${chunk.chunk}` };
+  for (const part of chunk === null ? packetsOf(envelopes) : [envelopes]) {
+    const packet = { collection: collection.name, envelopes: part, chunk };
+    await asStage(ports.counters, { stage: "produce", packet, attempt: 1 }, (span) =>
+      transport.send("records", withOrigin(packet, traceparentOf(span)), options),
+    );
+    ports.counters.stages.produce.sent += part.length;
+    onDurable(part.length);
   }
-  ports.counters.stages.produce.sent += envelopes.length;
+}
+
+/** Records that came with no trace of their own belong to that of their sending. */
+function withOrigin(packet: Packet<RecordEnvelope>, trace: string | undefined): Packet<RecordEnvelope> {
+  if (trace === undefined || packet.envelopes.every((envelope) => envelope.trace !== undefined))
+    return packet;
+  return { ...packet, envelopes: packet.envelopes.map((envelope) => ({ trace, ...envelope })) };
 }
 
 function* packetsOf(envelopes: readonly RecordEnvelope[]): Generator<readonly RecordEnvelope[]> {

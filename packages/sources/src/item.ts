@@ -7,6 +7,8 @@ export type SourceItem =
       readonly source: string;
       /** The record as it came, for dead letters; of a Parquet row, its JSON. */
       readonly payload: Uint8Array;
+      /** Of a source that is read by key: its place in the order of keys. */
+      readonly position?: string;
     }
   | {
       readonly ok: false;
@@ -16,6 +18,7 @@ export type SourceItem =
       readonly source: string;
       /** Of a line over the limit, its beginning. */
       readonly payload: Uint8Array;
+      readonly position?: string;
     };
 
 export function badItem(source: string, reason: string, payload: Uint8Array): SourceItem {

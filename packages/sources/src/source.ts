@@ -21,35 +21,52 @@ export interface SourceOptions {
   readonly stdin?: AsyncIterable<Buffer>;
 }
 
+/** Which items of a source: of a file all after the first `skip`, of a table those whose key is in (`after`, `through`]. */
+export interface SourceRange {
+  readonly skip?: number;
+  /** An item's `position`. */
+  readonly after?: string;
+  readonly through?: string;
+}
+
+/** What a backfill reads. */
 export interface Source {
-  /** `films.csv`, `stdin`. */
+  /** `films.csv`, `stdin`, `public.films`. */
   readonly name: string;
-  readonly format: SourceFormat;
   /** Values are strings that stand for any type. */
   readonly textual: boolean;
-  /** How many items `records` gives, by a pass of its own; null for stdin, and where the file breaks off. */
+  /** How many items `records` gives: of a file by a pass of its own, of a table roughly; null for stdin, and where the file breaks off. */
   total(): Promise<number | null>;
-  /** Changes with the file; of stdin always the same. */
+  /** Changes with the file, or with the definition of the table; of stdin always the same. */
   fingerprint(): Promise<string>;
   /**
-   * Items in the file's order, without the first `skip`. Stdin can be read once. Throws `MedleyError` `source_unreadable`
-   * where the file breaks off, after all items before the break.
+   * Of a source whose rows change while it is read: the version of all records that are read from now on, below that of any later
+   * change. Items of such a source have a `position`, and only that says where to go on: rows before it may come and go.
    */
-  records(options?: { skip?: number }): AsyncIterable<SourceItem>;
+  snapshotVersion?(): Promise<bigint>;
+  /**
+   * Items in the source's order. Stdin can be read once. Throws `MedleyError` `source_unreadable` where the file breaks off,
+   * after all items before the break, `source_unavailable` where the database does not answer.
+   */
+  records(range?: SourceRange): AsyncIterable<SourceItem>;
+}
+
+export interface FileSource extends Source {
+  readonly format: SourceFormat;
 }
 
 /**
  * Opens a file or stdin (`-`), gzipped or not. Holds no more in memory than a line, a Parquet row group, or a JSON file at
  * its largest. Throws `MedleyError` `source_unreadable`.
  */
-export async function openSource(path: string, options: SourceOptions = {}): Promise<Source> {
+export async function openSource(path: string, options: SourceOptions = {}): Promise<FileSource> {
   const { lineBytesMax = 2 ** 24, wholeBytesMax = 2 ** 28, stdin = process.stdin } = options;
   const content = path === "-" ? await stdinContent(stdin) : await fileContent(path);
   const format = options.format ?? formatOf(content.name, content.head);
   return new ContentSource(content, format, { lineBytesMax, wholeBytesMax });
 }
 
-class ContentSource implements Source {
+class ContentSource implements FileSource {
   readonly name: string;
   readonly format: SourceFormat;
   readonly textual: boolean;
@@ -82,8 +99,8 @@ class ContentSource implements Source {
     return this.#content.path === null ? "stdin" : fileFingerprint(this.#content.path);
   }
 
-  async *records(options: { skip?: number } = {}): AsyncGenerator<SourceItem, void, void> {
-    const { skip = 0 } = options;
+  async *records(range: SourceRange = {}): AsyncGenerator<SourceItem, void, void> {
+    const { skip = 0 } = range;
     assert(Number.isSafeInteger(skip) && skip >= 0);
     let position = 0;
     try {

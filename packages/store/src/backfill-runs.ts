@@ -1,9 +1,9 @@
-import type { BackfillRun, RunProgress } from "@medley/core";
+import type { BackfillRun, RunMark, RunPosition, RunProgress } from "@medley/core";
 import type pg from "pg";
 import type { PreparedStatements } from "./prepared-statements.ts";
 import { withRetry } from "./retry.ts";
 
-const selectSql = `select run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, all_sent, done,
+const selectSql = `select run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, position, all_sent, done,
   (extract(epoch from started_at) * 1000)::float8 as started_at_ms
 from medley_internal.backfill_run`;
 
@@ -15,6 +15,7 @@ interface RunRow {
   base_version: string;
   chunks_sent: number;
   records_read: string;
+  position: RunPosition | null;
   all_sent: boolean;
   done: boolean;
   started_at_ms: number;
@@ -25,8 +26,8 @@ export async function createRun(pool: pg.Pool, run: BackfillRun): Promise<void> 
   await withRetry(() =>
     pool.query(
       `insert into medley_internal.backfill_run
-  (run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, all_sent, done, started_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000)) on conflict do nothing`,
+  (run_id, collection, source, fingerprint, base_version, chunks_sent, records_read, all_sent, done, started_at, position)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000), $11) on conflict do nothing`,
       [
         run.runId,
         run.collection,
@@ -38,6 +39,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000)) on
         run.state !== "running",
         run.state === "done",
         run.startedAtMs,
+        run.position === null ? null : JSON.stringify(run.position),
       ],
     ),
   );
@@ -61,13 +63,13 @@ export async function listRuns(pool: pg.Pool): Promise<readonly BackfillRun[]> {
 export async function advanceRun(
   pool: pg.Pool,
   runId: string,
-  position: { chunksSent: number; recordsRead: number },
+  { chunksSent, recordsRead, position }: RunMark,
 ): Promise<void> {
   await withRetry(() =>
     pool.query(
-      `update medley_internal.backfill_run set chunks_sent = $2, records_read = $3
+      `update medley_internal.backfill_run set chunks_sent = $2, records_read = $3, position = $4
 where run_id = $1 and chunks_sent <= $2 and records_read <= $3`,
-      [runId, position.chunksSent, position.recordsRead],
+      [runId, chunksSent, recordsRead, position === null ? null : JSON.stringify(position)],
     ),
   );
 }
@@ -119,6 +121,7 @@ function readRow(row: RunRow): BackfillRun {
     baseVersion: BigInt(row.base_version),
     chunksSent: row.chunks_sent,
     recordsRead: Number(row.records_read),
+    position: row.position,
     state: row.done ? "done" : row.all_sent ? "sent" : "running",
     startedAtMs: row.started_at_ms,
   };

@@ -7,6 +7,7 @@ import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.
 import { parseHostPattern } from "./host-pattern.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
+import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
 
 /** Which field types an encoder reads. */
 const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
@@ -46,6 +47,7 @@ export function checkConfig(input: unknown, file = "medley.config.ts"): readonly
   const entries = Object.entries(parsed.data.collections);
   if (entries.length === 0) problems.push("collections: there is none; add one with its fields and spaces");
   const collections = entries.map(([name, shape]) => checkCollection(name, shape, problems));
+  problems.push(...sharedGroups(collections.flatMap(({ sources }) => sources)));
   if (problems.length > 0) throw configError(file, problems);
   return Object.freeze(collections);
 }
@@ -75,6 +77,7 @@ function placeOf(path: readonly PropertyKey[]): string {
   const words = [`collection ${collection}`];
   if (part === "spaces" && name !== undefined) words.push(`space ${name}`);
   else if (part === "fields" && name !== undefined) words.push(`field ${name}`);
+  else if (part === "sources" && name !== undefined) words.push(`source ${Number(name) + 1}`);
   else if (part !== undefined) words.push(part);
   return [...words, ...rest].join(", ");
 }
@@ -98,6 +101,9 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     checkSpace(name, space, definition as SpaceDefinition, shape, problems),
   );
   if (spaces.length === 0) problems.push(`collection ${name}: it has no space; add one under "spaces"`);
+  const sources = (shape.sources ?? []).map((source) => Object.freeze(source as SourceDefinition));
+  const target = { fields: shape.fields, versionKey: shape.version ?? null };
+  for (const problem of sourcesProblems(sources, target)) problems.push(`collection ${name}, ${problem}`);
   return Object.freeze({
     name,
     idKey,
@@ -105,6 +111,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     unknownKeys: shape.unknownKeys ?? "reject",
     fields: Object.freeze(fields),
     spaces: Object.freeze(spaces),
+    sources: Object.freeze(sources),
     weights: Object.freeze(
       Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
     ),

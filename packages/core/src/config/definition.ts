@@ -1,4 +1,5 @@
 import type { Fields, VectorFieldType } from "../fields.ts";
+import type { SourceDefinition } from "./sources.ts";
 
 /** The names of the fields of `F` whose type is `T`; `never` where there is none, which makes a misfit a compile error. */
 export type FieldOf<F extends Fields, T extends string> = {
@@ -154,6 +155,8 @@ export interface CollectionDefinition<F extends Fields> {
   version?: string;
   fields: F;
   spaces: Readonly<Record<string, SpaceDefinition<F>>>;
+  /** What feeds the collection besides HTTP and files. */
+  sources?: readonly SourceDefinition<NoInfer<F>>[];
   /** Input keys that are no field: `reject` the record (default), so that a typo can't lose data, or `ignore` them. */
   unknownKeys?: "reject" | "ignore";
 }

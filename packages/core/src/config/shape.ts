@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sourceShape } from "./sources.ts";
 
 /**
  * The shape of a configuration, without its cross-references: `check.ts` adds those. Also the source of the JSON schema
@@ -91,6 +92,7 @@ export const configShape = z.strictObject({
       version: z.string().min(1).optional(),
       fields: z.record(z.string(), z.string()),
       spaces: z.record(z.string(), spaceShape),
+      sources: z.array(sourceShape).optional(),
       unknownKeys: z.enum(["reject", "ignore"]).optional(),
     }),
   ),

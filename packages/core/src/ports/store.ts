@@ -1,4 +1,5 @@
 import type { DeadLetter, StoredDeadLetter } from "../dead-letter.ts";
+import type { DeadLetterWhere } from "../dead-letter-filter.ts";
 import type { ChunkRef, OutcomeCounts, VectorEnvelope } from "../envelope.ts";
 
 /** What the embed stage needs to know of a row to skip what did not change. */
@@ -33,39 +34,74 @@ export interface Store {
   addDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
 }
 
-export interface DeadLetterFilter {
-  readonly collection?: string;
-  readonly code?: string;
-  readonly runId?: string;
-  readonly replayed?: boolean;
+export interface DeadLetterPage {
+  /** Default: all. */
+  readonly where?: DeadLetterWhere;
+  /** Default: newest first. */
+  readonly oldestFirst?: boolean;
+  /** Only those that come after the letter of this number. */
+  readonly after?: number;
+  /** None with a higher number. */
+  readonly upTo?: number;
   readonly limit: number;
 }
 
+export interface DeadLetterCount {
+  readonly collection: string;
+  readonly code: string;
+  readonly count: number;
+  /** Of the newest one. */
+  readonly lastDeadLetterId: number;
+}
+
+/** What asks with a `where` throws `MedleyError` `query_invalid` for one it can't use. */
 export interface DeadLetterStore {
-  listDeadLetters(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]>;
+  listDeadLetters(page: DeadLetterPage): Promise<readonly StoredDeadLetter[]>;
+  /** Most first. */
+  countDeadLetters(where: DeadLetterWhere): Promise<readonly DeadLetterCount[]>;
   readDeadLetter(deadLetterId: number): Promise<StoredDeadLetter | null>;
   /**
-   * Marks it as replayed, unless it has failed again since it was read: a replay may fail before its sender gets to say
+   * Marks each as replayed, unless it has failed again since it was read: a replay may fail before its sender gets to say
    * that it was sent, and what failed again must not be hidden.
    */
-  markReplayed(letter: Pick<StoredDeadLetter, "deadLetterId" | "failures">): Promise<void>;
+  markReplayed(letters: readonly Pick<StoredDeadLetter, "deadLetterId" | "failures">[]): Promise<void>;
+}
+
+/**
+ * Of a run over a source that is read by key. Where `through` is null, chunk number `chunksSent` begins after `after`. Else it
+ * may have been sent, with the records that were then in (`after`, `through`]: it may be sent again only within that range,
+ * since a queue that has it drops it.
+ */
+export interface RunPosition {
+  /** Null: the beginning. */
+  readonly after: string | null;
+  readonly through: string | null;
+}
+
+/** How far a run is. */
+export interface RunMark {
+  readonly chunksSent: number;
+  readonly recordsRead: number;
+  /** Null: the source is read by counting (files). */
+  readonly position: RunPosition | null;
 }
 
 /**
  * A backfill: chunks are numbered from 0; those below `chunksSent` are in the queue or done. States: running (its source is
  * being read, or waits to be resumed) -> sent (all chunks have been sent, `sealRun`) -> done (all of them are settled).
  */
-export interface BackfillRun {
+export interface BackfillRun extends RunMark {
   readonly runId: string;
   readonly collection: string;
-  /** Path as given, or `stdin`. */
+  /** Path as given, `stdin`, or `table public.products`. */
   readonly source: string;
-  /** Size, modification time and hash of the beginning: a changed file can't be resumed. */
+  /** Size, modification time and hash of the beginning, or the table's definition: a changed source can't be resumed. */
   readonly fingerprint: string;
-  /** The version of the run's record n is `baseVersion + n`: a chunk sent twice has no second effect. */
+  /**
+   * The version of the run's record n is `baseVersion + n`; of a source that is read by key, that of all records is
+   * `baseVersion`. A chunk sent twice has no second effect.
+   */
   readonly baseVersion: bigint;
-  readonly chunksSent: number;
-  readonly recordsRead: number;
   readonly state: "running" | "sent" | "done";
   readonly startedAtMs: number;
 }
@@ -79,7 +115,7 @@ export interface RunStore {
   readRun(runId: string): Promise<BackfillRun | null>;
   /** Newest first, at most 20. */
   listRuns(): Promise<readonly BackfillRun[]>;
-  advanceRun(runId: string, position: { chunksSent: number; recordsRead: number }): Promise<void>;
+  advanceRun(runId: string, mark: RunMark): Promise<void>;
   /**
    * There are no chunks but those that were sent. The run is done with the last of them, whichever process writes it, also
    * where nobody waits for it any more; at once where all are.

@@ -26,8 +26,8 @@ export function healthRoutes({
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
 }): Routes {
   return (app) => {
-    app.get("/livez", { config: { open: true } }, async () => ({ live: true }));
-    app.get("/readyz", { config: { open: true } }, async (_request, reply) => {
+    app.get("/livez", { config: { scope: "open" } }, async () => ({ live: true }));
+    app.get("/readyz", { config: { scope: "open" } }, async (_request, reply) => {
       const results = await Promise.all(Object.entries(checks).map(([name, check]) => run(name, check)));
       const ready = results.every((result) => result.ok);
       return reply.code(ready ? 200 : 503).send({ ready, checks: results } satisfies ReadinessAnswer);

@@ -140,8 +140,37 @@ test("a full queue is 429 and an absent one 503, both with Retry-After", async (
   expect([away.status, away.body.error.code, away.headers.get("retry-after")]).toEqual([
     503,
     "transport_unavailable",
-    "1",
+    "5",
   ]);
+});
+
+test("what a queue that fails in the middle had taken is told from what it had not", async () => {
+  const { post, queue } = await openTestServer();
+  const list = Array.from({ length: 250 }, (_, n) => (n === 1 || n === 120 ? { year: 1 } : { id: `r${n}` }));
+  queue.takes = 2;
+  const { status, body, headers } = await post(path, JSON.stringify(list));
+  expect([status, body.accepted, headers.get("retry-after")]).toEqual([207, 200, "1"]);
+  expect(queue.sent.map(({ id }) => id)).toEqual(list.flatMap((record) => record.id ?? []).slice(0, 200));
+  const codes = Object.groupBy(
+    body.rejected as { code: string; index: number; id: string }[],
+    ({ code }) => code,
+  );
+  expect(codes.record_invalid?.map(({ index }) => index)).toEqual([1, 120]);
+  // The two that are invalid took no room: 200 records are those up to 201.
+  expect(codes.transport_unavailable?.map(({ index, id }) => [index, id])).toEqual(
+    Array.from({ length: 48 }, (_, n) => [202 + n, `r${202 + n}`]),
+  );
+  queue.takes = 0;
+  const none = await post(path, JSON.stringify(list));
+  expect([none.status, none.body.error.code]).toEqual([503, "transport_unavailable"]);
+});
+
+test("a record belongs to the trace its request came with; what is no traceparent is ignored", async () => {
+  const { post, queue } = await openTestServer();
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  await post(path, '{"id":"a"}', { traceparent });
+  await post(path, '{"id":"b"}', { traceparent: "secret" });
+  expect(queue.sent.map(({ trace }) => trace)).toEqual([traceparent, undefined]);
 });
 
 test("an unknown collection is 404 and names those there are; __proto__ is none", async () => {

@@ -36,7 +36,10 @@ export function searchRoutes(ports: SearchPorts): Routes {
   return (app) => {
     app.post<{ Params: { name: string }; Body: Body | undefined }>(
       "/v1/collections/:name/search",
-      { bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax) },
+      {
+        config: { scope: "search" },
+        bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax),
+      },
       async (request, reply): Promise<SearchAnswer> => {
         const { name } = request.params;
         const opened = collectionNamed(ports.collections, name);

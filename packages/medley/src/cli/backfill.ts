@@ -1,10 +1,12 @@
 import { basename } from "node:path";
-import { type BackfillRun, MedleyError, type RunProgress } from "@medley/core";
-import { openSource, type SourceFormat } from "@medley/sources";
-import { buildIndex } from "@medley/store";
+import { type BackfillRun, MedleyError, type RunProgress, tableName } from "@medley/core";
+import { openSource, openTable, type Source, type SourceFormat } from "@medley/sources";
+import type { IndexState } from "@medley/store";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import { type Context, openHere } from "./context.ts";
+import { configuredTables } from "../ingest/table-ingest.ts";
+import { type Context, openHere, settingsOf } from "./context.ts";
+import { finishIndex, type IndexChoice, type Load, prepareIndex } from "./index-after-load.ts";
 import type { Outcome } from "./output.ts";
 import { count, duration, Progress } from "./progress.ts";
 
@@ -14,7 +16,10 @@ export interface BackfillArguments {
   readonly format?: SourceFormat;
   readonly resume?: string;
   readonly detach?: boolean;
+  readonly index?: Exclude<IndexChoice, null>;
 }
+
+const tablePrefix = "postgres:";
 
 /** `medley backfill FILE`: reads a file or stdin into a collection and waits until it is indexed. */
 export async function backfillCommand(context: Context, given: BackfillArguments): Promise<Outcome> {
@@ -24,14 +29,27 @@ export async function backfillCommand(context: Context, given: BackfillArguments
   if (path === undefined) {
     throw new MedleyError("usage", "no file is named", { mend: "medley backfill FILE, or - for stdin" });
   }
-  const collection = resume?.collection ?? collectionOf(deployment, given.collection, path);
-  const source = await openSource(path, given.format === undefined ? {} : { format: given.format });
+  await using resources = new AsyncDisposableStack();
+  const isTable = path.startsWith(tablePrefix);
+  const { collection, source } = isTable
+    ? await openTableHere(context, deployment, {
+        path,
+        named: resume?.collection ?? given.collection,
+        resources,
+      })
+    : {
+        collection: resume?.collection ?? collectionOf(deployment, given.collection, path),
+        source: await openSource(path, given.format === undefined ? {} : { format: given.format }),
+      };
   if (resume !== null && resume.fingerprint !== (await source.fingerprint())) {
-    throw new MedleyError("source_changed", `${path} is not the file that run ${resume.runId} began with`, {
+    throw new MedleyError("source_changed", `${path} is not what run ${resume.runId} began with`, {
       mend: "begin a new run: rows that did not change cost no model call",
     });
   }
   const total = await source.total();
+  const detach = given.detach ?? false;
+  const load: Load = { deployment, collection, index: given.index ?? null };
+  await prepareIndex(load, { detach, total });
   // Whoever has the data folder open runs the stages; where it is this process, they run here.
   if (deployment.database.kind === "own") await deployment.runStages(["embed", "index"]);
 
@@ -52,16 +70,12 @@ export async function backfillCommand(context: Context, given: BackfillArguments
       onProgress: (progress, recordsRead) =>
         bar.update({ done: settled(progress), total: total ?? recordsRead }),
       signal: context.signal,
-      detach: given.detach ?? false,
+      detach,
     });
     bar.stop();
-    if (result.state === "done") await indexAfterLoad(deployment, collection);
-    return outcomeOf(result, {
-      collection,
-      path,
-      seconds: (performance.now() - startedMs) / 1000,
-      deployment,
-    });
+    const seconds = (performance.now() - startedMs) / 1000;
+    const index = result.state === "done" ? await finishIndex(load, context.signal) : null;
+    return outcomeOf(result, { load, path, seconds, index });
   } catch (error) {
     bar.stop();
     if (runId !== "") process.stderr.write(`resume with: ${resumeCommand(runId, path)}\n`);
@@ -76,6 +90,49 @@ async function runToResume(deployment: Deployment, runId: string): Promise<Backf
     throw new MedleyError("not_found", `there is no run "${runId}"`, { mend: `known: ${known || "none"}` });
   }
   return run;
+}
+
+function nameOf(table: string): string {
+  const { schema, name } = tableName(table);
+  return `${schema}.${name}`;
+}
+
+/** `postgres:public.products`, a table that is a source of some collection. Throws `usage` where it is of none, or of several. */
+async function openTableHere(
+  context: Context,
+  { collections, database }: Deployment,
+  { path, named, resources }: { path: string; named: string | undefined; resources: AsyncDisposableStack },
+): Promise<{ collection: string; source: Source }> {
+  const wanted = nameOf(path.slice(tablePrefix.length));
+  const tables = configuredTables(
+    [...collections.values()].map(({ collection }) => collection),
+    settingsOf(context),
+    database,
+  );
+  const found = tables.filter(
+    ({ collection, source }) =>
+      nameOf(source.table) === wanted && (named ?? collection.name) === collection.name,
+  );
+  const [one, another] = found;
+  if (one === undefined) {
+    const known = tables.map(({ source }) => `${tablePrefix}${nameOf(source.table)}`).join(", ");
+    throw new MedleyError("usage", `table ${wanted} is no source of a collection`, {
+      mend: `configured: ${known || "none; add it to the collection's sources"}`,
+    });
+  }
+  if (another !== undefined) {
+    throw new MedleyError("usage", `which collection is ${path} for?`, {
+      mend: `add --collection ${found.map(({ collection }) => collection.name).join(" or ")}`,
+    });
+  }
+  const source = resources.use(await openTable({ ...one.database, ...one }));
+  const { state } = await source.outboxStatus(settingsOf(context).lanePrefix);
+  if (one.source.changes !== false && state !== "installed") {
+    process.stderr.write(
+      `the triggers on ${source.name} are ${state}: changes made from now on come by the next backfill only (see: medley sources install)\n`,
+    );
+  }
+  return { collection: one.collection.name, source };
 }
 
 /** The collection named, or the only one, or the one that the file is called after. */
@@ -94,27 +151,15 @@ export function settled(progress: RunProgress): number {
   return progress.indexed + progress.tombstoned + progress.superseded + progress.deadLetters;
 }
 
-/** Built once, after loading: an index makes each write many times slower. On a server it is the administrator's to build. */
-async function indexAfterLoad(deployment: Deployment, collection: string): Promise<void> {
-  if (deployment.database.kind !== "own") return;
-  const status = (await deployment.store.collectionStatus()).find((one) => one.collection === collection);
-  if (status?.index === "missing" || status?.index === "broken")
-    await buildIndex(deployment.pool, collection);
-}
-
 function resumeCommand(runId: string, path: string): string {
   return `medley backfill --resume ${runId}${path === "-" ? " -" : ""}`;
 }
 
 function outcomeOf(
   { runId, state, recordsRead, progress }: BackfillResult,
-  {
-    collection,
-    path,
-    seconds,
-    deployment,
-  }: { collection: string; path: string; seconds: number; deployment: Deployment },
+  { load, path, seconds, index }: Finished,
 ): Outcome {
+  const { deployment, collection } = load;
   const { segments } = deployment.counters;
   const data = {
     runId,
@@ -125,6 +170,7 @@ function outcomeOf(
     seconds,
     segments: deployment.runsStages ? segments : null,
     resume: state === "interrupted" ? resumeCommand(runId, path) : null,
+    index: index?.state ?? null,
   };
   const rate = count(Math.round(settled(progress) / seconds));
   const parts = [
@@ -140,9 +186,20 @@ function outcomeOf(
       `segments: ${count(encoded)} encoded (${count(encodedByModel)} by a model), ${count(reused)} reused unchanged`,
     );
   }
+  if (index?.text) lines.push(index.text);
   if (progress.deadLetters > 0) lines.push(`see why: medley dead-letters list --run ${runId}`);
   if (state === "interrupted") lines.push(`interrupted; resume with: ${resumeCommand(runId, path)}`);
+  if (state === "interrupted" && load.index === "after")
+    lines.push(`${collection} has no index until then: add --index after, or run medley index ${collection}`);
   if (state === "sent") lines.push("all records are in the queue; follow them with: medley status");
   const exitCode = state === "interrupted" ? 130 : progress.deadLetters > 0 ? 4 : 0;
   return { exitCode, data, text: lines.join("\n") };
+}
+
+interface Finished {
+  readonly load: Load;
+  readonly path: string;
+  readonly seconds: number;
+  /** Null where the load is not done. */
+  readonly index: { readonly state: IndexState; readonly text: string | null } | null;
 }

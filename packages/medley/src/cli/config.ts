@@ -1,6 +1,7 @@
-import { configJsonSchema } from "@medley/core";
+import { configJsonSchema, sourceName } from "@medley/core";
 import { explainSettings } from "../config/settings.ts";
-import { type Context, configOf } from "./context.ts";
+import { configuredTopics } from "../ingest/topic-ingest.ts";
+import { type Context, configOf, settingsOf } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
 
 /** `medley config`: what is configured, and where each setting comes from. */
@@ -20,9 +21,17 @@ export async function configCommand(context: Context, given: { jsonSchema?: bool
       collection.weights[space.name] ?? 1,
     ]),
   );
+  const topics = configuredTopics(collections.values(), settingsOf(context));
+  const sources = topics.map(({ collection, source, group }) => [
+    collection.name,
+    sourceName(source),
+    source.format,
+    group,
+  ]);
   const text = [
     `${file} is valid`,
     table(["collection", "space", "encoder", "field", "weight"], spaces),
+    ...(sources.length === 0 ? [] : [table(["collection", "source", "format", "group"], sources)]),
     table(
       ["setting", "value", "from"],
       settings.map((s) => [s.variable, s.value ?? "-", s.origin]),

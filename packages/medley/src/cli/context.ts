@@ -1,7 +1,7 @@
-import { pino } from "pino";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { type Deployment, type DeploymentOptions, openDeployment } from "../deployment/deployment.ts";
+import { openLogger } from "../observability/log.ts";
 import type { Outcome } from "./output.ts";
 
 /** Options that every command takes. */
@@ -50,7 +50,7 @@ export async function openHere(
 }
 
 // One line of JSON on stderr per fault; never a record's contents.
-const logger = pino({ level: "warn" }, pino.destination({ dest: 2, sync: true }));
+const logger = openLogger({ role: "command", level: "warn" });
 
 export function logFault(fault: { part: string; message: string }): void {
   logger.warn({ part: fault.part }, fault.message);

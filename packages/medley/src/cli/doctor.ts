@@ -1,9 +1,11 @@
 import { availableParallelism, totalmem } from "node:os";
 import { MedleyError, systemClock } from "@medley/core";
 import { openModelRuntime } from "@medley/models";
-import pg from "pg";
+import { openPool, pgvectorWarning, requirePgvector } from "@medley/store";
+import { requireTopics } from "@medley/transport";
 import { openDatabase } from "../deployment/database.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
+import { type ConfiguredTopic, configuredTopics, kafkaOf } from "../ingest/topic-ingest.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
 
@@ -34,6 +36,7 @@ export async function doctorCommand(context: Context): Promise<Outcome> {
   });
   await check("models", () => describeModels(context));
   await check("database", () => describeDatabase(context));
+  for (const topic of await topicsOf(context)) await check("topic", () => describeTopic(context, topic));
   const failed = checks.filter((one) => !one.ok).length;
   const text = checks
     .map(({ name, ok, detail }) => `${ok ? "ok  " : "FAIL"}  ${name.padEnd(14)} ${detail}`)
@@ -54,15 +57,37 @@ async function describeModels(context: Context): Promise<string> {
 async function describeDatabase(context: Context): Promise<string> {
   const settings = { ...settingsOf(context), postgresPort: 0 };
   const database = await openDatabase({ settings, mayAttach: true, onEngineFault: () => {} });
-  const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 });
+  const { connectionString, kind } = database;
+  const pool = openPool({ connectionString, connectionsMax: 1, applicationName: "medley doctor" });
   try {
     const { rows } = await pool.query(
       `select current_setting('server_version') as postgres,
-         (select default_version from pg_available_extensions where name = 'vector') as pgvector`,
+         (select extversion from pg_extension where extname = 'vector') as installed,
+         (select default_version from pg_available_extensions where name = 'vector') as available`,
     );
-    return `${database.kind}: Postgres ${rows[0].postgres}, pgvector ${rows[0].pgvector ?? "missing: install it on the server"}`;
+    const { postgres, installed, available } = rows[0];
+    requirePgvector(installed ?? available);
+    const warning = kind === "server" && installed !== null ? pgvectorWarning(installed) : null;
+    const pgvector = installed ?? `${available}, not in this database yet`;
+    return `${kind}: Postgres ${postgres}, pgvector ${pgvector}${warning === null ? "" : `; warning: ${warning}`}`;
   } finally {
     await pool.end();
     await database.close();
   }
+}
+
+/** None where the configuration is no good, which is said above. */
+async function topicsOf(context: Context): Promise<readonly ConfiguredTopic[]> {
+  try {
+    const { collections } = await configOf(context);
+    return configuredTopics(collections.values(), settingsOf(context));
+  } catch {
+    return [];
+  }
+}
+
+async function describeTopic(context: Context, topic: ConfiguredTopic): Promise<string> {
+  const { collection, source, group } = topic;
+  await requireTopics(kafkaOf(settingsOf(context), topic), [source.topic]);
+  return `${source.topic} is there, for collection ${collection.name} by group ${group}`;
 }

@@ -1,9 +1,13 @@
 import { MedleyError } from "@medley/core";
+import { scopes } from "@medley/http";
 import { sourceFormats } from "@medley/sources";
-import { Argument, Command, CommanderError, InvalidArgumentError } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { interruption } from "../interruption.ts";
+import { startTracing } from "../observability/tracing.ts";
 import { backfillCommand } from "./backfill.ts";
+import { indexCommand } from "./collection-index.ts";
 import { configCommand } from "./config.ts";
-import type { Context, GlobalOptions, Run } from "./context.ts";
+import { type Context, type GlobalOptions, logFault, type Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
@@ -12,25 +16,15 @@ import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { searchCommand } from "./search.ts";
+import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
+import { tokenCommand } from "./token.ts";
+import { topCommand } from "./top.ts";
 import { upCommand } from "./up.ts";
 
 const exitCodeHelp = `
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 failed for a passing reason (try again), 4 done with dead letters,
 130 interrupted (resumable). With --json, one object on stdout; logs and progress go to stderr.`;
-
-/** Aborts on the first signal; the second one ends the process at once. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(130);
-      process.stderr.write("stopping: finishing what is in hand (again to stop at once)\n");
-      controller.abort();
-    });
-  }
-  return controller.signal;
-}
 
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -38,6 +32,19 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (Number.isInteger(value) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
   };
+}
+
+function secondsBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`it must be from ${min} to ${max} seconds.`);
+  };
+}
+
+function address(text: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+  throw new InvalidArgumentError("it must be the address of a service, such as http://127.0.0.1:7400.");
 }
 
 function program(run: Run): Command {
@@ -66,15 +73,21 @@ function program(run: Run): Command {
   medley
     .command("backfill [file]")
     .description(
-      "read a file into a collection: CSV, TSV, JSONL, JSON or Parquet, gzipped or not; - is stdin",
+      "read a file into a collection: CSV, TSV, JSONL, JSON or Parquet, gzipped or not; - is stdin; postgres:TABLE a table that is its source",
     )
     .option("-c, --collection <name>", "default: the only one, or the one the file is called after")
     .option("--format <format>", `one of ${sourceFormats.join(", ")} (default: by name or content)`)
     .option("--resume <run>", "continue an interrupted run")
     .option("--detach", "return once everything is in the queue")
+    .addOption(
+      new Option(
+        "--index <when>",
+        "after: drop the index first and build it after the load; keep: leave it as it is (default: build it after the load where there is none)",
+      ).choices(["after", "keep"]),
+    )
     .addHelpText(
       "after",
-      "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
+      "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill postgres:public.films\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
     )
     .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
   medley
@@ -93,14 +106,50 @@ function program(run: Run): Command {
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
     );
-  medley
-    .command("status")
-    .description("rows, queue and runs")
-    .action(() => run("status", statusCommand));
+  watchCommands(medley, run);
+  sourceCommands(medley, run);
   deadLetterCommands(medley, run);
   modelCommands(medley, run);
   operatorCommands(medley, run);
+  tokenCommands(medley, run);
   return medley;
+}
+
+function watchCommands(medley: Command, run: Run): void {
+  medley
+    .command("status")
+    .description("rows, lag, runs and dead letters")
+    .option("--url <url>", "of the service that answers there, with the token of MEDLEY_TOKEN", address)
+    .addHelpText("after", "\nExamples:\n  $ medley status\n  $ medley status --url http://127.0.0.1:7400")
+    .action((options) => run("status", (context) => statusCommand(context, options)));
+  medley
+    .command("top")
+    .description("watch a running deployment: rates, lag, runs and dead letters; q quits")
+    .option("--interval <seconds>", "between two looks", secondsBetween(0.2, 3_600), 1)
+    .option(
+      "--url <url>",
+      "a service whose metrics are read as well; repeatable",
+      (text, all: string[]) => [...all, address(text)],
+      [],
+    )
+    .addHelpText(
+      "after",
+      "\nOn a terminal it takes the screen; elsewhere it prints a line a look, with --json an object a line.\n\nExamples:\n  $ medley top\n  $ medley top --url http://127.0.0.1:7400 --interval 5\n  $ medley --json top | jq .lanes",
+    )
+    .action(({ interval, url }) =>
+      run("top", (context) => topCommand(context, { intervalSeconds: interval, url })),
+    );
+}
+
+function tokenCommands(medley: Command, run: Run): void {
+  medley
+    .command("token")
+    .description("make a token, and the entry of MEDLEY_TOKENS that lets it in")
+    .argument("<name>", "what the token is called in messages")
+    .option("--scope <scope>", `one of ${scopes.join(", ")}; repeatable`, collect, [])
+    .option("-c, --collection <name>", "only for this one; repeatable (default: all)", collect, [])
+    .addHelpText("after", "\nExample:\n  $ medley token shop --scope ingest --scope search -c films")
+    .action((name, options) => run("token", () => tokenCommand(name, options)));
 }
 
 function operatorCommands(medley: Command, run: Run): void {
@@ -108,8 +157,35 @@ function operatorCommands(medley: Command, run: Run): void {
     .command("migrate")
     .description("create or update Medley's tables and functions (the embedded mode does it by itself)")
     .option("--sql", "print the statements for an administrator to run")
-    .option("--check", "exit with 1 where something is to be done")
+    .option("--check", "exit with 1 where something is to be done, grants included")
+    .option("--role-app <name>", "give this role what the services need, now and with later migrations")
+    .option("--role-read <name>", "give this role searches and the collections' views, likewise")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley migrate --role-app medley_app --role-read medley_read\n  $ medley migrate --sql | psql -v ON_ERROR_STOP=1 $DATABASE_URL",
+    )
     .action((options) => run("migrate", (context) => migrateCommand(context, options)));
+  medley
+    .command("index [collection]")
+    .description(
+      "build the index over a collection's vectors, as the owner of its table (default: where it lacks)",
+    )
+    .option("--drop", "drop it: searches scan exactly, writes are fast")
+    .option("--rebuild", "build it anew beside the one in use")
+    .option("--exclusive", "keep writes out meanwhile: quicker")
+    .option("--memory <MB>", "maintenance_work_mem (default: the server's)", wholeNumber(1, 2_097_151))
+    .option(
+      "--workers <number>",
+      "parallel workers beside the first (default: the server's)",
+      wholeNumber(0, 1_024),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley index\n  $ medley index films --memory 2000 --workers 7\n  $ medley index films --drop",
+    )
+    .action((collection, options) =>
+      run("index", (context) => indexCommand(context, { collection, ...options })),
+    );
   medley
     .command("doctor")
     .description("try each part and say what is wrong")
@@ -123,6 +199,28 @@ function operatorCommands(medley: Command, run: Run): void {
     .action((options) => run("config", (context) => configCommand(context, options)));
 }
 
+function sourceCommands(medley: Command, run: Run): void {
+  const group = medley.command("sources").description("tables of Postgres that tell their changes");
+  group
+    .command("install")
+    .description("make the triggers and the outbox of every configured table, or bring them up to date")
+    .option("--sql", "print the statements for an administrator to run")
+    .action((options) => run("sources install", (context) => installSources(context, options)));
+  group
+    .command("uninstall")
+    .description("take triggers and outbox away, with what waits in it")
+    .argument("[names...]", "as sources status prints them")
+    .option("--all", "all of this deployment")
+    .option("--url-variable <name>", "also look into this database")
+    .action((names, options) =>
+      run("sources uninstall", (context) => uninstallSources(context, { names, ...options })),
+    );
+  group
+    .command("status")
+    .description("whether each table tells its changes, and how many wait to be relayed")
+    .action(() => run("sources status", sourcesStatus));
+}
+
 function deadLetterCommands(medley: Command, run: Run): void {
   const group = medley
     .command("dead-letters")
@@ -132,22 +230,29 @@ function deadLetterCommands(medley: Command, run: Run): void {
       .option("-c, --collection <name>")
       .option("--code <code>", "error code, such as record_invalid")
       .option("--run <run>", "of one backfill")
-      .option("--limit <number>", "at most this many", wholeNumber(1, 10_000), 100);
+      .option("--where <json>", "conditions on the columns of medley.dead_letters, see docs/CLI.md");
   filtered(group.command("list"))
     .option("--all", "also those replayed before")
+    .option("--limit <number>", "at most this many", wholeNumber(1, 10_000), 100)
     .action((options) => run("dead-letters list", (context) => listDeadLetters(context, options)));
   group
     .command("show")
     .argument("<number>", "of dead-letters list", wholeNumber(1, 2 ** 53))
     .action((id) => run("dead-letters show", (context) => showDeadLetter(context, id)));
   filtered(group.command("replay"))
-    .description("send dead letters through the pipeline again, with the versions they had")
+    .description("send dead letters through the pipeline again, oldest first, with the versions they had")
     .argument("[numbers...]", "default: all that the options find", (text, all: number[] = []) => [
       ...all,
       wholeNumber(1, 2 ** 53)(text),
     ])
+    .option("--limit <number>", "at most this many", wholeNumber(1, 2 ** 53))
+    .option("--rate <records>", "at most this many per second", wholeNumber(1, 1_000_000))
     .option("--record <json>", "a mended record for the one letter named")
-    .option("--dry-run", "only count")
+    .option("--dry-run", "only count, by collection and code")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ medley dead-letters replay --where \'{"code": "encoder_failed", "createdAt": {"gte": "2026-11-01"}}\' --rate 50',
+    )
     .action((ids, options) =>
       run("dead-letters replay", (context) => replayDeadLetters(context, { ids, ...options })),
     );
@@ -158,12 +263,19 @@ function collect(value: string, all: string[]): string[] {
 }
 
 export async function main(args: readonly string[]): Promise<ExitCode> {
-  const signal = interruption();
+  const signal = interruption(() =>
+    process.stderr.write("stopping: finishing what is in hand (again to stop at once)\n"),
+  );
   let exitCode: ExitCode = 0;
   const medley = program(async (name, action) => {
     const global = medley.opts<GlobalOptions>();
     const context: Context = { directory: process.cwd(), environment: process.env, signal, global };
     try {
+      await using _tracing = await startTracing({
+        role: name === "up" ? "up" : "command",
+        environment: process.env,
+        onFault: (message) => logFault({ part: "tracing", message }),
+      });
       exitCode = printOutcome(name, await action(context), global.json ?? false);
     } catch (error) {
       exitCode = printError(name, error, global.json ?? false);

@@ -15,7 +15,7 @@ export interface JsonEnvelope {
 
 export interface Outcome {
   readonly exitCode: ExitCode;
-  /** For `--json`. */
+  /** For `--json`; undefined: the command has printed its own. */
   readonly data: unknown;
   /** For people, on stdout; empty: nothing. */
   readonly text: string;
@@ -33,9 +33,10 @@ const statusOf: Record<ExitCode, JsonEnvelope["status"]> = {
 /** Prints what a command came to: results to stdout, errors to stderr (with `--json`, both as one object on stdout). */
 export function printOutcome(command: string, outcome: Outcome, json: boolean): ExitCode {
   const { exitCode, data, text } = outcome;
-  if (json)
+  if (json) {
+    if (data === undefined) return exitCode;
     printEnvelope({ schemaVersion: 1, command, status: statusOf[exitCode], exitCode, data, error: null });
-  else if (text !== "") process.stdout.write(`${text}\n`);
+  } else if (text !== "") process.stdout.write(`${text}\n`);
   return exitCode;
 }
 

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { MedleyError } from "@medley/core";
+import type { AccessToken } from "@medley/http";
 import { type DeviceChoice, deviceChoices } from "@medley/models";
+import { masterToken, parseAccessTokens } from "./access-tokens.ts";
 
 /** How a process runs, as opposed to what it holds (the configuration). Read once, at the edge; nothing else reads the environment. */
 export interface Settings {
@@ -9,12 +11,20 @@ export interface Settings {
   readonly dataDir: string;
   /** A Postgres to use instead of the embedded one. */
   readonly databaseUrl: string | null;
+  /** Of the store; the queue in Postgres has its own. */
+  readonly databaseConnectionsMax: number;
+  /** Postgres' `statement_timeout` and `lock_timeout`; null: what the server or the role says. */
+  readonly databaseStatementMsMax: number | null;
+  readonly databaseLockMsMax: number | null;
   /** Where HTTP listens. Beyond loopback a token is needed. */
   readonly host: string;
   readonly httpPort: number;
   /** Where the embedded Postgres listens, on loopback. */
   readonly postgresPort: number;
+  /** What this process shows to others; those asked of it are `tokens`. */
   readonly token: string | null;
+  /** Of `MEDLEY_TOKEN` and `MEDLEY_TOKENS`. */
+  readonly tokens: readonly AccessToken[];
   /** Session threads; null: one per core. */
   readonly modelThreads: number | null;
   /** Where models run. */
@@ -29,9 +39,17 @@ export interface Settings {
   readonly kafka: KafkaSettings | null;
   /** The backfill's lane; null: a queue in the database. */
   readonly redisUrl: string | null;
+  readonly logLevel: LogLevel;
+  /** From the signal to stop until what is not done goes back to the lanes. */
+  readonly graceSeconds: number;
+  /** Between saying "not ready" and refusing work, for balancers that take their time to notice. */
+  readonly drainDelaySeconds: number;
   /** What is left of the environment for the model runtime: where the Hugging Face cache is. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
 
 export const kafkaClients = ["kafkajs", "platformatic"] as const;
 export const kafkaMechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const;
@@ -67,10 +85,17 @@ interface Variable {
 export const variables = {
   dataDir: { name: "MEDLEY_DATA_DIR", fallback: ".medley" },
   databaseUrl: { name: "MEDLEY_DATABASE_URL", fallback: null, secret: true },
+  databaseConnectionsMax: { name: "MEDLEY_DATABASE_CONNECTIONS_MAX", fallback: "4" },
+  databaseStatementMsMax: { name: "MEDLEY_DATABASE_STATEMENT_MS_MAX", fallback: null },
+  databaseLockMsMax: { name: "MEDLEY_DATABASE_LOCK_MS_MAX", fallback: null },
   host: { name: "MEDLEY_HOST", fallback: "127.0.0.1" },
   httpPort: { name: "MEDLEY_HTTP_PORT", fallback: "7400" },
   postgresPort: { name: "MEDLEY_POSTGRES_PORT", fallback: "7432" },
   token: { name: "MEDLEY_TOKEN", fallback: null, secret: true },
+  tokens: { name: "MEDLEY_TOKENS", fallback: null, secret: true },
+  logLevel: { name: "MEDLEY_LOG_LEVEL", fallback: "info" },
+  graceSeconds: { name: "MEDLEY_GRACE_SECONDS", fallback: "25" },
+  drainDelaySeconds: { name: "MEDLEY_DRAIN_DELAY_SECONDS", fallback: "0" },
   modelThreads: { name: "MEDLEY_MODEL_THREADS", fallback: null },
   device: { name: "MEDLEY_DEVICE", fallback: "auto" },
   modelMemoryMegabytesMax: { name: "MEDLEY_MODEL_MEMORY_MB_MAX", fallback: null },
@@ -101,10 +126,17 @@ export function readSettings(environment: Environment): Settings {
   return Object.freeze({
     dataDir: text(variables.dataDir) as string,
     databaseUrl: text(variables.databaseUrl),
+    databaseConnectionsMax: integer(environment, variables.databaseConnectionsMax, 1, 1_000) as number,
+    databaseStatementMsMax: integer(environment, variables.databaseStatementMsMax, 1, 86_400_000),
+    databaseLockMsMax: integer(environment, variables.databaseLockMsMax, 1, 86_400_000),
     host: hostOf(text(variables.host) as string),
     httpPort: integer(environment, variables.httpPort, 0, 65_535) as number,
     postgresPort: integer(environment, variables.postgresPort, 0, 65_535) as number,
     token: text(variables.token),
+    tokens: tokensOf(text(variables.token), text(variables.tokens)),
+    logLevel: oneOf(environment, variables.logLevel, logLevels),
+    graceSeconds: integer(environment, variables.graceSeconds, 0, 3_600) as number,
+    drainDelaySeconds: integer(environment, variables.drainDelaySeconds, 0, 300) as number,
     modelThreads: integer(environment, variables.modelThreads, 1, 256),
     device: oneOf(environment, variables.device, deviceChoices),
     modelMemoryMegabytesMax: integer(environment, variables.modelMemoryMegabytesMax, 1, 1_000_000),
@@ -114,6 +146,13 @@ export function readSettings(environment: Environment): Settings {
     redisUrl: text(variables.redisUrl),
     environment,
   });
+}
+
+function tokensOf(token: string | null, tokens: string | null): readonly AccessToken[] {
+  return [
+    ...(token === null ? [] : [masterToken(token)]),
+    ...(tokens === null ? [] : parseAccessTokens(tokens)),
+  ];
 }
 
 function kafkaSettings(environment: Environment): KafkaSettings | null {

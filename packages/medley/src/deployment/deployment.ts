@@ -31,14 +31,21 @@ import {
   type SearchQuery,
   send,
 } from "@medley/pipeline";
-import { type Hit, migrate, openPool, openPostgresStore, type PostgresStore } from "@medley/store";
+import {
+  type Hit,
+  migrate,
+  openPool,
+  openPostgresStore,
+  type PostgresStore,
+  pgvectorWarning,
+} from "@medley/store";
 import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
 import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
-import { runEmbedStage, runIndexStage, transportsOf } from "./stages.ts";
+import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
 
 export type StageName = "embed" | "index";
 
@@ -60,12 +67,22 @@ export interface DeploymentOptions {
   /** Brings the database up to date first. Default: where it is embedded. A server's is migrated by `medley migrate`. */
   readonly migrates?: boolean;
   /** Faults that are being got over, for logs. */
-  readonly onFault?: (fault: { readonly part: "queue" | "engine"; readonly message: string }) => void;
+  readonly onFault?: (fault: Fault) => void;
+  /** Packets that failed and come again, for logs. */
+  readonly onStageFailure?: (failure: StageFailure) => void;
+  /** Part of what `pg_stat_activity` calls its connections. Default: none. */
+  readonly role?: string;
 }
 
-// Besides the queue's own connections.
-const storeConnectionsMax = 4;
-// Packets in hand when asked to stop: what is not done by then goes back to the queue.
+/** Something to know of that stops nothing. */
+export interface Fault {
+  readonly part: "queue" | "engine" | "database";
+  readonly message: string;
+}
+
+// Of the store: longer than a count of many rows takes, shorter than a system needs to notice that the other side is gone.
+const queryMsMax = 60_000;
+// Of `close`, where the stages were not stopped before.
 const drainMs = 10_000;
 const settledPollMs = 20;
 
@@ -81,7 +98,11 @@ export class Deployment implements AsyncDisposable {
   readonly pool: pg.Pool;
   readonly runtime: ModelRuntime;
   readonly counters: PipelineCounters = pipelineCounters();
-  readonly produce: ProducePorts;
+  readonly produce: ProducePorts & { readonly lanes: Lanes };
+  /** How many there have been. */
+  readonly faults: Readonly<Record<Fault["part"], number>>;
+  readonly clock: Clock;
+  readonly onStageFailure: (failure: StageFailure) => void;
   readonly #resources: AsyncDisposableStack;
   readonly #consumers: Consumer[] = [];
 
@@ -92,11 +113,14 @@ export class Deployment implements AsyncDisposable {
     this.lanes = parts.lanes;
     this.pool = parts.pool;
     this.runtime = parts.runtime;
+    this.faults = parts.faults;
+    this.clock = options.clock ?? systemClock;
+    this.onStageFailure = options.onStageFailure ?? (() => {});
     this.#resources = resources;
     this.produce = {
       collections: options.collections,
       lanes: parts.lanes,
-      versions: new VersionClock(options.clock ?? systemClock),
+      versions: new VersionClock(this.clock),
       counters: this.counters,
       backlogPacketsMax: options.settings.backlogPacketsMax,
     };
@@ -149,9 +173,14 @@ export class Deployment implements AsyncDisposable {
     return this.store.search({ collection, parts: segments, ...rest });
   }
 
+  /** Takes no more packets and waits for those in hand; what is not done after `graceMs` goes back to its lane. */
+  async stopStages({ graceMs }: { graceMs: number }): Promise<void> {
+    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs })));
+  }
+
   /** Drains the stages, then closes everything. */
   async close(): Promise<void> {
-    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs: drainMs })));
+    await this.stopStages({ graceMs: drainMs });
     await this.#resources.disposeAsync();
   }
 
@@ -181,11 +210,36 @@ async function runtimeOptionsOf(
   };
 }
 
-type Opened = Pick<Deployment, "database" | "collections" | "store" | "lanes" | "pool" | "runtime">;
+function openStorePool({ settings, role }: DeploymentOptions, { kind, connectionString }: Database): pg.Pool {
+  const applicationName = role === undefined ? "medley" : `medley ${role}`;
+  const { databaseConnectionsMax, databaseStatementMsMax, databaseLockMsMax } = settings;
+  // The embedded engine has one session: what waits there waits for others.
+  if (kind !== "server") {
+    return openPool({ connectionString, connectionsMax: databaseConnectionsMax, applicationName });
+  }
+  return openPool({
+    connectionString,
+    connectionsMax: databaseConnectionsMax,
+    applicationName,
+    queryMsMax: Math.max(queryMsMax, 2 * (databaseStatementMsMax ?? 0)),
+    statementMsMax: databaseStatementMsMax,
+    lockMsMax: databaseLockMsMax,
+  });
+}
+
+type Opened = Pick<
+  Deployment,
+  "database" | "collections" | "store" | "lanes" | "pool" | "runtime" | "faults"
+>;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
 export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
-  const { settings, onFault = () => {} } = options;
+  const { settings } = options;
+  const faults = { queue: 0, engine: 0, database: 0 };
+  const onFault = (fault: Fault) => {
+    faults[fault.part] += 1;
+    options.onFault?.(fault);
+  };
   await using resources = new AsyncDisposableStack();
   const database = await openDatabase({
     settings,
@@ -204,13 +258,15 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     ...(options.encoderOf === undefined ? {} : { encoderOf: options.encoderOf }),
   });
   const { connectionString } = database;
-  const pool = openPool({ connectionString, connectionsMax: storeConnectionsMax });
+  const pool = openStorePool(options, database);
   resources.adopt(pool, (open) => open.end());
   if (options.migrates ?? database.kind === "own") {
     await migrate(pool, [...collections.values()]);
     await migrateBullmq(connectionString);
   }
   const store = await openPostgresStore({ pool, collections: [...collections.values()] });
+  const warning = database.kind === "server" ? pgvectorWarning(store.pgvector) : null;
+  if (warning !== null) onFault({ part: "database", message: warning });
   const lanes = await openLanes({
     settings,
     connectionString,
@@ -219,6 +275,6 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     onFault: (fault) => onFault({ part: "queue", message: fault.message }),
     onWarning: (message) => onFault({ part: "queue", message }),
   });
-  const parts = { database, collections, store, lanes, pool, runtime };
+  const parts = { database, collections, store, lanes, pool, runtime, faults };
   return new Deployment(parts, resources.move(), options);
 }

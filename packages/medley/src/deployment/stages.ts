@@ -1,11 +1,32 @@
-import type { Consumer, Lanes, Store, Transport } from "@medley/core";
-import { type CollectionEncoders, embed, indexRows, type PipelineCounters } from "@medley/pipeline";
+import type {
+  Channel,
+  Clock,
+  Consumer,
+  Delivery,
+  Lane,
+  Lanes,
+  Receive,
+  Stage,
+  Store,
+  Transport,
+} from "@medley/core";
+import { type CollectionEncoders, embed, indexRows, laneOf, type PipelineCounters } from "@medley/pipeline";
+
+/** A delivery that did not go well; it comes again. */
+export interface StageFailure {
+  readonly stage: Stage;
+  readonly lane: Lane;
+  readonly attempt: number;
+  readonly error: unknown;
+}
 
 export interface StagesOptions {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
   readonly store: Store;
   readonly lanes: Lanes;
   readonly counters: PipelineCounters;
+  readonly clock: Clock;
+  readonly onStageFailure: (failure: StageFailure) => void;
 }
 
 // Three packets at once keep every session thread busy while another packet is read, compared or sent on.
@@ -15,20 +36,41 @@ const indexPacketsInFlightMax = 2;
 
 /** Runs the stage `embed` for the packets of every lane until closed; what came by a lane goes on by it. */
 export function runEmbedStage({ lanes, ...ports }: StagesOptions): Promise<readonly Consumer[]> {
-  const consume = (transport: Transport) =>
-    transport.consume("records", (delivery, signal) => embed({ ...ports, transport }, delivery, signal), {
+  const consume = (transport: Transport) => {
+    const receive: Receive<"records"> = (delivery, signal) =>
+      embed({ ...ports, transport }, delivery, signal);
+    return transport.consume("records", telling("embed", receive, ports.onStageFailure), {
       packetsInFlightMax: embedPacketsInFlightMax,
     });
+  };
   return Promise.all(transportsOf(lanes).map(consume));
 }
 
 /** Runs the stage `index` for the packets of every lane until closed. */
 export function runIndexStage({ lanes, ...ports }: StagesOptions): Promise<readonly Consumer[]> {
+  const receive: Receive<"vectors"> = (delivery, signal) => indexRows(ports, delivery, signal);
   const consume = (transport: Transport) =>
-    transport.consume("vectors", (delivery, signal) => indexRows(ports, delivery, signal), {
+    transport.consume("vectors", telling("index", receive, ports.onStageFailure), {
       packetsInFlightMax: indexPacketsInFlightMax,
     });
   return Promise.all(transportsOf(lanes).map(consume));
+}
+
+/** What a transport hears of a failure is "once more"; why is said here. What was taken away from this process is no failure. */
+function telling<C extends Channel>(
+  stage: Stage,
+  receive: Receive<C>,
+  onFailure: StagesOptions["onStageFailure"],
+): Receive<C> {
+  return async (delivery: Delivery<C>, signal) => {
+    try {
+      await receive(delivery, signal);
+    } catch (error) {
+      const { packet, attempt } = delivery;
+      if (!signal.aborted) onFailure({ stage, lane: laneOf(packet), attempt, error });
+      throw error;
+    }
+  };
 }
 
 /** Each once, also where one serves both lanes. */

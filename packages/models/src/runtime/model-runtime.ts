@@ -80,6 +80,10 @@ export class ModelRuntime implements AsyncDisposable {
   get threads(): number {
     return this.#pool.threads;
   }
+  /** Whether every model that was opened is held by a thread. */
+  get ready(): boolean {
+    return this.#opened.keys().every((identity) => this.#pool.threadsWith(identity) > 0);
+  }
 
   /** Throws `model_not_found`, `model_damaged` or `model_unsupported`. See `locateModel` for what a name may be. */
   async textEncoder(name: string): Promise<Encoder<string, string>> {

@@ -11,9 +11,10 @@ import {
   type VectorEnvelope,
 } from "@medley/core";
 import type { CollectionEncoders } from "../collection-encoders.ts";
-import { addOutcomes, type PipelineCounters } from "../counters.ts";
+import { addOutcomes, countFailures, type PipelineCounters } from "../counters.ts";
 import { deadLetterOf } from "../dead-letters.ts";
 import { newestOf } from "../newest.ts";
+import { asStage } from "../stage.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
 import { segmentHash, segmentInput } from "./segment-input.ts";
 
@@ -47,7 +48,11 @@ interface Draft {
  * whose encoder and input are those of the stored row is copied from it bit for bit. Resolves when vectors and dead
  * letters are durable; running it again for the same packet is harmless (promises P1, P4, P6).
  */
-export async function embed(
+export function embed(ports: EmbedPorts, delivery: Delivery<"records">, signal: AbortSignal): Promise<void> {
+  return asStage(ports.counters, { stage: "embed", ...delivery }, () => embedPacket(ports, delivery, signal));
+}
+
+async function embedPacket(
   ports: EmbedPorts,
   delivery: Delivery<"records">,
   signal: AbortSignal,
@@ -87,11 +92,12 @@ export async function embed(
     collection: packet.collection,
     stage: "embed" as const,
     runId: packet.chunk?.runId ?? null,
+    attempt,
   };
   if (failed.length > 0) {
-    await ports.store.addDeadLetters(
-      failed.map((draft) => deadLetterOf(draft.envelope, where, draft.failure)),
-    );
+    const letters = failed.map((draft) => deadLetterOf(draft.envelope, where, draft.failure));
+    await ports.store.addDeadLetters(letters);
+    countFailures(counters.stages.embed, letters);
   }
   const superseded = packet.envelopes.length - current.length;
   const envelopes = drafts.filter((draft) => draft.failure === null).map(vectorEnvelopeOf);

@@ -1,12 +1,15 @@
 import { MedleyError } from "@medley/core";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
 import { systemTimers, type Timers } from "../timers.ts";
 import type { KafkaAdmin, KafkaClient, PartitionEnds, TopicSettings } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 
 const answerTimeoutMs = 10_000;
+/** Brokers that have just elected a leader, or lost a connection, answer the next time. */
+const triesMax = 3;
+const retryPauseMs = 300;
 
-/** Questions to the brokers, each answered within ten seconds or refused as `transport_unavailable`. */
+/** Questions to the brokers, each answered within ten seconds or so, or refused as `transport_unavailable`. */
 export class Brokers {
   readonly #client: KafkaClient;
   readonly #timers: Timers;
@@ -52,15 +55,20 @@ export class Brokers {
   }
 
   async #ask<Answer>(what: string, ask: (admin: KafkaAdmin) => Promise<Answer>): Promise<Answer> {
-    if (this.#closed) throw new MedleyError("transport_unavailable", "the connection to Kafka is closed");
-    this.#admin ??= this.#client.openAdmin();
-    const admin = this.#admin;
-    try {
-      return await withDeadline(admin.then(ask), answerTimeoutMs, this.#timers);
-    } catch (error) {
-      // Another question may have met the fault first, and opened a new one.
-      if (this.#admin === admin) void this.#forget();
-      throw faultOf(error, "Kafka", what);
+    const startedAtMs = this.#timers.nowMs();
+    for (let tries = 1; ; tries += 1) {
+      if (this.#closed) throw new MedleyError("transport_unavailable", "the connection to Kafka is closed");
+      this.#admin ??= this.#client.openAdmin();
+      const admin = this.#admin;
+      try {
+        return await withDeadline(admin.then(ask), answerTimeoutMs, this.#timers);
+      } catch (error) {
+        // Another question may have met the fault first, and opened a new one.
+        if (this.#admin === admin) void this.#forget();
+        const isLate = this.#timers.nowMs() - startedAtMs > answerTimeoutMs / 2;
+        if (tries === triesMax || isLate) throw kafkaFault(error, what);
+        await new Promise<void>((resolve) => this.#timers.after(retryPauseMs, resolve));
+      }
     }
   }
 

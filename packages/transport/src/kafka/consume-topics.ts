@@ -1,10 +1,10 @@
 import type { Consumer, MedleyError } from "@medley/core";
 import { LogConsumer } from "../log/log-consumer.ts";
 import type { LogMessage } from "../log/log-partition.ts";
-import { Brokers } from "./brokers.ts";
 import { clientOf } from "./client-of.ts";
 import { type KafkaConnection, timings } from "./connection.ts";
 import { GroupConsumer } from "./group-consumer.ts";
+import { requireTopics } from "./require-topics.ts";
 import type { TopicMessage } from "./topic-message.ts";
 
 export interface ConsumeTopicsOptions {
@@ -44,12 +44,7 @@ interface OrderedMessage extends LogMessage {
 export async function consumeTopics(options: ConsumeTopicsOptions): Promise<Consumer> {
   const { topics, group, receive, messagesInFlightMax, batchMessagesMax, onFault, fromBeginning } = options;
   const client = await clientOf(options.connection);
-  const brokers = new Brokers(client);
-  try {
-    for (const topic of topics) await brokers.requireTopic(topic);
-  } finally {
-    await brokers.close();
-  }
+  await requireTopics(options.connection, topics);
   const log: LogConsumer<OrderedMessage> = new LogConsumer({
     batchesOf: (ordered) => {
       const messages = ordered.map(({ message }) => message);

@@ -2,11 +2,11 @@ import type { Consumer, MedleyError } from "@medley/core";
 import { backoffMs } from "../backoff.ts";
 import { Bell } from "../bell.ts";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
 import type { LogConsumer } from "../log/log-consumer.ts";
 import type { LogMessage, LogPartitionId } from "../log/log-partition.ts";
 import { systemTimers, type Timers } from "../timers.ts";
 import type { GroupMember, GroupOptions, KafkaClient, MemberEvents } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 import type { TopicMessage } from "./topic-message.ts";
 
 export interface GroupConsumerOptions<M extends LogMessage> extends GroupOptions {
@@ -28,7 +28,8 @@ const faultyCommitsMin = 3;
 const leaveTimeoutMs = 5_000;
 const rejoinPauseMsMax = 5_000;
 /** A client that can't reach its broker says so several times a second. */
-const faultPauseMs = 5_000;
+const faultPauseMs = 10_000;
+const faultsKnownMax = 20;
 
 /**
  * A member of a consumer group for as long as it is wanted.
@@ -47,7 +48,7 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
   #member: GroupMember | null = null;
   #running: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
-  #lastFault = { message: "", atMs: Number.NEGATIVE_INFINITY };
+  readonly #faultsReportedAtMs = new Map<string, number>();
 
   constructor(options: GroupConsumerOptions<M>) {
     this.#options = options;
@@ -211,10 +212,12 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
 
   #report(error: unknown): void {
     const { group, onFault } = this.#options;
-    const fault = faultOf(error, "Kafka", `group ${group}`);
+    const fault = kafkaFault(error, `group ${group}`);
     const nowMs = this.#timers.nowMs();
-    if (fault.message === this.#lastFault.message && nowMs - this.#lastFault.atMs < faultPauseMs) return;
-    this.#lastFault = { message: fault.message, atMs: nowMs };
+    const reportedAtMs = this.#faultsReportedAtMs.get(fault.message) ?? Number.NEGATIVE_INFINITY;
+    if (nowMs - reportedAtMs < faultPauseMs) return;
+    if (this.#faultsReportedAtMs.size >= faultsKnownMax) this.#faultsReportedAtMs.clear();
+    this.#faultsReportedAtMs.set(fault.message, nowMs);
     onFault(fault);
   }
 }

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { zstdCompress, zstdDecompress } from "node:zlib";
 import type { CompressionAlgorithmSpecification } from "@platformatic/kafka";
 import kafkajs, {
   type Admin,
@@ -19,24 +21,34 @@ import {
   type KafkaProducer,
   type MemberEvents,
   type PartitionEnds,
+  type ProducerOptions,
   type TopicSettings,
   topicConfig,
 } from "./kafka-client.ts";
-import type { NewMessage, TopicMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts";
 
 const { CompressionCodecs, Kafka, logLevel, Partitioners } = kafkajs;
 
-// Snappy, LZ4 and zstd: users' topics may hold any of them, and kafkajs brings none.
-for (const bitmask of [2, 3, 4]) {
+const codecs = { snappy: 2, lz4: 3, zstd: 4 };
+
+// Users' topics may hold any of them, and kafkajs brings none.
+const registry = CompressionCodecs as Record<number, unknown>;
+for (const bitmask of [codecs.snappy, codecs.lz4]) {
   const codec = async () =>
     (await import("@platformatic/kafka")).compressionsAlgorithmsByBitmask[
       bitmask
     ] as CompressionAlgorithmSpecification;
-  (CompressionCodecs as Record<number, unknown>)[bitmask] = () => ({
+  registry[bitmask] = () => ({
     compress: async ({ buffer }: { buffer: Buffer }) => (await codec()).compressSync(buffer),
     decompress: async (buffer: Buffer) => (await codec()).decompressSync(buffer),
   });
 }
+// Off the main thread.
+const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
+registry[codecs.zstd] = () => ({
+  compress: ({ buffer }: { buffer: Buffer }) => compress(buffer),
+  decompress: (buffer: Buffer) => decompress(buffer),
+});
 
 // A connection of kafkajs sets a timer to the past, which has no effect but that Node warns of the first.
 const emitWarning = process.emitWarning.bind(process) as (...warning: unknown[]) => void;
@@ -50,6 +62,8 @@ const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;
 /** A broker that was killed is back within half a minute; a member keeps its place and a producer its numbers so long. */
 const retry = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 40 };
+/** Longer than `retry` goes on. */
+const leftoversMs = 60_000;
 /** Also how long a partition may wait to be read again that was resumed while nothing else had messages. */
 const fetchWaitMsMax = 100;
 const fetchBytesMax = 8 * 2 ** 20;
@@ -80,18 +94,20 @@ export class KafkajsClient implements KafkaClient {
       logLevel: logLevel.ERROR,
       logCreator:
         () =>
-        ({ log }) =>
-          onError(typeof log.error === "string" ? `${log.message}: ${log.error}` : log.message),
+        ({ log }) => {
+          // What a broker answers is dealt with, or comes as a crash: rebalances are such answers.
+          if (!log.message.startsWith("Response ")) onError(log.message);
+        },
     });
   }
 
   async openAdmin(): Promise<KafkaAdmin> {
     const admin = this.#kafka(3).admin();
-    await admin.connect();
+    await connect(admin);
     return new KafkajsAdmin(admin);
   }
 
-  async openProducer(): Promise<KafkaProducer> {
+  async openProducer({ compresses }: ProducerOptions): Promise<KafkaProducer> {
     const written = new WrittenPartitions();
     // The fewest retries it takes: see `KafkajsProducer`.
     const producer = this.#kafka(1).producer({
@@ -101,12 +117,12 @@ export class KafkajsClient implements KafkaClient {
       metadataMaxAge: metadataAgeMsMax,
       createPartitioner: written.createPartitioner,
     });
-    await producer.connect();
-    return new KafkajsProducer(producer, written);
+    await connect(producer);
+    return new KafkajsProducer(producer, written, compresses ? codecs.zstd : 0);
   }
 
   async join(options: GroupOptions, events: MemberEvents): Promise<GroupMember> {
-    const kafka = this.#kafka(3, (message) => events.onFault(new Error(message)));
+    const kafka = this.#kafka(retry.retries, (message) => events.onFault(new Error(message)));
     const consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,
@@ -127,7 +143,7 @@ export class KafkajsClient implements KafkaClient {
       events.onAssigned(partitionsOf(payload.memberAssignment), { continued });
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => events.onEnded(payload.error));
-    await consumer.connect();
+    await connect(consumer);
     await consumer.subscribe({ topics: [...options.topics], fromBeginning: options.fromBeginning });
     const running = consumer.run({
       autoCommit: false,
@@ -148,7 +164,11 @@ export class KafkajsClient implements KafkaClient {
       resume: ({ topic, partition }) => consumer.resume([{ topic, partitions: [partition] }]),
       commit: (offsets: readonly PartitionOffset[]) =>
         consumer.commitOffsets(offsets.map((one) => ({ ...one, offset: one.offset.toString() }))),
-      close: () => consumer.disconnect(),
+      close: async () => {
+        await consumer.disconnect();
+        // A connection it was trying to make may still come about, and is nobody's.
+        setTimeout(() => void consumer.disconnect().catch(() => {}), leftoversMs).unref();
+      },
     };
   }
 
@@ -201,6 +221,16 @@ class KafkajsAdmin implements KafkaAdmin {
   }
 }
 
+/** What can't be connected leaves nothing open. */
+async function connect(client: Pick<Admin, "connect" | "disconnect">): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.disconnect().catch(() => {});
+    throw error;
+  }
+}
+
 /** Which partitions the messages of a `send` went to. */
 class WrittenPartitions {
   readonly #choose = Partitioners.DefaultPartitioner();
@@ -220,10 +250,12 @@ class WrittenPartitions {
 class KafkajsProducer implements KafkaProducer {
   readonly #producer: Producer;
   readonly #written: WrittenPartitions;
+  readonly #compression: number;
   readonly #closing = new AbortController();
   #sending: Promise<void> = Promise.resolve();
 
-  constructor(producer: Producer, written: WrittenPartitions) {
+  constructor(producer: Producer, written: WrittenPartitions, compression: number) {
+    this.#compression = compression;
     this.#producer = producer;
     this.#written = written;
   }
@@ -249,10 +281,11 @@ class KafkajsProducer implements KafkaProducer {
     const answers = await this.#producer.send({
       topic,
       acks: -1,
+      compression: this.#compression,
       messages: messages.map(({ key, value, headers }) => ({
-        key: key as Buffer | string | null,
-        value: value as Buffer | string | null,
-        ...(headers === undefined ? {} : { headers }),
+        key: bufferOf(key),
+        value: bufferOf(value),
+        ...(headers === undefined ? {} : { headers: headerBytesOf(headers) }),
       })),
     });
     // kafkajs asks no broker twice that has answered: messages of a partition that moves to such a broker while another's are
@@ -307,6 +340,11 @@ function headersOf(headers: IHeaders | undefined): TopicMessage["headers"] {
     texts[name] = String(last);
   }
   return texts ?? noHeaders;
+}
+
+/** kafkajs counts a text's characters where it should its bytes. */
+function headerBytesOf(headers: Readonly<Record<string, string>>): Record<string, Buffer> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
 }
 
 interface ProtocolError {

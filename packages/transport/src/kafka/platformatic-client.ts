@@ -15,11 +15,12 @@ import {
   type KafkaProducer,
   type MemberEvents,
   type PartitionEnds,
+  type ProducerOptions,
   type TopicSettings,
   topicConfig,
 } from "./kafka-client.ts";
 import { PlatformaticMember } from "./platformatic-member.ts";
-import type { NewMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage } from "./topic-message.ts";
 
 const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;
@@ -46,15 +47,22 @@ export class PlatformaticClient implements KafkaClient {
     return new PlatformaticAdmin(admin);
   }
 
-  async openProducer(): Promise<KafkaProducer> {
+  async openProducer({ compresses }: ProducerOptions): Promise<KafkaProducer> {
     const producer = new Producer({
       ...this.#base,
       idempotent: true,
+      compression: compresses ? "zstd" : "none",
       partitioner: compatibilityPartitioner,
       // Tries until whoever sends has waited long enough and closes it.
       retries: Number.MAX_SAFE_INTEGER,
       retryDelay: 250,
     });
+    try {
+      await producer.metadata({ topics: [], retries: 3 });
+    } catch (error) {
+      await producer.close(true);
+      throw error;
+    }
     return new PlatformaticProducer(producer);
   }
 
@@ -163,12 +171,6 @@ class PlatformaticProducer implements KafkaProducer {
   close(): Promise<void> {
     return this.#producer.close(true);
   }
-}
-
-function bufferOf(content: Uint8Array | string | null): Buffer | null {
-  if (content === null) return null;
-  if (typeof content === "string") return Buffer.from(content);
-  return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
 function headersOf(headers: Readonly<Record<string, string>>): Map<Buffer, Buffer> {
