@@ -32,14 +32,9 @@ export class DeadLetterTopic implements AsyncDisposable {
   /** Resolves when all are durable. Throws `transport_unavailable` or `overloaded`: trying again is safe. */
   async send(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
-    const { topic } = this.#options;
     const writer = await this.#open();
-    try {
-      await writer.send(topic, letters.map(messageOf));
-    } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      for (const letter of letters) await sendAlone(writer, topic, letter);
-    }
+    // Each by itself, so that one that is too long leaves the others alone; the writer puts them together again.
+    await Promise.all(letters.map((letter) => sendLetter(writer, this.#options.topic, letter)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -61,21 +56,18 @@ export class DeadLetterTopic implements AsyncDisposable {
   }
 }
 
-async function sendAlone(writer: TopicWriter, topic: string, letter: DeadLetter): Promise<void> {
+/** What is longer than the topic takes goes without its payload, which the table has. */
+async function sendLetter(writer: TopicWriter, topic: string, letter: DeadLetter): Promise<void> {
   try {
     await writer.send(topic, [messageOf(letter)]);
   } catch (error) {
-    if (!isTooLarge(error)) throw error;
+    if (!(error instanceof MedleyError) || error.code !== "body_too_large") throw error;
     const bytes = letter.payload.byteLength;
     const message = messageOf({ ...letter, payload: new Uint8Array() });
     await writer.send(topic, [
       { ...message, headers: { ...message.headers, "medley.omitted.bytes": String(bytes) } },
     ]);
   }
-}
-
-function isTooLarge(error: unknown): boolean {
-  return error instanceof MedleyError && error.code === "body_too_large";
 }
 
 /** Of Connect's `Stage`: the converter that reads, the transformation in between, the task that writes. */
