@@ -29,6 +29,7 @@ const collections = (...names: string[]) => ({
 
 let workplace: Workplace;
 const running: ChildProcess[] = [];
+const logs: string[] = [];
 
 function urlOf(role: string): string {
   const url = new URL(serverUrl);
@@ -61,6 +62,7 @@ async function startService(name: string): Promise<void> {
   let log = "";
   child.stderr?.setEncoding("utf8").on("data", (text) => {
     log += text;
+    logs.push(text);
   });
   const isReady = async () => {
     if (child.exitCode !== null) throw new Error(`${name} ended: ${log}`);
@@ -169,6 +171,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
     expect(rows.map(({ name }) => name)).toEqual(
       expect.arrayContaining([...ports.keys()].map((name) => `medley ${name}`)),
     );
+    expect(logs.join("")).not.toMatch(/permission denied/);
   });
 
   test("a backfill whose sender is gone is done all the same", async () => {
