@@ -184,6 +184,44 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
     expect(await until(stateOf, (state) => state === "done")).toBe("done");
   });
 
+  test("the index: missed by the services' role, built by the owner; dropped for a load and built after it", async () => {
+    workplace.write("many.jsonl", jsonLines(recordsOf(10_000)));
+    workplace.write("few.jsonl", jsonLines(recordsOf(5)));
+    const backfill = (role: string, file: string, ...options: string[]) =>
+      workplace.runJson(["backfill", file, "-c", "more", ...options], as(role));
+    expect((await backfill(app, "many.jsonl")).data).toMatchObject({ state: "done", index: "missing" });
+    expect((await workplace.run(["status"], as(app))).stdout).toContain(
+      "the index of more is missing: medley index more",
+    );
+    expect((await workplace.runJson(["index"], as(app))).error).toMatchObject({ code: "permission_denied" });
+    expect((await workplace.runJson(["index"], as(owner))).data).toMatchObject({
+      indexes: [{ collection: "more", state: "built", rows: 10_000 }],
+    });
+    expect((await backfill(app, "few.jsonl", "--index", "after")).error).toMatchObject({
+      code: "permission_denied",
+    });
+    const detached = await backfill(owner, "few.jsonl", "--index", "after", "--detach");
+    expect(detached.error).toMatchObject({ code: "usage", mend: expect.stringContaining("--drop") });
+    const { stderr, code } = await workplace.run(
+      ["backfill", "many.jsonl", "-c", "more", "--index", "after"],
+      as(owner),
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining("dropped the index of more")]);
+    expect((await workplace.runJson(["index", "more"], as(owner))).data.indexes).toMatchObject([
+      { state: "kept" },
+    ]);
+    expect((await workplace.runJson(["index", "more", "--drop"], as(owner))).data).toEqual({
+      dropped: ["more"],
+    });
+    expect((await backfill(owner, "few.jsonl", "--index", "keep")).data.index).toBe("missing");
+    expect((await backfill(owner, "few.jsonl")).data.index).toBe("ready");
+    const unknown = await workplace.runJson(["index", "mor"], as(owner));
+    expect(unknown.error).toMatchObject({
+      code: "collection_unknown",
+      mend: expect.stringContaining("more"),
+    });
+  });
+
   test("the reader searches and can't write", async () => {
     const asked = `select id from medley.search('places', medley.query('places', '{"price": 10}'), 3)`;
     expect((await onServer(asked, urlOf(reader))).rows).toHaveLength(3);
