@@ -1,4 +1,5 @@
 import {
+  type Channel,
   type Collection,
   checkConfig,
   type DeadLetterPage,
@@ -65,7 +66,7 @@ function run(options: Partial<ReplayOptions> = {}) {
       await beforeSend();
       sent.push(...packet.envelopes);
     },
-    backlog: async () => ({ waiting: waiting(), inFlight: 0 }),
+    backlog: async (channel: Channel) => ({ waiting: channel === "records" ? waiting() : 0, inFlight: 0 }),
   };
   return replay({
     store: {
