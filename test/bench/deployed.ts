@@ -8,6 +8,7 @@ import { createDatabase, openServers } from "./servers.ts";
 
 /** A deployment over real servers, of its own database and prefix: one in this process, and services beside it. */
 export interface Deployed extends AsyncDisposable {
+  readonly databaseUrl: string;
   /** Runs no stages until asked to; brings the database up to date. */
   readonly deployment: Deployment;
   startService(
@@ -53,6 +54,7 @@ export async function deploy(options: DeployedOptions): Promise<Deployed> {
   const closing = resources.move();
   return {
     deployment,
+    databaseUrl: database.url,
     startService: async (name, more = {}) => {
       const started = await ServiceProcess.start(name, {
         folder,

@@ -61,8 +61,8 @@ test("there are configurations and messages to run", () => {
 let collections: readonly Collection[] = [];
 const runs = blocks.flatMap(({ language, code }, at) => {
   if (language === "ts") collections = configOf(code);
-  if (language !== "json") return [];
-  return [{ at, collection: collections[0] as Collection, ...JSON.parse(code) }];
+  const example = language === "json" ? JSON.parse(code) : {};
+  return "message" in example ? [{ at, collection: collections[0] as Collection, ...example }] : [];
 });
 
 test.for(runs)("block $at: a message of $collection.name", ({ collection, message, becomes: expected }) => {

@@ -75,14 +75,14 @@ describe.skipIf(process.env.REDIS_URL === undefined)("on the server at REDIS_URL
       await transport.consume("records", async ({ packet }) => void received.push(packet.collection), {
         packetsInFlightMax: 1,
       });
-      line.silence(true);
+      line.stall();
       const unavailable = expect.objectContaining({ code: "transport_unavailable" });
       await expect(transport.send("records", packetOf("a"))).rejects.toEqual(unavailable);
       await expect(transport.backlog("records")).rejects.toEqual(unavailable);
-      line.silence(false);
+      await line.mend();
       await (await open()).send("records", packetOf("b"));
       await expect.poll(() => received, { timeout: 20_000 }).toContain("b");
-      line.silence(true);
+      line.stall();
       await transport.close();
       await line.cut();
     }, 60_000);

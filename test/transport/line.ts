@@ -9,16 +9,13 @@ export interface LineOptions {
   readonly answers?: (linePort: number) => Duplex;
 }
 
-/**
- * A TCP line to a server. Cut, its connections break and new ones are refused; silent, they stay open and nothing comes
- * through, as behind a firewall that drops packets.
- */
+/** A TCP line to a server, which can be cut (open connections break, new ones are refused) or stalled (nothing passes). */
 export class Line {
   readonly #to: LineOptions;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #port = 0;
-  #silent = false;
+  #stalled = false;
 
   constructor(to: LineOptions) {
     this.#to = to;
@@ -29,6 +26,9 @@ export class Line {
   }
 
   async mend(): Promise<void> {
+    this.#stalled = false;
+    for (const socket of this.#sockets) socket.resume();
+    if (this.#server !== null) return;
     this.#server = createServer((near) => this.#join(near, connect(this.#to)));
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
@@ -45,13 +45,9 @@ export class Line {
     await closed;
   }
 
-  /** What is underway stays so until it speaks again. */
-  silence(silent: boolean): void {
-    this.#silent = silent;
-    for (const socket of this.#sockets) {
-      if (silent) socket.pause();
-      else socket.resume();
-    }
+  stall(): void {
+    this.#stalled = true;
+    for (const socket of this.#sockets) socket.pause();
   }
 
   #join(near: Socket, far: Socket): void {
@@ -68,6 +64,6 @@ export class Line {
     const answers = this.#to.answers?.(this.#port);
     if (answers === undefined) far.pipe(near);
     else far.pipe(answers).pipe(near);
-    if (this.#silent) this.silence(true);
+    if (this.#stalled) for (const socket of [near, far]) socket.pause();
   }
 }

@@ -6,7 +6,7 @@ export interface DeadLetter {
   readonly collection: string;
   /** Null where the input has no readable id. */
   readonly recordId: string | null;
-  /** Null where none was given yet. */
+  /** What it had when it came; null where none was given, so that a replay takes the time it was kept. */
   readonly version: bigint | null;
   readonly stage: Stage;
   /** An error code of `errorTable`. */
@@ -17,6 +17,10 @@ export interface DeadLetter {
   /** `films.csv:17`, `http`. */
   readonly source: string;
   readonly runId: string | null;
+  /** The delivery at which it was given up: 1 where trying again was no use. */
+  readonly attempt: number;
+  /** W3C `traceparent` of what it came with. */
+  readonly trace: string | null;
 }
 
 export interface StoredDeadLetter extends DeadLetter {

@@ -192,6 +192,18 @@ export const errorTable = {
     retryable: false,
     meaning: "a collection's stored spaces differ from the configured ones",
   },
+  index_building: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "another process is building or dropping this collection's index",
+  },
+  role_unknown: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning: "a database role that is to be given rights does not exist",
+  },
   permission_denied: {
     exitCode: 1,
     httpStatus: 503,

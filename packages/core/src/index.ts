@@ -44,6 +44,13 @@ export type {
   TopicSource,
 } from "./config/topic-source.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
+export {
+  type DeadLetterColumn,
+  type DeadLetterCondition,
+  type DeadLetterOperator,
+  type DeadLetterWhere,
+  deadLetterConditions,
+} from "./dead-letter-filter.ts";
 export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
@@ -79,7 +86,8 @@ export { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.
 export { type Clock, systemClock } from "./ports/clock.ts";
 export type {
   BackfillRun,
-  DeadLetterFilter,
+  DeadLetterCount,
+  DeadLetterPage,
   DeadLetterStore,
   RunMark,
   RunPosition,

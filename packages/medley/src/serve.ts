@@ -46,6 +46,7 @@ export async function serve({ config, settings, role, signal, onReady }: ServeOp
     lock: config.lock,
     settings,
     encodes: role.searches || role.stages.includes("embed"),
+    role: role.name,
     onFault: ({ part, message }) => logger.warn({ part }, message),
   });
   await deployment.runStages(role.stages);

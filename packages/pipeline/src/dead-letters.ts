@@ -1,11 +1,15 @@
 import { type DeadLetter, MedleyError, opKey, type RecordEnvelope, type Stage } from "@medley/core";
 
+/** Of which packet, at which stage and delivery. */
+export interface GivenUp {
+  readonly collection: string;
+  readonly stage: Stage;
+  readonly runId: string | null;
+  readonly attempt: number;
+}
+
 /** A validated record that a later stage could not process, whole. */
-export function deadLetterOf(
-  envelope: RecordEnvelope,
-  where: { collection: string; stage: Stage; runId: string | null },
-  error: unknown,
-): DeadLetter {
+export function deadLetterOf(envelope: RecordEnvelope, where: GivenUp, error: unknown): DeadLetter {
   const known = error instanceof MedleyError;
   return {
     ...where,
@@ -15,6 +19,7 @@ export function deadLetterOf(
     reason: known && error.mend !== undefined ? `${error.message}; ${error.mend}` : messageOf(error),
     payload: Buffer.from(JSON.stringify({ id: envelope.id, [opKey]: envelope.op, ...envelope.fields })),
     source: envelope.source,
+    trace: envelope.trace ?? null,
   };
 }
 

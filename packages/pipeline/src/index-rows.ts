@@ -30,7 +30,8 @@ export async function indexRows(
   };
   const failed = await bisect(envelopes, write);
   if (failed.length > 0) {
-    const where = { collection, stage: "index" as const, runId: chunk?.runId ?? null };
+    const { attempt } = delivery;
+    const where = { collection, stage: "index" as const, runId: chunk?.runId ?? null, attempt };
     await ports.store.addDeadLetters(failed.map(({ item, error }) => deadLetterOf(item, where, error)));
     outcomes = addOutcomes(outcomes, { deadLetters: failed.length });
   }

@@ -86,15 +86,34 @@ export function checkInputs(
   return { envelopes, rejected };
 }
 
+/** A rejected input as it is kept. */
+export interface RejectedInput {
+  readonly source: string;
+  readonly payload: Uint8Array;
+  /** The version it would have had. Default: none; its replay then takes the time at which it was kept. */
+  readonly version?: bigint;
+  /** W3C `traceparent` of what it came with. */
+  readonly trace?: string;
+}
+
 /** A rejected input as a dead letter, for lanes that have nobody to answer to. */
 export function deadLetterOfRejection(
-  rejection: Omit<Rejection, "index">,
-  input: { source: string; payload: Uint8Array },
+  { id, code, message }: Omit<Rejection, "index">,
+  { source, payload, version: given, trace }: RejectedInput,
   where: { collection: string; runId: string | null },
 ): DeadLetter {
-  const { id, code, message } = rejection;
-  const { source, payload } = input;
-  return { ...where, source, payload, recordId: id, version: null, stage: "produce", code, reason: message };
+  return {
+    ...where,
+    recordId: id,
+    version: given ?? null,
+    stage: "produce",
+    code,
+    reason: message,
+    payload,
+    source,
+    attempt: 1,
+    trace: trace ?? null,
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { type IndexState, readIndexState } from "./collection-index.ts";
+import { type IndexState, readIndexState } from "./index-state.ts";
 import { type CatalogueRow, liveTable } from "./migrations/collection-tables.ts";
 import { withRetry } from "./retry.ts";
 

@@ -1,12 +1,30 @@
-export { buildIndex, type IndexState } from "./collection-index.ts";
+export {
+  buildIndex,
+  dropIndex,
+  type IndexBuild,
+  type IndexBuildOptions,
+  mayIndex,
+  readAllCollections,
+} from "./collection-index.ts";
 export type { CollectionStatus } from "./collection-status.ts";
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   openEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
+export type { IndexProgress } from "./index-progress.ts";
+export { type IndexState, indexRowsMin } from "./index-state.ts";
 export type { CollectionLayout } from "./migrations/collection-tables.ts";
 export { type MigrationStep, migrate, planMigration } from "./migrations/migrate.ts";
+export { pgvectorWarning, readPgvectorWarning, requirePgvector } from "./migrations/pgvector-version.ts";
+export {
+  type GrantedRole,
+  grantRoles,
+  grantSql,
+  type RoleFault,
+  type RoleKind,
+  readRoleFaults,
+} from "./migrations/roles.ts";
 export { openPool, type PoolOptions } from "./pool.ts";
 export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
 export type { Hit, Search } from "./search.ts";

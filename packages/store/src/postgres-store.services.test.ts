@@ -1,4 +1,5 @@
 import { describe } from "vitest";
+import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeRows } from "./rows.suite.ts";
@@ -10,6 +11,7 @@ const open = () => openServerDatabase(serverUrl as string);
 
 describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => {
   describe("rows", () => describeRows(open));
+  describe("dead letters", () => describeDeadLetters(open));
   describe("letters and runs", () => describeLettersAndRuns(open));
   describe("migrations", () => describeMigrations(open));
   describe("search", () => describeSearch(open));

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { describe, expect, test } from "vitest";
+import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeRows } from "./rows.suite.ts";
@@ -8,6 +9,7 @@ import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-dat
 
 describe("on the embedded engine", () => {
   describe("rows", () => describeRows(openEmbeddedDatabase));
+  describe("dead letters", () => describeDeadLetters(openEmbeddedDatabase));
   describe("letters and runs", () => describeLettersAndRuns(openEmbeddedDatabase));
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));

@@ -3,8 +3,10 @@ import {
   type ChunkRef,
   type Collection,
   type DeadLetter,
-  type DeadLetterFilter,
+  type DeadLetterCount,
+  type DeadLetterPage,
   type DeadLetterStore,
+  type DeadLetterWhere,
   MedleyError,
   type RunMark,
   type RunProgress,
@@ -19,6 +21,7 @@ import {
 import type pg from "pg";
 import * as runs from "./backfill-runs.ts";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
+import * as deadLetterQueries from "./dead-letter-queries.ts";
 import * as deadLetters from "./dead-letters.ts";
 import type { CollectionLayout } from "./migrations/collection-tables.ts";
 import { planMigration, readCatalogue } from "./migrations/migrate.ts";
@@ -35,16 +38,20 @@ import {
 } from "./rows/write-rows.ts";
 import { type Hit, type Search, search } from "./search.ts";
 
+export interface PostgresStoreOptions {
+  readonly pool: pg.Pool;
+  readonly collections: readonly CollectionLayout[];
+  /** Done before letters are stored, which a rejection prevents: so what is stored was told. Default: nothing. */
+  readonly beforeDeadLetters?: (letters: readonly DeadLetter[]) => Promise<void>;
+}
+
 /**
  * Opens the store over a database that `migrate` has prepared for exactly these collections; changes nothing in it
  * but rows. The pool stays the caller's, to end after the last call. Throws `MedleyError` `schema_behind`,
  * `schema_conflict`, `data_too_new` or `store_unavailable`.
  */
-export async function openPostgresStore(options: {
-  pool: pg.Pool;
-  collections: readonly CollectionLayout[];
-}): Promise<PostgresStore> {
-  const { pool, collections } = options;
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
+  const { pool, collections, beforeDeadLetters = async () => {} } = options;
   const missing = await withRetry(() => planMigration(pool, collections), askedMsMax);
   if (missing.length > 0) {
     const names = missing.map((step) => step.name).join(", ");
@@ -54,7 +61,7 @@ export async function openPostgresStore(options: {
   return new PostgresStore(
     pool,
     collections.map(({ collection }) => collection),
-    server,
+    { ...server, beforeDeadLetters },
   );
 }
 
@@ -100,10 +107,21 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
   readonly #pool: pg.Pool;
   readonly #statements: PreparedStatements;
   readonly #collections: ReadonlyMap<string, OpenCollection>;
+  readonly #beforeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
 
-  constructor(pool: pg.Pool, collections: readonly Collection[], { types, pgvector, embedded }: Server) {
+  constructor(
+    pool: pg.Pool,
+    collections: readonly Collection[],
+    {
+      types,
+      pgvector,
+      embedded,
+      beforeDeadLetters,
+    }: Server & Required<Pick<PostgresStoreOptions, "beforeDeadLetters">>,
+  ) {
     this.pgvector = pgvector;
     this.#pool = pool;
+    this.#beforeDeadLetters = beforeDeadLetters;
     this.#statements = new PreparedStatements(pool, { prepares: !embedded });
     this.#collections = new Map(
       collections.map((collection) => [
@@ -156,20 +174,25 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     );
   }
 
-  addDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return deadLetters.addDeadLetters(this.#pool, letters);
+  async addDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    await this.#beforeDeadLetters(letters);
+    await deadLetters.addDeadLetters(this.#pool, letters);
   }
 
-  listDeadLetters(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]> {
-    return deadLetters.listDeadLetters(this.#pool, filter);
+  listDeadLetters(page: DeadLetterPage): Promise<readonly StoredDeadLetter[]> {
+    return deadLetterQueries.listDeadLetters(this.#pool, page);
+  }
+
+  countDeadLetters(where: DeadLetterWhere): Promise<readonly DeadLetterCount[]> {
+    return deadLetterQueries.countDeadLetters(this.#pool, where);
   }
 
   readDeadLetter(deadLetterId: number): Promise<StoredDeadLetter | null> {
-    return deadLetters.readDeadLetter(this.#pool, deadLetterId);
+    return deadLetterQueries.readDeadLetter(this.#pool, deadLetterId);
   }
 
-  markReplayed(letter: Pick<StoredDeadLetter, "deadLetterId" | "failures">): Promise<void> {
-    return deadLetters.markReplayed(this.#pool, letter);
+  markReplayed(letters: readonly Pick<StoredDeadLetter, "deadLetterId" | "failures">[]): Promise<void> {
+    return deadLetters.markReplayed(this.#pool, letters);
   }
 
   createRun(run: BackfillRun): Promise<void> {

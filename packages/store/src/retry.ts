@@ -70,10 +70,19 @@ export function isPassing(error: unknown): boolean {
 function unavailable(cause: unknown, tries: number, passedMs: number): MedleyError {
   const said = cause instanceof Error ? cause.message || String(cause) : String(cause);
   const seconds = (passedMs / 1_000).toFixed(1);
-  return new MedleyError("store_unavailable", `Postgres failed ${tries} times in ${seconds} s: ${said}`, {
-    mend: "check that the server runs, can be reached and takes writes",
-    cause,
-  });
+  return new MedleyError(
+    "store_unavailable",
+    `Postgres failed${tries === 1 ? "" : ` ${tries} times in ${seconds} s`}: ${said}`,
+    {
+      mend: "check that the server runs, can be reached and takes writes",
+      cause,
+    },
+  );
+}
+
+/** What can be said of an error of an operation that was tried once, as `MedleyError`. */
+export function faultOf(error: unknown): unknown {
+  return isPassing(error) ? unavailable(error, 1, 0) : translated(error);
 }
 
 function translated(error: unknown): unknown {

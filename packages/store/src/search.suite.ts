@@ -318,7 +318,7 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
       tombstones: 1,
       dimensions: 5,
     });
-    await buildIndex(database.pool, "films");
+    await buildIndex(database.connectionString, "films");
     expect(await status()).toMatchObject({ index: "ready" });
     expect(await Promise.all(asked.map(search))).toEqual(exact);
     const usesIndex =

@@ -24,12 +24,12 @@ export async function run(): Promise<Measurement[]> {
       await empty(rows);
       return secondsOf(async () => {
         await write(rows, made);
-        await buildIndex(rows.pool, "films");
+        await buildIndex(database.url, "films");
       });
     },
     async () => {
       await empty(rows);
-      await buildIndex(rows.pool, "films");
+      await buildIndex(database.url, "films");
       return secondsOf(() => write(rows, made));
     },
   );

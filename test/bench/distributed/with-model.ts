@@ -7,7 +7,7 @@ import { buildIndex } from "@medley/store";
 import { backfill, type Deployment } from "medley";
 import { BareThreads } from "../bare-threads.ts";
 import { cosine } from "../cosine.ts";
-import { deploy } from "../deployed.ts";
+import { type Deployed, deploy } from "../deployed.ts";
 import { duel, secondsOf } from "../duel.ts";
 import { lengthMixes } from "../length-mixes.ts";
 import type { Measurement } from "../measurement.ts";
@@ -51,8 +51,8 @@ export async function run(): Promise<Measurement[]> {
     rounds,
     async () => {
       round += 1;
-      await emptyTable(deployment, 0);
-      return secondsOf(() => backfillAndBuild(deployment, texts, `backfill-${round}`));
+      await emptyTable(deployed, 0);
+      return secondsOf(() => backfillAndBuild(deployed, texts, `backfill-${round}`));
     },
     () => secondsOf(() => bare.round()),
   );
@@ -61,7 +61,7 @@ export async function run(): Promise<Measurement[]> {
     rounds,
     async () => {
       round += 1;
-      await emptyTable(deployment, rowsBeforeStream);
+      await emptyTable(deployed, rowsBeforeStream);
       return secondsOf(() => stream(deployment, texts, `stream-${round}`));
     },
     () => secondsOf(() => bare.round()),
@@ -103,7 +103,7 @@ async function bareLoop(texts: readonly string[], threads: number): Promise<Bare
 }
 
 /** With so many rows in it and an index over them, or neither. */
-async function emptyTable(deployment: Deployment, rowsBefore: number): Promise<void> {
+async function emptyTable({ deployment, databaseUrl }: Deployed, rowsBefore: number): Promise<void> {
   const { pool, store } = deployment;
   await pool.query("drop index if exists medley_internal.notes_g1_hnsw");
   await pool.query("truncate medley_internal.notes_g1");
@@ -113,7 +113,7 @@ async function emptyTable(deployment: Deployment, rowsBefore: number): Promise<v
     const rows = Array.from({ length: packetRecords }, (_, n) => rowOf(at + n, randomVector(layout, random)));
     await store.writeRows("notes", rows, null);
   }
-  if (rowsBefore > 0) await buildIndex(pool, "notes");
+  if (rowsBefore > 0) await buildIndex(databaseUrl, "notes");
   await pool.query("checkpoint");
 }
 
@@ -130,14 +130,14 @@ function rowOf(n: number, vector: readonly number[]): VectorEnvelope {
 }
 
 async function backfillAndBuild(
-  deployment: Deployment,
+  { deployment, databaseUrl }: Deployed,
   texts: readonly string[],
   prefix: string,
 ): Promise<void> {
   const source = syntheticSource(texts.length, (n) => ({ id: `${prefix}-${n}`, text: texts[n] }));
   const { state, progress } = await backfill({ deployment, collection: "notes", source, path: source.name });
   assert.deepEqual([state, progress.indexed], ["done", texts.length]);
-  await buildIndex(deployment.pool, "notes");
+  await buildIndex(databaseUrl, "notes");
 }
 
 async function stream(deployment: Deployment, texts: readonly string[], prefix: string): Promise<void> {

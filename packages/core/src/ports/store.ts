@@ -1,4 +1,5 @@
 import type { DeadLetter, StoredDeadLetter } from "../dead-letter.ts";
+import type { DeadLetterWhere } from "../dead-letter-filter.ts";
 import type { ChunkRef, OutcomeCounts, VectorEnvelope } from "../envelope.ts";
 
 /** What the embed stage needs to know of a row to skip what did not change. */
@@ -33,22 +34,37 @@ export interface Store {
   addDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
 }
 
-export interface DeadLetterFilter {
-  readonly collection?: string;
-  readonly code?: string;
-  readonly runId?: string;
-  readonly replayed?: boolean;
+export interface DeadLetterPage {
+  /** Default: all. */
+  readonly where?: DeadLetterWhere;
+  /** Default: newest first. */
+  readonly oldestFirst?: boolean;
+  /** Only those that come after the letter of this number. */
+  readonly after?: number;
+  /** None with a higher number. */
+  readonly upTo?: number;
   readonly limit: number;
 }
 
+export interface DeadLetterCount {
+  readonly collection: string;
+  readonly code: string;
+  readonly count: number;
+  /** Of the newest one. */
+  readonly lastDeadLetterId: number;
+}
+
+/** What asks with a `where` throws `MedleyError` `query_invalid` for one it can't use. */
 export interface DeadLetterStore {
-  listDeadLetters(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]>;
+  listDeadLetters(page: DeadLetterPage): Promise<readonly StoredDeadLetter[]>;
+  /** Most first. */
+  countDeadLetters(where: DeadLetterWhere): Promise<readonly DeadLetterCount[]>;
   readDeadLetter(deadLetterId: number): Promise<StoredDeadLetter | null>;
   /**
-   * Marks it as replayed, unless it has failed again since it was read: a replay may fail before its sender gets to say
+   * Marks each as replayed, unless it has failed again since it was read: a replay may fail before its sender gets to say
    * that it was sent, and what failed again must not be hidden.
    */
-  markReplayed(letter: Pick<StoredDeadLetter, "deadLetterId" | "failures">): Promise<void>;
+  markReplayed(letters: readonly Pick<StoredDeadLetter, "deadLetterId" | "failures">[]): Promise<void>;
 }
 
 /**

@@ -163,6 +163,9 @@ async function* cut(items: AsyncIterable<SourceItem>, signal: AbortSignal): Asyn
   if (chunk.length > 0 && !signal.aborted) yield whole();
 }
 
+/** An input with the version of its place in the run. */
+type PlacedInput = Input & { readonly version: bigint };
+
 async function sendChunk(
   options: BackfillOptions & { readonly signal: AbortSignal },
   run: BackfillRun,
@@ -173,24 +176,23 @@ async function sendChunk(
   const where = { collection: run.collection, runId: run.runId };
   const isSnapshot = source.snapshotVersion !== undefined;
   const letters: DeadLetter[] = [];
-  const inputs: Input[] = [];
-  const letter = (...given: Parameters<typeof deadLetterOfRejection>) => {
-    // Replayed, an old state of a row must not count as newer than a later one.
-    const version = isSnapshot ? run.baseVersion : null;
-    letters.push({ ...deadLetterOfRejection(...given), version });
-  };
+  const inputs: PlacedInput[] = [];
   for (const [index, item] of items.entries()) {
+    // An old state of a row must not count as newer than a later one, replayed as little as now.
+    const version = isSnapshot ? run.baseVersion : run.baseVersion + BigInt(first + index);
     if (item.ok) {
-      const version = isSnapshot ? run.baseVersion : run.baseVersion + BigInt(first + index);
       inputs.push({ value: item.value, source: item.source, textual: source.textual, version });
-    } else letter({ id: null, code: item.code, message: item.reason }, item, where);
+    } else {
+      const rejection = { id: null, code: item.code, message: item.reason };
+      letters.push(deadLetterOfRejection(rejection, { ...item, version }, where));
+    }
   }
   const { envelopes, rejected } = checkInputs(deployment.produce, collection, inputs);
   for (const rejection of rejected) {
-    const { value, source: place } = inputs[rejection.index] as Input;
+    const { value, source: place, version } = inputs[rejection.index] as PlacedInput;
     // As JSON, so that a row of a CSV file can be replayed without its header line.
     const payload = Buffer.from(JSON.stringify(value));
-    letter(rejection, { source: place, payload }, where);
+    letters.push(deadLetterOfRejection(rejection, { source: place, payload, version }, where));
   }
   if (letters.length > 0) await deployment.store.addDeadLetters(letters);
   const settled = addOutcomes(noOutcomes, { deadLetters: letters.length });

@@ -1,11 +1,12 @@
 import { basename } from "node:path";
 import { type BackfillRun, MedleyError, type RunProgress, tableName } from "@medley/core";
 import { openSource, openTable, type Source, type SourceFormat } from "@medley/sources";
-import { buildIndex } from "@medley/store";
+import type { IndexState } from "@medley/store";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { configuredTables } from "../ingest/table-ingest.ts";
 import { type Context, openHere, settingsOf } from "./context.ts";
+import { finishIndex, type IndexChoice, type Load, prepareIndex } from "./index-after-load.ts";
 import type { Outcome } from "./output.ts";
 import { count, duration, Progress } from "./progress.ts";
 
@@ -15,6 +16,7 @@ export interface BackfillArguments {
   readonly format?: SourceFormat;
   readonly resume?: string;
   readonly detach?: boolean;
+  readonly index?: Exclude<IndexChoice, null>;
 }
 
 const tablePrefix = "postgres:";
@@ -45,6 +47,9 @@ export async function backfillCommand(context: Context, given: BackfillArguments
     });
   }
   const total = await source.total();
+  const detach = given.detach ?? false;
+  const load: Load = { deployment, collection, index: given.index ?? null };
+  await prepareIndex(load, { detach, total });
   // Whoever has the data folder open runs the stages; where it is this process, they run here.
   if (deployment.database.kind === "own") await deployment.runStages(["embed", "index"]);
 
@@ -65,16 +70,12 @@ export async function backfillCommand(context: Context, given: BackfillArguments
       onProgress: (progress, recordsRead) =>
         bar.update({ done: settled(progress), total: total ?? recordsRead }),
       signal: context.signal,
-      detach: given.detach ?? false,
+      detach,
     });
     bar.stop();
-    if (result.state === "done") await indexAfterLoad(deployment, collection);
-    return outcomeOf(result, {
-      collection,
-      path,
-      seconds: (performance.now() - startedMs) / 1000,
-      deployment,
-    });
+    const seconds = (performance.now() - startedMs) / 1000;
+    const index = result.state === "done" ? await finishIndex(load, context.signal) : null;
+    return outcomeOf(result, { load, path, seconds, index });
   } catch (error) {
     bar.stop();
     if (runId !== "") process.stderr.write(`resume with: ${resumeCommand(runId, path)}\n`);
@@ -150,27 +151,15 @@ export function settled(progress: RunProgress): number {
   return progress.indexed + progress.tombstoned + progress.superseded + progress.deadLetters;
 }
 
-/** Built once, after loading: an index makes each write many times slower. On a server it is the administrator's to build. */
-async function indexAfterLoad(deployment: Deployment, collection: string): Promise<void> {
-  if (deployment.database.kind !== "own") return;
-  const status = (await deployment.store.collectionStatus()).find((one) => one.collection === collection);
-  if (status?.index === "missing" || status?.index === "broken")
-    await buildIndex(deployment.pool, collection);
-}
-
 function resumeCommand(runId: string, path: string): string {
   return `medley backfill --resume ${runId}${path === "-" ? " -" : ""}`;
 }
 
 function outcomeOf(
   { runId, state, recordsRead, progress }: BackfillResult,
-  {
-    collection,
-    path,
-    seconds,
-    deployment,
-  }: { collection: string; path: string; seconds: number; deployment: Deployment },
+  { load, path, seconds, index }: Finished,
 ): Outcome {
+  const { deployment, collection } = load;
   const { segments } = deployment.counters;
   const data = {
     runId,
@@ -181,6 +170,7 @@ function outcomeOf(
     seconds,
     segments: deployment.runsStages ? segments : null,
     resume: state === "interrupted" ? resumeCommand(runId, path) : null,
+    index: index?.state ?? null,
   };
   const rate = count(Math.round(settled(progress) / seconds));
   const parts = [
@@ -196,9 +186,20 @@ function outcomeOf(
       `segments: ${count(encoded)} encoded (${count(encodedByModel)} by a model), ${count(reused)} reused unchanged`,
     );
   }
+  if (index?.text) lines.push(index.text);
   if (progress.deadLetters > 0) lines.push(`see why: medley dead-letters list --run ${runId}`);
   if (state === "interrupted") lines.push(`interrupted; resume with: ${resumeCommand(runId, path)}`);
+  if (state === "interrupted" && load.index === "after")
+    lines.push(`${collection} has no index until then: add --index after, or run medley index ${collection}`);
   if (state === "sent") lines.push("all records are in the queue; follow them with: medley status");
   const exitCode = state === "interrupted" ? 130 : progress.deadLetters > 0 ? 4 : 0;
   return { exitCode, data, text: lines.join("\n") };
+}
+
+interface Finished {
+  readonly load: Load;
+  readonly path: string;
+  readonly seconds: number;
+  /** Null where the load is not done. */
+  readonly index: { readonly state: IndexState; readonly text: string | null } | null;
 }

@@ -1,8 +1,8 @@
 import { availableParallelism, totalmem } from "node:os";
 import { MedleyError, systemClock } from "@medley/core";
 import { openModelRuntime } from "@medley/models";
+import { openPool, pgvectorWarning, requirePgvector } from "@medley/store";
 import { requireTopics } from "@medley/transport";
-import pg from "pg";
 import { openDatabase } from "../deployment/database.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
 import { type ConfiguredTopic, configuredTopics, kafkaOf } from "../ingest/topic-ingest.ts";
@@ -57,13 +57,19 @@ async function describeModels(context: Context): Promise<string> {
 async function describeDatabase(context: Context): Promise<string> {
   const settings = { ...settingsOf(context), postgresPort: 0 };
   const database = await openDatabase({ settings, mayAttach: true, onEngineFault: () => {} });
-  const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 });
+  const { connectionString, kind } = database;
+  const pool = openPool({ connectionString, connectionsMax: 1, applicationName: "medley doctor" });
   try {
     const { rows } = await pool.query(
       `select current_setting('server_version') as postgres,
-         (select default_version from pg_available_extensions where name = 'vector') as pgvector`,
+         (select extversion from pg_extension where extname = 'vector') as installed,
+         (select default_version from pg_available_extensions where name = 'vector') as available`,
     );
-    return `${database.kind}: Postgres ${rows[0].postgres}, pgvector ${rows[0].pgvector ?? "missing: install it on the server"}`;
+    const { postgres, installed, available } = rows[0];
+    requirePgvector(installed ?? available);
+    const warning = kind === "server" && installed !== null ? pgvectorWarning(installed) : null;
+    const pgvector = installed ?? `${available}, not in this database yet`;
+    return `${kind}: Postgres ${postgres}, pgvector ${pgvector}${warning === null ? "" : `; warning: ${warning}`}`;
   } finally {
     await pool.end();
     await database.close();

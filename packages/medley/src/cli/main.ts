@@ -1,7 +1,8 @@
 import { MedleyError } from "@medley/core";
 import { sourceFormats } from "@medley/sources";
-import { Argument, Command, CommanderError, InvalidArgumentError } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { backfillCommand } from "./backfill.ts";
+import { indexCommand } from "./collection-index.ts";
 import { configCommand } from "./config.ts";
 import type { Context, GlobalOptions, Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
@@ -73,6 +74,12 @@ function program(run: Run): Command {
     .option("--format <format>", `one of ${sourceFormats.join(", ")} (default: by name or content)`)
     .option("--resume <run>", "continue an interrupted run")
     .option("--detach", "return once everything is in the queue")
+    .addOption(
+      new Option(
+        "--index <when>",
+        "after: drop the index first and build it after the load; keep: leave it as it is (default: build it after the load where there is none)",
+      ).choices(["after", "keep"]),
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill postgres:public.films\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
@@ -110,8 +117,35 @@ function operatorCommands(medley: Command, run: Run): void {
     .command("migrate")
     .description("create or update Medley's tables and functions (the embedded mode does it by itself)")
     .option("--sql", "print the statements for an administrator to run")
-    .option("--check", "exit with 1 where something is to be done")
+    .option("--check", "exit with 1 where something is to be done, grants included")
+    .option("--role-app <name>", "give this role what the services need, now and with later migrations")
+    .option("--role-read <name>", "give this role searches and the collections' views, likewise")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley migrate --role-app medley_app --role-read medley_read\n  $ medley migrate --sql | psql -v ON_ERROR_STOP=1 $DATABASE_URL",
+    )
     .action((options) => run("migrate", (context) => migrateCommand(context, options)));
+  medley
+    .command("index [collection]")
+    .description(
+      "build the index over a collection's vectors, as the owner of its table (default: where it lacks)",
+    )
+    .option("--drop", "drop it: searches scan exactly, writes are fast")
+    .option("--rebuild", "build it anew beside the one in use")
+    .option("--exclusive", "keep writes out meanwhile: quicker")
+    .option("--memory <MB>", "maintenance_work_mem (default: the server's)", wholeNumber(1, 2_097_151))
+    .option(
+      "--workers <number>",
+      "parallel workers beside the first (default: the server's)",
+      wholeNumber(0, 1_024),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley index\n  $ medley index films --memory 2000 --workers 7\n  $ medley index films --drop",
+    )
+    .action((collection, options) =>
+      run("index", (context) => indexCommand(context, { collection, ...options })),
+    );
   medley
     .command("doctor")
     .description("try each part and say what is wrong")
@@ -156,22 +190,29 @@ function deadLetterCommands(medley: Command, run: Run): void {
       .option("-c, --collection <name>")
       .option("--code <code>", "error code, such as record_invalid")
       .option("--run <run>", "of one backfill")
-      .option("--limit <number>", "at most this many", wholeNumber(1, 10_000), 100);
+      .option("--where <json>", "conditions on the columns of medley.dead_letters, see docs/CLI.md");
   filtered(group.command("list"))
     .option("--all", "also those replayed before")
+    .option("--limit <number>", "at most this many", wholeNumber(1, 10_000), 100)
     .action((options) => run("dead-letters list", (context) => listDeadLetters(context, options)));
   group
     .command("show")
     .argument("<number>", "of dead-letters list", wholeNumber(1, 2 ** 53))
     .action((id) => run("dead-letters show", (context) => showDeadLetter(context, id)));
   filtered(group.command("replay"))
-    .description("send dead letters through the pipeline again, with the versions they had")
+    .description("send dead letters through the pipeline again, oldest first, with the versions they had")
     .argument("[numbers...]", "default: all that the options find", (text, all: number[] = []) => [
       ...all,
       wholeNumber(1, 2 ** 53)(text),
     ])
+    .option("--limit <number>", "at most this many", wholeNumber(1, 2 ** 53))
+    .option("--rate <records>", "at most this many per second", wholeNumber(1, 1_000_000))
     .option("--record <json>", "a mended record for the one letter named")
-    .option("--dry-run", "only count")
+    .option("--dry-run", "only count, by collection and code")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ medley dead-letters replay --where \'{"code": "encoder_failed", "createdAt": {"gte": "2026-11-01"}}\' --rate 50',
+    )
     .action((ids, options) =>
       run("dead-letters replay", (context) => replayDeadLetters(context, { ids, ...options })),
     );

@@ -2,10 +2,12 @@ export interface ProgressState {
   readonly done: number;
   /** Null where it can't be known (stdin). */
   readonly total: number | null;
+  /** What is done just now, where that changes. */
+  readonly phase?: string;
 }
 
-/** What is counted: records, or the bytes of files. */
-export type ProgressUnit = "records" | "bytes";
+/** What is counted: records, rows of a table, or the bytes of files. */
+export type ProgressUnit = "records" | "rows" | "bytes";
 
 // A bar on a terminal follows the eye; elsewhere (CI, files) a line now and then is enough.
 const barIntervalMs = 250;
@@ -65,7 +67,7 @@ export class Progress {
 /** `films  [######------]  1,200/2,500  118 records/s  11 s left`; bytes as `12.3/90.4 MB  5.1 MB/s`. */
 export function progressLine(
   label: string,
-  { done, total }: ProgressState,
+  { done, total, phase }: ProgressState,
   {
     seconds,
     firstDone,
@@ -75,7 +77,7 @@ export function progressLine(
   const amount = unit === "bytes" ? (value: number) => (value / 1e6).toFixed(1) : count;
   const suffix = unit === "bytes" ? " MB" : "";
   const rate = seconds > 0 ? (done - firstDone) / seconds : 0;
-  const parts = [label];
+  const parts = phase === undefined ? [label] : [label, phase];
   if (total !== null && total > 0) {
     const filled = Math.round((Math.min(done, total) / total) * barWidth);
     parts.push(
@@ -84,7 +86,7 @@ export function progressLine(
     );
   } else parts.push(`${amount(done)}${suffix}`);
   const perSecond = rate < 10 ? rate.toFixed(1) : count(Math.round(rate));
-  parts.push(unit === "bytes" ? `${amount(rate)} MB/s` : `${perSecond} records/s`);
+  parts.push(unit === "bytes" ? `${amount(rate)} MB/s` : `${perSecond} ${unit}/s`);
   if (total !== null && rate > 0) parts.push(`${duration((total - done) / rate)} left`);
   return parts.join("  ");
 }

@@ -41,6 +41,10 @@ export async function statusCommand(context: Context): Promise<Outcome> {
   const resume = unfinished.map(
     (run) => `unfinished, unless it runs elsewhere: medley backfill --resume ${run.runId}`,
   );
-  const text = [collections, queue, ...(status.runs.length > 0 ? [runs] : []), ...resume].join("\n\n");
+  const lacking = status.collections
+    .filter(({ index }) => index === "missing" || index === "broken")
+    .map(({ collection, index }) => `the index of ${collection} is ${index}: medley index ${collection}`);
+  const hints = [...resume, ...lacking];
+  const text = [collections, queue, ...(status.runs.length > 0 ? [runs] : []), ...hints].join("\n\n");
   return { exitCode: 0, data: status, text };
 }

@@ -9,6 +9,11 @@ export interface Settings {
   readonly dataDir: string;
   /** A Postgres to use instead of the embedded one. */
   readonly databaseUrl: string | null;
+  /** Of the store; the queue in Postgres has its own. */
+  readonly databaseConnectionsMax: number;
+  /** Postgres' `statement_timeout` and `lock_timeout`; null: what the server or the role says. */
+  readonly databaseStatementMsMax: number | null;
+  readonly databaseLockMsMax: number | null;
   /** Where HTTP listens. Beyond loopback a token is needed. */
   readonly host: string;
   readonly httpPort: number;
@@ -67,6 +72,9 @@ interface Variable {
 export const variables = {
   dataDir: { name: "MEDLEY_DATA_DIR", fallback: ".medley" },
   databaseUrl: { name: "MEDLEY_DATABASE_URL", fallback: null, secret: true },
+  databaseConnectionsMax: { name: "MEDLEY_DATABASE_CONNECTIONS_MAX", fallback: "4" },
+  databaseStatementMsMax: { name: "MEDLEY_DATABASE_STATEMENT_MS_MAX", fallback: null },
+  databaseLockMsMax: { name: "MEDLEY_DATABASE_LOCK_MS_MAX", fallback: null },
   host: { name: "MEDLEY_HOST", fallback: "127.0.0.1" },
   httpPort: { name: "MEDLEY_HTTP_PORT", fallback: "7400" },
   postgresPort: { name: "MEDLEY_POSTGRES_PORT", fallback: "7432" },
@@ -101,6 +109,9 @@ export function readSettings(environment: Environment): Settings {
   return Object.freeze({
     dataDir: text(variables.dataDir) as string,
     databaseUrl: text(variables.databaseUrl),
+    databaseConnectionsMax: integer(environment, variables.databaseConnectionsMax, 1, 1_000) as number,
+    databaseStatementMsMax: integer(environment, variables.databaseStatementMsMax, 1, 86_400_000),
+    databaseLockMsMax: integer(environment, variables.databaseLockMsMax, 1, 86_400_000),
     host: hostOf(text(variables.host) as string),
     httpPort: integer(environment, variables.httpPort, 0, 65_535) as number,
     postgresPort: integer(environment, variables.postgresPort, 0, 65_535) as number,

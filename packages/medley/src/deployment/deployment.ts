@@ -31,7 +31,14 @@ import {
   type SearchQuery,
   send,
 } from "@medley/pipeline";
-import { type Hit, migrate, openPool, openPostgresStore, type PostgresStore } from "@medley/store";
+import {
+  type Hit,
+  migrate,
+  openPool,
+  openPostgresStore,
+  type PostgresStore,
+  pgvectorWarning,
+} from "@medley/store";
 import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
 import type { Settings } from "../config/settings.ts";
@@ -60,11 +67,19 @@ export interface DeploymentOptions {
   /** Brings the database up to date first. Default: where it is embedded. A server's is migrated by `medley migrate`. */
   readonly migrates?: boolean;
   /** Faults that are being got over, for logs. */
-  readonly onFault?: (fault: { readonly part: "queue" | "engine"; readonly message: string }) => void;
+  readonly onFault?: (fault: Fault) => void;
+  /** Part of what `pg_stat_activity` calls its connections. Default: none. */
+  readonly role?: string;
 }
 
-// Besides the queue's own connections.
-const storeConnectionsMax = 4;
+/** Something to know of that stops nothing. */
+export interface Fault {
+  readonly part: "queue" | "engine" | "database";
+  readonly message: string;
+}
+
+// Of the store: longer than a count of many rows takes, shorter than a system needs to notice that the other side is gone.
+const queryMsMax = 60_000;
 // Packets in hand when asked to stop: what is not done by then goes back to the queue.
 const drainMs = 10_000;
 const settledPollMs = 20;
@@ -181,6 +196,23 @@ async function runtimeOptionsOf(
   };
 }
 
+function openStorePool({ settings, role }: DeploymentOptions, { kind, connectionString }: Database): pg.Pool {
+  const applicationName = role === undefined ? "medley" : `medley ${role}`;
+  const { databaseConnectionsMax, databaseStatementMsMax, databaseLockMsMax } = settings;
+  // The embedded engine has one session: what waits there waits for others.
+  if (kind !== "server") {
+    return openPool({ connectionString, connectionsMax: databaseConnectionsMax, applicationName });
+  }
+  return openPool({
+    connectionString,
+    connectionsMax: databaseConnectionsMax,
+    applicationName,
+    queryMsMax: Math.max(queryMsMax, 2 * (databaseStatementMsMax ?? 0)),
+    statementMsMax: databaseStatementMsMax,
+    lockMsMax: databaseLockMsMax,
+  });
+}
+
 type Opened = Pick<Deployment, "database" | "collections" | "store" | "lanes" | "pool" | "runtime">;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
@@ -204,13 +236,15 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     ...(options.encoderOf === undefined ? {} : { encoderOf: options.encoderOf }),
   });
   const { connectionString } = database;
-  const pool = openPool({ connectionString, connectionsMax: storeConnectionsMax });
+  const pool = openStorePool(options, database);
   resources.adopt(pool, (open) => open.end());
   if (options.migrates ?? database.kind === "own") {
     await migrate(pool, [...collections.values()]);
     await migrateBullmq(connectionString);
   }
   const store = await openPostgresStore({ pool, collections: [...collections.values()] });
+  const warning = database.kind === "server" ? pgvectorWarning(store.pgvector) : null;
+  if (warning !== null) onFault({ part: "database", message: warning });
   const lanes = await openLanes({
     settings,
     connectionString,

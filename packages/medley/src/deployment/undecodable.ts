@@ -17,5 +17,7 @@ export function deadLetterOfMessage(channel: Channel, message: TopicMessage): De
     payload: value ?? new Uint8Array(),
     source: `${topic}/${partition}:${offset}`,
     runId: null,
+    attempt: 1,
+    trace: null,
   };
 }

@@ -96,7 +96,7 @@ export class TopicReceiver {
       const isSent = await sendWhenRoom(signal, () => send(this.#ports.produce, this.#collection, part));
       if (!isSent) throw signal.reason;
     });
-    const where = { ...this.#where, stage: "produce" as const };
+    const where = { ...this.#where, stage: "produce" as const, attempt: 1 };
     return failed.map(({ item, error }) => deadLetterOf(item, where, error));
   }
 }

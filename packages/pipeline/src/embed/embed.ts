@@ -87,6 +87,7 @@ export async function embed(
     collection: packet.collection,
     stage: "embed" as const,
     runId: packet.chunk?.runId ?? null,
+    attempt,
   };
   if (failed.length > 0) {
     await ports.store.addDeadLetters(

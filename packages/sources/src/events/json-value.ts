@@ -11,14 +11,17 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
+// A string, passed over whole, or a number. JSON.parse's own way (a reviver with sources) takes ten times as long.
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/gs;
+const longInteger = /^-?\d{16,}$/;
+
 /** Integers beyond 2^53 (ids, positions in a log) stay exact as strings of digits. */
 function parseExactly(text: string): unknown {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
-  const exact = (_key: string, value: unknown, context?: { source?: string }): unknown =>
-    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
-      ? context?.source
-      : value;
-  return JSON.parse(text, exact);
+  const exact = text.replace(tokens, (token) =>
+    longInteger.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
+  );
+  return JSON.parse(exact);
 }
 
 // Confluent's serialisers put a 0 and four bytes of a schema's id before what they write.

@@ -1,4 +1,5 @@
--- Search: candidates by the inner product of half-precision vectors, then scored exactly, space by space.
+-- Search: candidates by the inner product of half-precision vectors, then scored exactly, space by space. Rows are read through
+-- the collection's view, so that a role needs no right to its table.
 
 create or replace function medley.search(collection text, query vector, k int default 10, filter jsonb default null)
 returns table (id text, score float8, contributions jsonb)
@@ -71,15 +72,13 @@ begin
     ids := medley_internal.index_candidates(found_row, direction, wanted, condition, filter);
     -- Fewer: the filter is so selective that the index gave up.
     if cardinality(ids) = wanted then
-      return query execute format(
-        'select id, embedding::vector from medley_internal.%I where id = any ($1)', found_row.live_table
-      ) using ids;
+      return query execute format('select id, embedding::vector from medley.%I where id = any ($1)', found_row.name)
+        using ids;
       return;
     end if;
   end if;
   return query execute format(
-    'select id, embedding::vector from medley_internal.%I as row where deleted_at is null and %s
-     order by %s, id limit $2', found_row.live_table, condition,
+    'select id, embedding::vector from medley.%I as row where %s order by %s, id limit $2', found_row.name, condition,
     case
       -- The embedded engine has no instructions for half precision: single precision is 1.6 times as fast.
       when version() like '%PGlite%' then 'embedding::vector <#> $4'
@@ -99,8 +98,8 @@ declare
 begin
   execute format(
     'select array_agg(id) from (
-       select id from medley_internal.%I as row where deleted_at is null and %s order by embedding <#> $1 limit $2
-     ) as nearest', found_row.live_table, condition
+       select id from medley.%I as row where %s order by embedding <#> $1 limit $2
+     ) as nearest', found_row.name, condition
   ) into ids using direction, wanted, filter;
   return coalesce(ids, '{}');
 end $$;

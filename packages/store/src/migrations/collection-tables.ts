@@ -89,6 +89,14 @@ function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
   };
 }
 
+/**
+ * A tenth of each page stays free, so that most changes of a row that leave its vector as it is need no new entry in the
+ * index. Vacuumed at a tenth of dead rows instead of a fifth, since a search walks over dead entries, and five times as fast
+ * as Postgres would, since an HNSW index is read and mended whole. 0005-table-upkeep.sql gives older tables the same.
+ */
+const upkeep =
+  "fillfactor = 90, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 1000";
+
 function createSql(
   { collection, layout }: CollectionLayout,
   catalogue: CatalogueRow,
@@ -106,7 +114,7 @@ function createSql(
     `embedding ${escapeIdentifier(vectorSchema)}.halfvec(${dimensions}) storage main`,
     ...collection.fields.map((field) => columnDefinition(field.name, field.type, vectorSchema)),
   ];
-  return `create table ${table} (\n  ${columns.join(",\n  ")}\n);
+  return `create table ${table} (\n  ${columns.join(",\n  ")}\n) with (${upkeep});
 ${viewSql(collection.name, Object.keys(catalogue.fields))}
 insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},

@@ -2,6 +2,7 @@ import { MedleyError } from "@medley/core";
 import pg from "pg";
 import { type CatalogueRow, type CollectionLayout, planCollection } from "./collection-tables.ts";
 import { type MigrationFile, readFunctions, readMigrations } from "./migration-files.ts";
+import { requirePgvector } from "./pgvector-version.ts";
 
 const { escapeIdentifier, escapeLiteral } = pg;
 
@@ -12,9 +13,7 @@ export interface MigrationStep {
 }
 
 /** Any number, the same in all processes that migrate. */
-const migrationLock = 7_305_814;
-/** Oldest that has iterative index scans. */
-const pgvectorMin = { major: 0, minor: 8 };
+export const migrationLock = 7_305_814;
 
 /**
  * Brings a database to this version's migrations and functions and to the configured collections: all of it or nothing,
@@ -117,15 +116,6 @@ create table if not exists medley_internal.migrations (
 );
 create extension if not exists vector schema public;`;
 
-function requirePgvector(found: string | null): void {
-  const [major = 0, minor = 0] = (found ?? "0").split(".").map(Number);
-  if (major > pgvectorMin.major || (major === pgvectorMin.major && minor >= pgvectorMin.minor)) return;
-  const wanted = `${pgvectorMin.major}.${pgvectorMin.minor}`;
-  throw new MedleyError("schema_behind", `pgvector is ${found}; Medley needs ${wanted} or newer`, {
-    mend: "install a newer pgvector on the server, then run: alter extension vector update",
-  });
-}
-
 function pendingMigrations(applied: ReadonlyMap<string, string>): readonly MigrationStep[] {
   const files = readMigrations();
   const newest = files.at(-1)?.name ?? "";
@@ -165,7 +155,7 @@ function explained(error: unknown): unknown {
   }
   if (error.code === "0A000" || error.code === "58P01") {
     return new MedleyError("schema_behind", `pgvector can't be loaded: ${error.message}`, {
-      mend: "install pgvector 0.8 or newer on the Postgres server",
+      mend: "install pgvector 0.8.4 or newer on the Postgres server",
       cause: error,
     });
   }

@@ -73,6 +73,23 @@ export function describeMigrations(open: () => Promise<TestDatabase>): void {
     );
   });
 
+  test("tables of earlier versions get the upkeep that new ones have", async () => {
+    const { pool } = database;
+    await migrate(pool, [filmsLayout("kept")]);
+    const options = async () =>
+      (await pool.query("select reloptions from pg_class where oid = 'medley_internal.kept_g1'::regclass"))
+        .rows;
+    const fresh = await options();
+    expect(fresh[0].reloptions).toContain("fillfactor=90");
+    await pool.query(
+      `alter table medley_internal.kept_g1 reset (${fresh[0].reloptions.map((one: string) => one.split("=")[0])})`,
+    );
+    expect(await options()).toEqual([{ reloptions: null }]);
+    await pool.query("delete from medley_internal.migrations where name = '0005-table-upkeep.sql'");
+    expect(await migrate(pool, [])).toEqual(["0005-table-upkeep.sql"]);
+    expect(await options()).toEqual(fresh);
+  });
+
   const changed = (name: string, change: (layout: CollectionLayout) => CollectionLayout) =>
     change(filmsLayout(name));
   const withSpace =

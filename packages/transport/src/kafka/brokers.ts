@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
 import { withDeadline } from "../deadline.ts";
 import { faultOf } from "../lease-consumer.ts";
 import type { KafkaAdmin, KafkaClient, PartitionEnds, TopicSettings } from "./kafka-client.ts";
 
 const answerTimeoutMs = 10_000;
+/** Brokers that have just elected a leader, or lost a connection, answer the next time. */
+const triesMax = 3;
+const retryPauseMs = 300;
 
-/** Questions to the brokers, each answered within ten seconds or refused as `transport_unavailable`. */
+/** Questions to the brokers, each answered within ten seconds or so, or refused as `transport_unavailable`. */
 export class Brokers {
   readonly #client: KafkaClient;
   #admin: Promise<KafkaAdmin> | null = null;
@@ -49,15 +53,20 @@ export class Brokers {
   }
 
   async #ask<Answer>(what: string, ask: (admin: KafkaAdmin) => Promise<Answer>): Promise<Answer> {
-    if (this.#closed) throw new MedleyError("transport_unavailable", "the connection to Kafka is closed");
-    this.#admin ??= this.#client.openAdmin();
-    const admin = this.#admin;
-    try {
-      return await withDeadline(admin.then(ask), answerTimeoutMs);
-    } catch (error) {
-      // Another question may have met the fault first, and opened a new one.
-      if (this.#admin === admin) void this.#forget();
-      throw faultOf(error, "Kafka", what);
+    const startedAtMs = performance.now();
+    for (let tries = 1; ; tries += 1) {
+      if (this.#closed) throw new MedleyError("transport_unavailable", "the connection to Kafka is closed");
+      this.#admin ??= this.#client.openAdmin();
+      const admin = this.#admin;
+      try {
+        return await withDeadline(admin.then(ask), answerTimeoutMs);
+      } catch (error) {
+        // Another question may have met the fault first, and opened a new one.
+        if (this.#admin === admin) void this.#forget();
+        const isLate = performance.now() - startedAtMs > answerTimeoutMs / 2;
+        if (tries === triesMax || isLate) throw faultOf(error, "Kafka", what);
+        await sleep(retryPauseMs);
+      }
     }
   }
 

@@ -24,7 +24,8 @@ const faultyCommitsMin = 3;
 const leaveTimeoutMs = 5_000;
 const rejoinPauseMsMax = 5_000;
 /** A client that can't reach its broker says so several times a second. */
-const faultPauseMs = 5_000;
+const faultPauseMs = 10_000;
+const faultsKnownMax = 20;
 
 /**
  * A member of a consumer group for as long as it is wanted.
@@ -42,7 +43,7 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
   #member: GroupMember | null = null;
   #running: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
-  #lastFault = { message: "", atMs: Number.NEGATIVE_INFINITY };
+  readonly #faultsReportedAtMs = new Map<string, number>();
 
   constructor(options: GroupConsumerOptions<M>) {
     this.#options = options;
@@ -198,8 +199,10 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
     const { group, onFault } = this.#options;
     const fault = faultOf(error, "Kafka", `group ${group}`);
     const nowMs = performance.now();
-    if (fault.message === this.#lastFault.message && nowMs - this.#lastFault.atMs < faultPauseMs) return;
-    this.#lastFault = { message: fault.message, atMs: nowMs };
+    const reportedAtMs = this.#faultsReportedAtMs.get(fault.message) ?? Number.NEGATIVE_INFINITY;
+    if (nowMs - reportedAtMs < faultPauseMs) return;
+    if (this.#faultsReportedAtMs.size >= faultsKnownMax) this.#faultsReportedAtMs.clear();
+    this.#faultsReportedAtMs.set(fault.message, nowMs);
     onFault(fault);
   }
 }

@@ -16,7 +16,7 @@ import { clientOf } from "./client-of.ts";
 import { type KafkaConnection, timings } from "./connection.ts";
 import { GroupConsumer } from "./group-consumer.ts";
 import type { KafkaClient } from "./kafka-client.ts";
-import { batchesOf, messagesOf, type PacketMessage, packetMessageOf } from "./packet-message.ts";
+import { messagesOfPacket, type PacketMessage, packetBatchesOf, packetMessageOf } from "./packet-message.ts";
 import { TopicLag } from "./topic-lag.ts";
 import type { TopicMessage } from "./topic-message.ts";
 import { FlightWriter } from "./topic-writer.ts";
@@ -96,7 +96,7 @@ class KafkaTransport implements Transport {
     options?: { key?: string },
   ): Promise<void> {
     assert(packet.chunk === null && options?.key === undefined, "a log takes no chunks and no keys");
-    await this.#writer.send(this.#topicOf(channel), messagesOf(packet));
+    await this.#writer.send(this.#topicOf(channel), messagesOfPacket(packet));
     this.#lags[channel].sent(packet.envelopes.length);
   }
 
@@ -116,7 +116,7 @@ class KafkaTransport implements Transport {
       onFault,
     };
     const log: LogConsumer<PacketMessage> = new LogConsumer({
-      batchesOf: (messages) => batchesOf(receiver, messages),
+      batchesOf: (messages) => packetBatchesOf(receiver, messages),
       batchMessagesMax: packetRecordsMax,
       batchBytesMax,
       batchesInFlightMax: packetsInFlightMax,

@@ -22,7 +22,7 @@ import {
   type TopicSettings,
   topicConfig,
 } from "./kafka-client.ts";
-import type { NewMessage, TopicMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts";
 
 const { CompressionCodecs, Kafka, logLevel, Partitioners } = kafkajs;
 
@@ -50,6 +50,8 @@ const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;
 /** A broker that was killed is back within half a minute; a member keeps its place and a producer its numbers so long. */
 const retry = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 40 };
+/** Longer than `retry` goes on. */
+const leftoversMs = 60_000;
 /** Also how long a partition may wait to be read again that was resumed while nothing else had messages. */
 const fetchWaitMsMax = 100;
 const fetchBytesMax = 8 * 2 ** 20;
@@ -80,8 +82,10 @@ export class KafkajsClient implements KafkaClient {
       logLevel: logLevel.ERROR,
       logCreator:
         () =>
-        ({ log }) =>
-          onError(typeof log.error === "string" ? `${log.message}: ${log.error}` : log.message),
+        ({ log }) => {
+          // What a broker answers is dealt with, or comes as a crash: rebalances are such answers.
+          if (!log.message.startsWith("Response ")) onError(log.message);
+        },
     });
   }
 
@@ -106,7 +110,7 @@ export class KafkajsClient implements KafkaClient {
   }
 
   async join(options: GroupOptions, events: MemberEvents): Promise<GroupMember> {
-    const kafka = this.#kafka(3, (message) => events.onFault(new Error(message)));
+    const kafka = this.#kafka(retry.retries, (message) => events.onFault(new Error(message)));
     const consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,
@@ -148,7 +152,11 @@ export class KafkajsClient implements KafkaClient {
       resume: ({ topic, partition }) => consumer.resume([{ topic, partitions: [partition] }]),
       commit: (offsets: readonly PartitionOffset[]) =>
         consumer.commitOffsets(offsets.map((one) => ({ ...one, offset: one.offset.toString() }))),
-      close: () => consumer.disconnect(),
+      close: async () => {
+        await consumer.disconnect();
+        // A connection it was trying to make may still come about, and is nobody's.
+        setTimeout(() => void consumer.disconnect().catch(() => {}), leftoversMs).unref();
+      },
     };
   }
 
@@ -250,9 +258,9 @@ class KafkajsProducer implements KafkaProducer {
       topic,
       acks: -1,
       messages: messages.map(({ key, value, headers }) => ({
-        key: key as Buffer | string | null,
-        value: value as Buffer | string | null,
-        ...(headers === undefined ? {} : { headers }),
+        key: bufferOf(key),
+        value: bufferOf(value),
+        ...(headers === undefined ? {} : { headers: headerBytesOf(headers) }),
       })),
     });
     // kafkajs asks no broker twice that has answered: messages of a partition that moves to such a broker while another's are
@@ -307,6 +315,11 @@ function headersOf(headers: IHeaders | undefined): TopicMessage["headers"] {
     texts[name] = String(last);
   }
   return texts ?? noHeaders;
+}
+
+/** kafkajs counts a text's characters where it should its bytes. */
+function headerBytesOf(headers: Readonly<Record<string, string>>): Record<string, Buffer> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
 }
 
 interface ProtocolError {

@@ -9,13 +9,13 @@ import {
   type RecordEnvelope,
 } from "@medley/core";
 import type { LogBatch, LogMessage } from "../log/log-partition.ts";
-import type { NewMessage, TopicMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts";
 
 /**
  * An envelope as a message: the key names collection and record, so that all of a record's go to one partition; the value is a
  * packet of this envelope alone, which says its schema version.
  */
-export function messagesOf(packet: ChannelPackets[Channel]): readonly NewMessage[] {
+export function messagesOfPacket(packet: ChannelPackets[Channel]): readonly NewMessage[] {
   const { collection } = packet;
   return packet.envelopes.map((envelope: RecordEnvelope) => ({
     key: `${collection}/${envelope.id}`,
@@ -55,7 +55,7 @@ export interface PacketReceiver<C extends Channel> {
  * The messages as packets, one for each collection. Messages of a later version wait, until a service that reads them takes
  * over; those that hold no packet are handed to `onUndecodable`.
  */
-export function batchesOf<C extends Channel>(
+export function packetBatchesOf<C extends Channel>(
   receiver: PacketReceiver<C>,
   messages: readonly PacketMessage[],
 ): readonly LogBatch<PacketMessage>[] {
@@ -109,8 +109,4 @@ function packetOf<C extends Channel>(packet: Packet): ChannelPackets[C] {
 function decode<C extends Channel>(channel: C, { value }: TopicMessage): ChannelPackets[C] {
   if (value === null) throw new MedleyError("body_malformed", `a message of channel ${channel} is empty`);
   return decodePacket(channel, bufferOf(value).toString());
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

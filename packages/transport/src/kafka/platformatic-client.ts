@@ -19,7 +19,7 @@ import {
   topicConfig,
 } from "./kafka-client.ts";
 import { PlatformaticMember } from "./platformatic-member.ts";
-import type { NewMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage } from "./topic-message.ts";
 
 const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;
@@ -55,6 +55,12 @@ export class PlatformaticClient implements KafkaClient {
       retries: Number.MAX_SAFE_INTEGER,
       retryDelay: 250,
     });
+    try {
+      await producer.metadata({ topics: [], retries: 3 });
+    } catch (error) {
+      await producer.close(true);
+      throw error;
+    }
     return new PlatformaticProducer(producer);
   }
 
@@ -163,12 +169,6 @@ class PlatformaticProducer implements KafkaProducer {
   close(): Promise<void> {
     return this.#producer.close(true);
   }
-}
-
-function bufferOf(content: Uint8Array | string | null): Buffer | null {
-  if (content === null) return null;
-  if (typeof content === "string") return Buffer.from(content);
-  return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
 function headersOf(headers: Readonly<Record<string, string>>): Map<Buffer, Buffer> {

@@ -24,7 +24,11 @@ export class MemoryRoom {
   async admit(): Promise<void> {
     if (performance.now() - this.#lookedAtMs > lookIntervalMs) {
       this.#lookedAtMs = performance.now();
-      this.#look = this.#shareInUse();
+      this.#look = this.#shareInUse().catch((error) => {
+        // Whoever shared this look fails with it; the next one looks anew.
+        this.#lookedAtMs = Number.NEGATIVE_INFINITY;
+        throw error;
+      });
     }
     const share = await this.#look;
     if (share < shareMax) return;
