@@ -161,7 +161,8 @@ class LogMember implements GroupMember {
     this.#mustJoin = false;
     this.#positions.clear();
     const continued = joined.memberId === before;
-    this.#log.assigned(this.#life, joined.partitions, { continued });
+    const [topic] = this.#options.topics as readonly [string];
+    this.#log.assigned(this.#life, topic, joined.partitions, { continued });
     this.#events.onAssigned(joined.partitions, { continued });
     const committed = await this.#ask("offsets", () =>
       joined.partitions.map((id) => this.#log.group(group).committed(id)),

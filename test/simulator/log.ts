@@ -191,13 +191,17 @@ export class SimulatedLog implements Server {
     }, 0);
   }
 
-  /** The partitions are the process's now; what it had of others before, and of these unless `continued`, it has no more. */
-  assigned(life: Life, partitions: readonly LogPartitionId[], { continued }: { continued: boolean }): void {
-    const before = this.#windows.get(life);
-    const topics = new Set(partitions.map(({ topic }) => topic));
-    const windows = new Map([...(before ?? [])].filter(([key]) => !topics.has(key.split(" ")[0] as string)));
+  /** Of the topic these partitions are the process's now, and no others; what it had of them stays where it `continued`. */
+  assigned(
+    life: Life,
+    topic: string,
+    partitions: readonly LogPartitionId[],
+    { continued }: { continued: boolean },
+  ): void {
+    const before = this.#windows.get(life) ?? new Map<string, LogWindow>();
+    const windows = new Map([...before].filter(([key]) => !key.startsWith(topic)));
     for (const id of partitions) {
-      const kept = continued ? before?.get(keyOf(id)) : undefined;
+      const kept = continued ? before.get(keyOf(id)) : undefined;
       windows.set(keyOf(id), kept ?? new LogWindow());
     }
     this.#windows.set(life, windows);

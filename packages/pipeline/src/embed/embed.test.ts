@@ -275,6 +275,19 @@ test("a record is reported as done with its last segment, superseded and unchang
   expect(reports).toEqual([2, 3, 4]);
 });
 
+test("nothing is sent once the packet is another's, also where a dead letter was added before", async () => {
+  const lost = new AbortController();
+  const add = store.addDeadLetters.bind(store);
+  store.addDeadLetters = async (letters) => {
+    await add(letters);
+    lost.abort(new Error("the lease ran out"));
+  };
+  const ports = { collections: opened.collections, store, transport, counters };
+  const envelopes = [upsert("a", 1, { title: "bad" }), upsert("b", 1, { title: "one" })];
+  await expect(embed(ports, delivery(envelopes) as never, lost.signal)).rejects.toThrow("the lease ran out");
+  expect([store.letters.size, transport.sent]).toEqual([1, []]);
+});
+
 test("a collection this process does not have is an error that is tried again, not a loss", async () => {
   opened.collections.clear();
   await expect(run([upsert("a", 1)])).rejects.toThrow("notes");
