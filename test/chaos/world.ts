@@ -14,9 +14,15 @@ import { configuration } from "./workload/content.ts";
 import { Journal } from "./workload/journal.ts";
 import { StubEncoder } from "./workload/stub-encoder.ts";
 
-/** Which transport carries which lane: both in Postgres, or Kafka and Redis as in production. */
-export const laneChoices = ["postgres", "kafka-redis"] as const;
+/** Servers besides Postgres that carry the lanes: none, Redis both, or Kafka the stream and Redis the backfill. */
+export const laneChoices = ["postgres", "redis", "kafka-redis"] as const;
 export type LaneChoice = (typeof laneChoices)[number];
+
+const usedBy: Readonly<Record<LaneChoice, readonly ServerName[]>> = {
+  postgres: ["postgres"],
+  redis: ["redis", "postgres"],
+  "kafka-redis": ["kafka", "redis", "postgres"],
+};
 
 /** Everything a run needs, each on ports of its own: servers behind proxies, a migrated database under audit, services. */
 export interface World extends AsyncDisposable {
@@ -75,7 +81,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const journalPath = join(folder, "journal.jsonl");
   const journal = resources.use(new Journal(journalPath));
   const fleet = resources.use(new Fleet({ folder, environment }));
-  const used: ServerName[] = options.lanes === "postgres" ? ["postgres"] : ["kafka", "redis", "postgres"];
+  const used = usedBy[options.lanes];
   const parts = { folder, servers, proxies, used, commitFault, encoder, fleet, journal, journalPath };
   const owned = resources.move();
   return { ...parts, environment, database: pool, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -97,17 +103,14 @@ function environmentOf(
   proxies: Readonly<Record<ServerName, TcpProxy>>,
 ): Record<string, string> {
   const { kafka, redis, postgres } = proxies;
+  const used = usedBy[lanes];
   return {
     MEDLEY_DATABASE_URL: `postgres://postgres@127.0.0.1:${postgres.port}/${database}`,
     MEDLEY_CONFIG: "medley.config.json",
     MEDLEY_MODEL_THREADS: "1",
     MALLOC_TRIM_THRESHOLD_: "1048576",
     MEDLEY_LANE_PREFIX: `chaos-${randomBytes(4).toString("hex")}`,
-    ...(lanes === "postgres"
-      ? {}
-      : {
-          MEDLEY_KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
-          MEDLEY_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
-        }),
+    ...(used.includes("kafka") ? { MEDLEY_KAFKA_BROKERS: `127.0.0.1:${kafka.port}` } : {}),
+    ...(used.includes("redis") ? { MEDLEY_REDIS_URL: `redis://127.0.0.1:${redis.port}` } : {}),
   };
 }

@@ -154,7 +154,7 @@ function countOutcomes({ entries, writes, letterVersions }: History, counts: Cou
     if (!poisoned.has(version))
       report("P1", `${entries[0]?.id} at ${version} is a dead letter, but no poison`);
   }
-  for (const { id, version, action, outcome, poison } of entries) {
+  for (const { id, version, action, outcome, poison, lane } of entries) {
     const what = `${id} at ${version}`;
     if (outcome === "rejected") report("P1", `${what} was rejected at the door`);
     if (outcome !== "accepted") continue;
@@ -164,16 +164,18 @@ function countOutcomes({ entries, writes, letterVersions }: History, counts: Cou
     else if (written.has(version)) counts[action === "delete" ? "tombstoned" : "indexed"] += 1;
     else if (writtenMax > version) counts.superseded += 1;
     else if (letterMax > version) counts.supersededByDeadLetter += 1;
-    else report("P1", `${what} (${poison ?? action}, operation by ${entries.length} of its id) is lost`);
+    else report("P1", `${what} (${poison ?? action}, ${lane}) is lost`);
   }
 }
 
 /** Invalid records: rejected by HTTP, and dead letters without a version where they came in a file. */
 function checkDoor({ journal, letters }: Evidence, counts: Counts, report: Report): void {
   const expected = new Map<string, number>();
+  const unanswered = new Set<string>();
   for (const { id, version, lane, poison, outcome } of journal) {
-    if (poison !== "door" || outcome === "unanswered") continue;
-    if (lane === "stream") {
+    if (poison !== "door") continue;
+    if (outcome === "unanswered") unanswered.add(id);
+    else if (lane === "stream") {
       if (outcome === "rejected") counts.rejected += 1;
       else report("P1", `${id} at ${version} is invalid, but was accepted`);
     } else {
