@@ -24,11 +24,11 @@ export async function runFaults(
 ): Promise<void> {
   const startedAtMs = performance.now();
   const running: Promise<void>[] = [];
-  const cards = Object.entries(faults).flatMap(([kind, { weight }]) => new Array<string>(weight).fill(kind));
+  const deck = new Deck(random);
   for (let begun = 0; begun < options.count; ) {
     await sleep(random.between(pauseMs.min, pauseMs.max));
     if (options.signal.aborted) break;
-    const { kind, over } = draw(targets, random, cards);
+    const { kind, over } = deck.draw(targets);
     running.push(over);
     begun += 1;
     options.onFault({ kind, atMs: performance.now() - startedAtMs });
@@ -36,10 +36,31 @@ export async function runFaults(
   await Promise.all(running);
 }
 
-function draw(targets: Targets, random: SeededRandom, cards: readonly string[]) {
-  for (;;) {
-    const kind = random.pick(cards);
-    const over = faults[kind]?.begin(targets, random) ?? null;
-    if (over !== null) return { kind, over };
+/** Every kind of fault comes before any comes more often than its cards say; one that can't act now stays in the deck. */
+class Deck {
+  readonly #random: SeededRandom;
+  #cards: string[] = [];
+
+  constructor(random: SeededRandom) {
+    this.#random = random;
+  }
+
+  draw(targets: Targets): { kind: string; over: Promise<void> } {
+    for (let at = 0; ; at++) {
+      if (at >= this.#cards.length) this.#shuffleIn();
+      const kind = this.#cards[at] as string;
+      const over = faults[kind]?.begin(targets, this.#random) ?? null;
+      if (over === null) continue;
+      this.#cards.splice(at, 1);
+      return { kind, over };
+    }
+  }
+
+  /** A whole deck below what is left. */
+  #shuffleIn(): void {
+    const fresh = Object.entries(faults).flatMap(([kind, { cards }]) => new Array<string>(cards).fill(kind));
+    while (fresh.length > 0) {
+      this.#cards.push(...fresh.splice(this.#random.between(0, fresh.length - 1), 1));
+    }
   }
 }

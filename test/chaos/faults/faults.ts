@@ -29,45 +29,45 @@ type Fault = (targets: Targets, random: SeededRandom) => Promise<void> | null;
 const armedMsMax = 5_000;
 const workersMax = 3;
 
-/** Each with how often it is drawn. */
-export const faults: Readonly<Record<string, { readonly weight: number; readonly begin: Fault }>> = {
-  "kill producer": { weight: 4, begin: killing("producer") },
-  "kill embedding-worker": { weight: 6, begin: killing("embedding-worker") },
-  "kill indexer": { weight: 6, begin: killing("indexer") },
+/** Each with how many of its cards are in the deck that the schedule draws from: 52 in all. */
+export const faults: Readonly<Record<string, { readonly cards: number; readonly begin: Fault }>> = {
+  "kill producer": { cards: 3, begin: killing("producer") },
+  "kill embedding-worker": { cards: 4, begin: killing("embedding-worker") },
+  "kill indexer": { cards: 4, begin: killing("indexer") },
   "kill backfill": {
-    weight: 5,
+    cards: 4,
     begin: ({ backfills }) => (backfills.kill() ? Promise.resolve() : null),
   },
-  "freeze a service": { weight: 2, begin: freeze },
-  "add a worker": { weight: 3, begin: addWorker },
-  "drain a worker": { weight: 3, begin: removeWorker },
-  "kill kafka": { weight: 2, begin: killingServer("kafka") },
-  "kill redis": { weight: 3, begin: killingServer("redis") },
-  "kill postgres": { weight: 2, begin: killingServer("postgres") },
-  "stop postgres immediately": { weight: 2, begin: stopPostgres },
-  "reset before commit": { weight: 5, begin: strikingCommit("before_commit") },
-  "reset after commit": { weight: 5, begin: strikingCommit("after_commit") },
-  "reset connections": { weight: 5, begin: onLine((proxy) => instantly(() => proxy.reset())) },
+  "freeze a service": { cards: 2, begin: freeze },
+  "add a worker": { cards: 2, begin: addWorker },
+  "drain a worker": { cards: 2, begin: removeWorker },
+  "kill kafka": { cards: 2, begin: killingServer("kafka") },
+  "kill redis": { cards: 2, begin: killingServer("redis") },
+  "kill postgres": { cards: 2, begin: killingServer("postgres") },
+  "stop postgres immediately": { cards: 1, begin: stopPostgres },
+  "reset before commit": { cards: 4, begin: strikingCommit("before_commit") },
+  "reset after commit": { cards: 4, begin: strikingCommit("after_commit") },
+  "reset connections": { cards: 4, begin: onLine((proxy) => instantly(() => proxy.reset())) },
   "stall a line": {
-    weight: 4,
+    cards: 3,
     begin: onLine((proxy, random) => lasting(random.between(1_000, 5_000), (ms) => proxy.stall(ms))),
   },
   "half-open connections": {
-    weight: 3,
+    cards: 3,
     begin: onLine((proxy, random) => instantly(() => void proxy.halfOpen(() => random.next() < 0.3))),
   },
   "latency on a line": {
-    weight: 3,
+    cards: 2,
     begin: onLine((proxy, random) =>
       lasting(random.between(1_000, 4_000), (ms) => proxy.slow(random.between(20, 150), ms)),
     ),
   },
   "encoder stalls": {
-    weight: 3,
+    cards: 2,
     begin: ({ encoder }, random) => lasting(random.between(1_000, 5_000), (ms) => encoder.stall(ms)),
   },
   "encoder answers 503": {
-    weight: 2,
+    cards: 2,
     begin: ({ encoder }, random) => lasting(random.between(500, 3_000), (ms) => encoder.fail(ms)),
   },
 };

@@ -23,7 +23,7 @@ interface Link {
   readonly far: Socket;
   readonly inspector: Inspector;
   readonly closed: AbortController;
-  /** Both ends are open, and nothing gets through any more. */
+  /** Nothing gets through any more, not even that the other end has closed: as where a machine or a route vanished. */
   isDead: boolean;
 }
 
@@ -63,9 +63,9 @@ export class TcpProxy implements AsyncDisposable {
     return this.#links.size;
   }
 
-  /** Breaks every open connection: both ends see a reset. */
+  /** Breaks every connection that works: both ends see a reset. */
   reset(): void {
-    for (const link of this.#links) this.#break(link);
+    for (const link of this.#links) if (!link.isDead) this.#break(link);
   }
 
   /** Nothing gets through for a while; nothing is lost. */
@@ -78,7 +78,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#latency = { ms: latencyMs, untilMs: Date.now() + ms };
   }
 
-  /** Each open connection that `isChosen` stays open at both ends, and nothing comes through it ever again. */
+  /** Nothing comes through each connection that `isChosen` ever again; its client sees it open until it closes it itself. */
   halfOpen(isChosen: () => boolean): number {
     const chosen = [...this.#links].filter((link) => !link.isDead && isChosen());
     for (const link of chosen) link.isDead = true;
@@ -88,7 +88,7 @@ export class TcpProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
-    this.reset();
+    for (const link of this.#links) this.#break(link);
     await closed;
   }
 
@@ -102,10 +102,11 @@ export class TcpProxy implements AsyncDisposable {
     };
     near.setNoDelay(true);
     this.#links.add(link);
-    for (const socket of [near, link.far]) {
-      socket.on("error", () => {});
-      socket.on("close", () => this.#break(link));
-    }
+    for (const socket of [near, link.far]) socket.on("error", () => {});
+    near.on("close", () => this.#break(link));
+    link.far.on("close", () => {
+      if (!link.isDead) this.#break(link);
+    });
     void this.#pump(link, "up", near, link.far);
     void this.#pump(link, "down", link.far, near);
   }
@@ -121,7 +122,7 @@ export class TcpProxy implements AsyncDisposable {
       }
       if (!link.isDead) to.end();
     } catch {
-      this.#break(link);
+      if (!link.isDead || direction === "up") this.#break(link);
     }
   }
 
