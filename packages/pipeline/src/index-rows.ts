@@ -10,6 +10,7 @@ import { bisect } from "./bisect.ts";
 import { addOutcomes, countFailures, noOutcomes, type PipelineCounters } from "./counters.ts";
 import { deadLetterOf } from "./dead-letters.ts";
 import type { Histogram } from "./histogram.ts";
+import { newestOf } from "./newest.ts";
 import { asStage, laneOf } from "./stage.ts";
 
 export interface IndexPorts {
@@ -37,16 +38,20 @@ async function indexPacket(
   delivery: Delivery<"vectors">,
   signal: AbortSignal,
 ): Promise<void> {
-  const { collection, envelopes, chunk } = delivery.packet;
+  const { collection, chunk } = delivery.packet;
   const counters = ports.counters.stages.index;
-  counters.received += envelopes.length;
+  counters.received += delivery.packet.envelopes.length;
   const { clock = systemClock } = ports;
   const freshness = ports.counters.freshnessSeconds[laneOf(delivery.packet)];
-  let outcomes = noOutcomes;
+  // A log may deliver several versions of a record together, and a statement writes a row once.
+  const envelopes = newestOf(delivery.packet.envelopes, new Map());
+  let outcomes = addOutcomes(noOutcomes, { superseded: delivery.packet.envelopes.length - envelopes.length });
   const write = async (part: readonly VectorEnvelope[]) => {
     signal.throwIfAborted();
-    const whole = part.length === envelopes.length;
-    const written = await ports.store.writeRows(collection, part, whole ? chunk : null);
+    const isWhole = part.length === envelopes.length;
+    const ref =
+      isWhole && chunk !== null ? { ...chunk, settled: addOutcomes(chunk.settled, outcomes) } : null;
+    const written = await ports.store.writeRows(collection, part, ref);
     outcomes = addOutcomes(outcomes, countOf(written));
     observeFreshness(freshness, part, { written, nowMs: clock.nowMs() });
   };
