@@ -3,6 +3,7 @@ import type { Lane } from "@medley/core";
 import type { Outcomes } from "./evidence/checker.ts";
 import { verdictNow, verdictOnceDrained } from "./evidence/gather.ts";
 import { runFaults } from "./faults/fault-schedule.ts";
+import { Pace } from "./pace.ts";
 import { Backfills } from "./workload/backfills.ts";
 import { batchesOf, type Operation, operationsOf } from "./workload/operations.ts";
 import { SeededRandom } from "./workload/seeded-random.ts";
@@ -60,18 +61,18 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   using stop = new DisposableStack();
   const abort = stop.adopt(new AbortController(), (controller) => controller.abort());
   const { signal } = abort;
-  const progress = new Progress(options.faults);
+  const pace = new Pace({ operations: operations.length, faults: options.faults });
   const backfills = new Backfills({ ...world, signal });
   const urls = () => world.fleet.of("producer").map(({ url }) => url);
   const sender = new StreamSender({ urls, journal: world.journal, random: random.fork(), signal });
   const counts: Record<string, number> = {};
-  const load = runWorkload({ operations, random: random.fork(), sender, backfills, progress });
+  const load = runWorkload({ operations, random: random.fork(), sender, backfills, pace });
   const faults = runFaults({ ...world, backfills, freezeMs }, random.fork(), {
     count: options.faults,
+    pace,
     signal,
     onFault: ({ kind, atMs }) => {
       counts[kind] = (counts[kind] ?? 0) + 1;
-      progress.step();
       options.onEvent?.(`${(atMs / 1_000).toFixed(1)} s ${kind}`);
     },
   });
@@ -115,37 +116,15 @@ export async function startFleet({ fleet }: World): Promise<void> {
   await Promise.all(fleet.members.map((member) => member.ready()));
 }
 
-/** How far the faults are: the workload keeps in step with them, so that each meets records on their way. */
-class Progress {
-  readonly #steps: number;
-  #done = 0;
-  #waiting = Promise.withResolvers<void>();
-
-  constructor(steps: number) {
-    this.#steps = steps;
-  }
-
-  step(): void {
-    this.#done += 1;
-    this.#waiting.resolve();
-    this.#waiting = Promise.withResolvers();
-  }
-
-  /** Resolves when `share` of the faults have begun. */
-  async reached(share: number): Promise<void> {
-    while (this.#done < Math.floor(share * this.#steps)) await this.#waiting.promise;
-  }
-}
-
 interface Workload {
   readonly operations: readonly Operation[];
   readonly random: SeededRandom;
   readonly sender: StreamSender;
   readonly backfills: Backfills;
-  readonly progress: Progress;
+  readonly pace: Pace;
 }
 
-async function runWorkload({ operations, random, sender, backfills, progress }: Workload): Promise<void> {
+async function runWorkload({ operations, random, sender, backfills, pace }: Workload): Promise<void> {
   const of = (lane: Lane) => operations.filter((operation) => operation.lane === lane);
   const batches = batchesOf(of("stream"), random, streamBatch);
   const files = batchesOf(of("backfill"), random, backfillFile);
@@ -158,8 +137,10 @@ async function runWorkload({ operations, random, sender, backfills, progress }: 
     const hand = async () => {
       while (next < parts.length) {
         const at = next++;
-        await progress.reached(at / parts.length);
-        await act(parts[at] as readonly Operation[]);
+        const part = parts[at] as readonly Operation[];
+        await pace.workMayGoOn(at / parts.length);
+        await act(part);
+        pace.workDone(part.length);
       }
     };
     await Promise.all(Array.from({ length: hands }, hand));

@@ -108,6 +108,8 @@ function environmentOf(
     MEDLEY_DATABASE_URL: `postgres://postgres@127.0.0.1:${postgres.port}/${database}`,
     MEDLEY_CONFIG: "medley.config.json",
     MEDLEY_MODEL_THREADS: "1",
+    // Little may wait, so that the drain at the end takes about as long on any machine.
+    MEDLEY_BACKLOG_PACKETS_MAX: "20",
     MALLOC_TRIM_THRESHOLD_: "1048576",
     MEDLEY_LANE_PREFIX: `chaos-${randomBytes(4).toString("hex")}`,
     ...(used.includes("kafka") ? { MEDLEY_KAFKA_BROKERS: `127.0.0.1:${kafka.port}` } : {}),

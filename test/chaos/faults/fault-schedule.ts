@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Pace } from "../pace.ts";
 import type { SeededRandom } from "../workload/seeded-random.ts";
 import { faults, type Targets } from "./faults.ts";
 
@@ -18,6 +19,7 @@ export async function runFaults(
   random: SeededRandom,
   options: {
     readonly count: number;
+    readonly pace: Pace;
     readonly onFault: (entry: FaultLogEntry) => void;
     readonly signal: AbortSignal;
   },
@@ -27,10 +29,12 @@ export async function runFaults(
   const deck = new Deck(random);
   for (let begun = 0; begun < options.count; ) {
     await sleep(random.between(pauseMs.min, pauseMs.max));
+    await options.pace.faultMayCome();
     if (options.signal.aborted) break;
     const { kind, over } = deck.draw(targets);
     running.push(over);
     begun += 1;
+    options.pace.faultCame();
     options.onFault({ kind, atMs: performance.now() - startedAtMs });
   }
   await Promise.all(running);
