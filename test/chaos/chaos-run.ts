@@ -44,7 +44,7 @@ export interface ChaosResult {
 
 export const drainSecondsMax = 60;
 // Longer than the lease of a packet in a queue, and than the session of a log's consumer.
-const freezeMs = 9_000;
+const freezeMs = 12_000;
 const streamBatch = { min: 1, max: 60 };
 const streamSenders = 4;
 const backfillFile = { min: 300, max: 900 };
@@ -131,7 +131,7 @@ async function runWorkload({ operations, random, sender, backfills, pace }: Work
   const inStep = async (
     parts: readonly (readonly Operation[])[],
     hands: number,
-    act: (part: readonly Operation[]) => Promise<void>,
+    act: (part: readonly Operation[]) => Promise<unknown>,
   ) => {
     let next = 0;
     const hand = async () => {

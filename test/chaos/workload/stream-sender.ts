@@ -22,7 +22,8 @@ const pauseMsMax = 500;
 
 /**
  * Sends batches over HTTP until each is answered: what was accepted and what was rejected goes into the journal. Without
- * an answer, or with 429 or 5xx, the same batch is sent again: to the same effect, since its versions are its own.
+ * an answer, or with 429 or 5xx, the same batch is sent again, when the answer asks for it (`retry-after`): to the same
+ * effect, since its versions are its own.
  */
 export class StreamSender {
   readonly #options: StreamSenderOptions;
@@ -33,41 +34,45 @@ export class StreamSender {
     this.#options = options;
   }
 
-  async send(batch: readonly Operation[]): Promise<void> {
-    const { journal, signal, random } = this.#options;
+  /** Resolves when the batch is answered: true; or after `signal` aborts, with false. */
+  async send(batch: readonly Operation[]): Promise<boolean> {
+    const { journal, signal } = this.#options;
     journal.sent(batch);
     const body = JSON.stringify(batch.map(recordOf));
     while (!signal.aborted) {
       const answer = await this.#post(body);
-      if (answer !== null) {
+      if ("accepted" in answer) {
         const rejected = new Set(answer.rejected.map(({ index }) => index));
         journal.rejected(batch.filter((_, index) => rejected.has(index)));
         journal.accepted(batch.filter((_, index) => !rejected.has(index)));
-        return;
+        return true;
       }
-      await sleep(random.between(pauseMsMax / 5, pauseMsMax));
+      await sleep(answer.againInMs);
     }
+    return false;
   }
 
-  /** Null: try again. */
-  async #post(body: string): Promise<RecordsAnswer | null> {
-    const { urls, random, signal } = this.#options;
+  async #post(body: string): Promise<RecordsAnswer | { againInMs: number }> {
+    const { urls, random } = this.#options;
+    const pauseMs = random.between(pauseMsMax / 5, pauseMsMax);
     try {
       const response = await fetch(`${random.pick(urls())}/v1/collections/${collectionName}/records`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(requestMsMax)]),
+        signal: AbortSignal.timeout(requestMsMax),
       });
       const text = await response.text();
       this.#count(String(response.status));
-      const isAnswer = [202, 207, 422].includes(response.status);
-      if (!isAnswer && response.status < 429) throw new UnexpectedAnswer(response.status, text);
-      return isAnswer ? (JSON.parse(text) as RecordsAnswer) : null;
+      if ([202, 207, 422].includes(response.status)) return JSON.parse(text) as RecordsAnswer;
+      if (response.status < 429) throw new UnexpectedAnswer(response.status, text);
+      const retryAfterSeconds = Number(response.headers.get("retry-after"));
+      if (response.status === 429 && !(retryAfterSeconds > 0)) this.#count("429 without retry-after");
+      return { againInMs: retryAfterSeconds * 1_000 + pauseMs };
     } catch (error) {
       if (error instanceof UnexpectedAnswer) throw error;
       this.#count("none");
-      return null;
+      return { againInMs: pauseMs };
     }
   }
 
