@@ -47,6 +47,8 @@ export const drainSecondsMax = 60;
 const freezeMs = 12_000;
 const streamBatch = { min: 1, max: 60 };
 const streamSenders = 4;
+/** An impatient client, or a producer's caution after an outage would be most of the run. */
+const retryAfterMsMax = 1_000;
 const backfillFile = { min: 300, max: 900 };
 /** What a quiet system must not do: write more. */
 const quietMs = 2_000;
@@ -64,7 +66,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const pace = new Pace({ operations: operations.length, faults: options.faults });
   const backfills = new Backfills({ ...world, signal });
   const urls = () => world.fleet.of("producer").map(({ url }) => url);
-  const sender = new StreamSender({ urls, journal: world.journal, random: random.fork(), signal });
+  const sender = new StreamSender({ ...world, urls, random: random.fork(), signal, retryAfterMsMax });
   const counts: Record<string, number> = {};
   const load = runWorkload({ operations, random: random.fork(), sender, backfills, pace });
   const faults = runFaults({ ...world, backfills, freezeMs }, random.fork(), {

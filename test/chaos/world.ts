@@ -110,6 +110,8 @@ function environmentOf(
     MEDLEY_MODEL_THREADS: "1",
     // Little may wait, so that the drain at the end takes about as long on any machine.
     MEDLEY_BACKLOG_PACKETS_MAX: "20",
+    // So that a half-open connection is given up within 15 s.
+    MEDLEY_DATABASE_STATEMENT_MS_MAX: "10000",
     MALLOC_TRIM_THRESHOLD_: "1048576",
     MEDLEY_LANE_PREFIX: `chaos-${randomBytes(4).toString("hex")}`,
     ...(used.includes("kafka") ? { MEDLEY_KAFKA_BROKERS: `127.0.0.1:${kafka.port}` } : {}),

@@ -10,11 +10,13 @@ export interface StreamSenderOptions {
   readonly journal: Journal;
   readonly random: SeededRandom;
   readonly signal: AbortSignal;
+  /** What an answer asks to wait is waited, up to this. Default: all of it. */
+  readonly retryAfterMsMax?: number;
 }
 
 interface RecordsAnswer {
   readonly accepted: number;
-  readonly rejected: readonly { readonly index: number }[];
+  readonly rejected: readonly { readonly index: number; readonly code: string }[];
 }
 
 const requestMsMax = 10_000;
@@ -38,22 +40,22 @@ export class StreamSender {
   async send(batch: readonly Operation[]): Promise<boolean> {
     const { journal, signal } = this.#options;
     journal.sent(batch);
-    const body = JSON.stringify(batch.map(recordOf));
+    let open = batch;
     while (!signal.aborted) {
-      const answer = await this.#post(body);
+      const answer = await this.#post(JSON.stringify(open.map(recordOf)));
       if ("accepted" in answer) {
-        const rejected = new Set(answer.rejected.map(({ index }) => index));
-        journal.rejected(batch.filter((_, index) => rejected.has(index)));
-        journal.accepted(batch.filter((_, index) => !rejected.has(index)));
-        return true;
-      }
-      await sleep(answer.againInMs);
+        const codes = new Map(answer.rejected.map(({ index, code }) => [index, code]));
+        journal.rejected(open.filter((_, index) => isRefusal(codes.get(index))));
+        journal.accepted(open.filter((_, index) => !codes.has(index)));
+        open = open.filter((_, index) => codes.has(index) && !isRefusal(codes.get(index)));
+        if (open.length === 0) return true;
+      } else await sleep(answer.againInMs);
     }
     return false;
   }
 
   async #post(body: string): Promise<RecordsAnswer | { againInMs: number }> {
-    const { urls, random } = this.#options;
+    const { urls, random, retryAfterMsMax = Number.POSITIVE_INFINITY } = this.#options;
     const pauseMs = random.between(pauseMsMax / 5, pauseMsMax);
     try {
       const response = await fetch(`${random.pick(urls())}/v1/collections/${collectionName}/records`, {
@@ -68,7 +70,7 @@ export class StreamSender {
       if (response.status < 429) throw new UnexpectedAnswer(response.status, text);
       const retryAfterSeconds = Number(response.headers.get("retry-after"));
       if (response.status === 429 && !(retryAfterSeconds > 0)) this.#count("429 without retry-after");
-      return { againInMs: retryAfterSeconds * 1_000 + pauseMs };
+      return { againInMs: Math.min(retryAfterSeconds * 1_000, retryAfterMsMax) + pauseMs };
     } catch (error) {
       if (error instanceof UnexpectedAnswer) throw error;
       this.#count("none");
@@ -79,6 +81,11 @@ export class StreamSender {
   #count(status: string): void {
     this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
   }
+}
+
+/** Of a record for what it holds; other codes mean that the queue did not take it. */
+function isRefusal(code: string | undefined): boolean {
+  return code === "record_invalid" || code === "body_malformed";
 }
 
 class UnexpectedAnswer extends Error {

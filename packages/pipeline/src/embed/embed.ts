@@ -13,8 +13,8 @@ import {
 import type { CollectionEncoders } from "../collection-encoders.ts";
 import { addOutcomes, countFailures, type PipelineCounters } from "../counters.ts";
 import { deadLetterOf } from "../dead-letters.ts";
-import { asStage } from "../stage.ts";
 import { newestOf } from "../newest.ts";
+import { asStage } from "../stage.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
 import { segmentHash, segmentInput } from "./segment-input.ts";
 
