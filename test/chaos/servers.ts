@@ -19,6 +19,7 @@ export interface Servers extends AsyncDisposable {
 }
 
 const run = promisify(execFile);
+const startTriesMax = 10;
 const script = join(import.meta.dirname, "../../infra/services.sh");
 
 /**
@@ -59,7 +60,18 @@ export async function startServers(options: {
       process.kill(pid, "SIGQUIT");
       while (isAlive(pid)) await sleep(20);
     },
-    start: async (name) => void (await call("start-one", name)),
+    start: async (name) => {
+      // What is left of a killed Postgres keeps its folder locked for a moment.
+      for (let tries = 1; ; tries++) {
+        try {
+          await call("start-one", name);
+          return;
+        } catch (error) {
+          if (tries === startTriesMax) throw error;
+          await sleep(500);
+        }
+      }
+    },
     [Symbol.asyncDispose]: async () => void (await call("stop")),
   };
 }

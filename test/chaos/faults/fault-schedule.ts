@@ -25,19 +25,21 @@ export async function runFaults(
   },
 ): Promise<void> {
   const startedAtMs = performance.now();
-  const running: Promise<void>[] = [];
+  const running: Promise<unknown>[] = [];
+  const failures: unknown[] = [];
   const deck = new Deck(random);
   for (let begun = 0; begun < options.count; ) {
     await sleep(random.between(pauseMs.min, pauseMs.max));
     await options.pace.faultMayCome();
     if (options.signal.aborted) break;
     const { kind, over } = deck.draw(targets);
-    running.push(over);
+    running.push(over.catch((error) => failures.push(error)));
     begun += 1;
     options.pace.faultCame();
     options.onFault({ kind, atMs: performance.now() - startedAtMs });
   }
   await Promise.all(running);
+  if (failures.length > 0) throw new AggregateError(failures, "faults that could not be made good");
 }
 
 /** Every kind of fault comes before any comes more often than its cards say; one that can't act now stays in the deck. */
