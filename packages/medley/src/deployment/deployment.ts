@@ -83,6 +83,8 @@ export interface Fault {
 
 // Of the store: longer than a count of many rows takes, shorter than a system needs to notice that the other side is gone.
 const queryMsMax = 60_000;
+// Where the server ends statements by itself: how long its word may take to come.
+const answerMsMax = 5_000;
 // Of `close`, where the stages were not stopped before.
 const drainMs = 10_000;
 const settledPollMs = 20;
@@ -222,7 +224,7 @@ function openStorePool({ settings, role }: DeploymentOptions, { kind, connection
     connectionString,
     connectionsMax: databaseConnectionsMax,
     applicationName,
-    queryMsMax: Math.max(queryMsMax, 2 * (databaseStatementMsMax ?? 0)),
+    queryMsMax: databaseStatementMsMax === null ? queryMsMax : databaseStatementMsMax + answerMsMax,
     statementMsMax: databaseStatementMsMax,
     lockMsMax: databaseLockMsMax,
   });
