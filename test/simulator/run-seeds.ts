@@ -24,6 +24,7 @@ export async function runSeeds(
     const workerData: SeedsTask = { first: first + thread, last, stride: threads, failuresMax: 3 };
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
     try {
+      // Rejects where the worker throws.
       const [done] = await once(worker, "message");
       return done as SeedsDone;
     } finally {

@@ -37,9 +37,12 @@ export interface RunsOfStore {
   advanceRun(runId: string, chunksSent: number): Promise<void>;
 }
 
+/** Who is told of what is committed. */
+export type StoreJudge = Pick<Judge, "wrote" | "lettered" | "chunkDone">;
+
 export interface StoreOptions {
   readonly world: World;
-  readonly judge: Judge;
+  readonly judge: StoreJudge;
   /** From one row lock of a statement to the next, where others come in between. */
   readonly lockMs: number;
   readonly rules: StoreRules;
@@ -55,7 +58,7 @@ export class SimulatedStore implements Server {
   readonly name = "store";
   downUntilMs = 0;
   readonly #world: World;
-  readonly #judge: Judge;
+  readonly #judge: StoreJudge;
   readonly #rules: StoreRules;
   readonly #lockMs: number;
   readonly #locks = new RowLocks();

@@ -105,6 +105,7 @@ class KafkaTransport implements Transport {
       compresses: true,
       sendTimeoutMs: options.sendTimeoutMs,
       timers: options.timers,
+      random: options.random,
     });
     this.#lags = { records: this.#lagOf("records"), vectors: this.#lagOf("vectors") };
   }

@@ -65,6 +65,7 @@ export class FlightWriter implements TopicWriter {
   readonly #client: KafkaClient;
   readonly #sendTimeoutMs: number;
   readonly #timers: Timers;
+  readonly #random: () => number;
   readonly #compresses: boolean;
   readonly #unsent: Unsent[] = [];
   #unsentBytes = 0;
@@ -74,13 +75,19 @@ export class FlightWriter implements TopicWriter {
 
   constructor(
     client: KafkaClient,
-    options: ProducerOptions & { sendTimeoutMs?: number | undefined; timers?: Timers | undefined },
+    options: ProducerOptions & {
+      sendTimeoutMs?: number | undefined;
+      timers?: Timers | undefined;
+      /** From 0 to 1; spreads retries. */
+      random?: (() => number) | undefined;
+    },
   ) {
-    const { compresses, sendTimeoutMs = 30_000, timers = systemTimers } = options;
+    const { compresses, sendTimeoutMs = 30_000, timers = systemTimers, random = Math.random } = options;
     this.#client = client;
     this.#compresses = compresses;
     this.#sendTimeoutMs = sendTimeoutMs;
     this.#timers = timers;
+    this.#random = random;
   }
 
   /** At once, or not at all. */
@@ -195,7 +202,7 @@ export class FlightWriter implements TopicWriter {
       try {
         return await this.#client.openProducer({ compresses: this.#compresses });
       } catch (error) {
-        const pauseMs = Math.min(backoffMs(failures), openPauseMsMax);
+        const pauseMs = Math.min(backoffMs(failures, this.#random), openPauseMsMax);
         if (this.#closed !== null || this.#timers.nowMs() + pauseMs > endsAtMs) throw error;
         await new Promise<void>((resolve) => this.#timers.after(pauseMs, resolve));
       }
