@@ -121,6 +121,22 @@ test("freshness is the time from acceptance to the row, of the records that have
   expect([stream.count, stream.sum, backfill.count, backfill.sum]).toEqual([2, 2, 1, 30]);
 });
 
+test("a dead letter that can't be kept fails its packet and leaves its chunk open; the next delivery keeps it", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  const keep = store.addDeadLetters.bind(store);
+  const envelopes = packetOf(4, [1]);
+  store.addDeadLetters = () => Promise.reject(new Error("away"));
+  const first = indexRows({ store, counters }, delivery(envelopes, { chunk: chunkOf() }), signal);
+  await expect(first).rejects.toThrow("away");
+  expect(store.chunks.size).toBe(0);
+  store.addDeadLetters = keep;
+  const traced = envelopes.map((envelope) => ({ ...envelope, trace: "00-aa-bb-01" }));
+  await indexRows({ store, counters }, delivery(traced, { chunk: chunkOf(), attempt: 2 }), signal);
+  expect([...store.letters.values()]).toMatchObject([{ recordId: "n1", attempt: 2, trace: "00-aa-bb-01" }]);
+  expect(store.chunks.get("run-0")).toEqual({ indexed: 3, tombstoned: 0, superseded: 0, deadLetters: 1 });
+});
+
 test("of an id's versions delivered together the newest is written, the others are superseded", async () => {
   const store = new MemoryStore();
   const counters = pipelineCounters();

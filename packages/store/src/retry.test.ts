@@ -56,6 +56,8 @@ test("a fault that does not pass is store_unavailable once the time is up", asyn
 test.for([
   ["22021", "record_invalid"],
   ["22003", "record_invalid"],
+  ["23505", "record_invalid"],
+  ["23514", "record_invalid"],
   ["54000", "record_invalid"],
   ["42P01", "schema_behind"],
   ["42703", "schema_behind"],
@@ -70,7 +72,7 @@ test.for([
 });
 
 test("what is not known is passed on as it is, at once", async () => {
-  for (const error of [refusal("23505"), new TypeError("a bug"), new MedleyError("query_invalid", "no")]) {
+  for (const error of [refusal("XX000"), new TypeError("a bug"), new MedleyError("query_invalid", "no")]) {
     const { operation, tries } = failing([error]);
     await expect(withRetry(operation)).rejects.toBe(error);
     expect(tries()).toBe(1);

@@ -88,8 +88,9 @@ export function faultOf(error: unknown): unknown {
 function translated(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const state = error.code ?? "";
-  // Data exceptions and program limits (a row that fits no page): the same every time.
-  if (state.startsWith("22") || state.startsWith("54")) {
+  // Data exceptions, constraints that an administrator has added, and program limits (a row that fits no page): the same
+  // every time.
+  if (/^(22|23|54)/.test(state)) {
     return new MedleyError("record_invalid", `Postgres refuses a value: ${error.message}`, { cause: error });
   }
   // Not tried again here: it has taken its time already.

@@ -43,6 +43,7 @@ import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
 import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
+import { openDeadLetterTopic } from "./dead-letter-topic.ts";
 import { openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
 import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
@@ -82,6 +83,8 @@ export interface Fault {
 
 // Of the store: longer than a count of many rows takes, shorter than a system needs to notice that the other side is gone.
 const queryMsMax = 60_000;
+// Where the server ends statements by itself: how long its word may take to come.
+const answerMsMax = 5_000;
 // Of `close`, where the stages were not stopped before.
 const drainMs = 10_000;
 const settledPollMs = 20;
@@ -221,7 +224,7 @@ function openStorePool({ settings, role }: DeploymentOptions, { kind, connection
     connectionString,
     connectionsMax: databaseConnectionsMax,
     applicationName,
-    queryMsMax: Math.max(queryMsMax, 2 * (databaseStatementMsMax ?? 0)),
+    queryMsMax: databaseStatementMsMax === null ? queryMsMax : databaseStatementMsMax + answerMsMax,
     statementMsMax: databaseStatementMsMax,
     lockMsMax: databaseLockMsMax,
   });
@@ -264,7 +267,12 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     await migrate(pool, [...collections.values()]);
     await migrateBullmq(connectionString);
   }
-  const store = await openPostgresStore({ pool, collections: [...collections.values()] });
+  const topic = openDeadLetterTopic(settings.kafka, resources);
+  const store = await openPostgresStore({
+    pool,
+    collections: [...collections.values()],
+    ...(topic === null ? {} : { beforeDeadLetters: (letters) => topic.send(letters) }),
+  });
   const warning = database.kind === "server" ? pgvectorWarning(store.pgvector) : null;
   if (warning !== null) onFault({ part: "database", message: warning });
   const lanes = await openLanes({

@@ -176,6 +176,27 @@ test.for(["bad", "nan"])(
   },
 );
 
+test("a dead letter that can't be kept fails its packet: nothing goes on without it, and the next delivery keeps it", async () => {
+  const keep = store.addDeadLetters.bind(store);
+  const kept = Promise.withResolvers<void>();
+  const chunk = { runId: "run", chunk: 0, settled: noOutcomes };
+  const envelopes = [upsert("a", 1, { title: "bad" }), upsert("b", 1, { title: "good" })];
+  store.addDeadLetters = () => Promise.reject(new Error("away"));
+  await expect(run(envelopes, { chunk })).rejects.toThrow("away");
+  expect(transport.sent).toEqual([]);
+  store.addDeadLetters = (letters) => kept.promise.then(() => keep(letters));
+  let acknowledged = false;
+  const delivered = run(envelopes, { chunk, attempt: 2 }).then(() => {
+    acknowledged = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([acknowledged, transport.sent]).toEqual([false, []]);
+  kept.resolve();
+  await delivered;
+  expect([...store.letters.values()]).toMatchObject([{ recordId: "a", attempt: 2 }]);
+  expect(transport.vectors.map(({ id }) => id)).toEqual(["b"]);
+});
+
 test("an encoder that is unavailable fails the whole packet, to be tried again: nothing sent, no dead letter", async () => {
   opened.body.unavailable = true;
   const run1 = run([upsert("a", 1, { title: "one", body: "two" }), upsert("b", 1, { title: "one" })]);

@@ -60,6 +60,9 @@ class PostgresBackend implements BullmqBackend {
       onConnect: (client) => client.query("set search_path to bullmq, public") as unknown as undefined,
     });
     this.#pool.on("error", (error) => this.#onFault(error));
+    // BullMQ's transactions take a client of the pool: one whose connection breaks between two statements, when nobody
+    // waits for an answer, would end the process. The next statement fails, and says why.
+    this.#pool.on("connect", (client) => client.on("error", () => {}));
   }
 
   openLane(channel: Channel): BullmqLane {
