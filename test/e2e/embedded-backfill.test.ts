@@ -162,6 +162,15 @@ test("bad lines are dead letters named by file and line; shown, mended and repla
   const shown = await workplace.runJson(["dead-letters", "show", String(cheap?.deadLetterId)]);
   expect(JSON.parse(shown.data.record)).toMatchObject({ id: "p1", price: "cheap" });
 
+  const where = ["--where", '{"source": {"like": "e.csv%"}, "code": {"ne": "record_invalid"}}'];
+  expect((await workplace.runJson(["dead-letters", "list", ...where])).data).toMatchObject([
+    { source: "e.csv:5", attempt: 1, version: expect.any(String) },
+  ]);
+  expect(await workplace.runJson(["dead-letters", "replay", "--dry-run", ...where])).toMatchObject({
+    exitCode: 0,
+    data: { found: 1, replayed: 0, kinds: [{ collection: "letters", code: "body_malformed", count: 1 }] },
+  });
+
   const refused = await workplace.runJson(["dead-letters", "replay", String(cheap?.deadLetterId)]);
   expect(refused).toMatchObject({
     exitCode: 4,

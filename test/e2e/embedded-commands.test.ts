@@ -88,6 +88,11 @@ test.for([
   [["search", "places", "--price", "soon"], "[query_invalid]"],
   [["backfill"], "[usage]"],
   [["dead-letters", "replay", "--record", "{}"], "[usage]"],
+  [["dead-letters", "replay", "1", "--code", "record_invalid"], "[usage]"],
+  [["dead-letters", "replay", "--rate", "0"], "--rate"],
+  [["dead-letters", "list", "--where", "{code: 1}"], "is not JSON"],
+  [["dead-letters", "list", "--where", '{"cod": "record_invalid"}'], 'did you mean "code"'],
+  [["dead-letters", "replay", "--where", '{"createdAt": {"gte": "soon"}}'], "createdAt.gte must be a time"],
 ] as const)("used wrongly ends with 2 and says so on stderr: %s", async ([args, said]) => {
   const { code, stdout, stderr } = await workplace.run(args);
   expect([code, stdout]).toEqual([2, ""]);

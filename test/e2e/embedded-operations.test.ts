@@ -75,6 +75,27 @@ test("what is not done within the grace goes back to the lane, and is done by th
   expect(await until(rows, (live) => live === 1)).toBe(1);
 });
 
+test("medley token makes one that the server takes for what it is for, and for nothing else", async () => {
+  await using endpoint = await EmbeddingsEndpoint.open();
+  await using workplace = new Workplace(endpoint.config);
+  const made = await workplace.runJson(["token", "shop", "--scope", "ingest", "-c", "notes"]);
+  const { token, entry } = made.data;
+  const up = await workplace.up({ NOTES_KEY: "k", MEDLEY_TOKENS: JSON.stringify([entry]) });
+  const headers = { authorization: `Bearer ${token}` };
+  const seen = [
+    (await send(up, { id: "a" }, headers)).status,
+    (await send(up, { id: "a" })).status,
+    (await fetch(`${up.httpUrl}/v1/status`, { headers })).status,
+  ];
+  expect(seen).toEqual([202, 401, 403]);
+  const unknown = await workplace.runJson(["up"], {
+    environment: { MEDLEY_TOKENS: JSON.stringify([{ ...entry, collections: ["notse"] }]) },
+  });
+  expect(unknown.error).toMatchObject({ code: "usage", message: expect.stringContaining('"notse"') });
+  expect((await workplace.runJson(["token", "shop"])).exitCode).toBe(2);
+  expect((await workplace.runJson(["token", "shop", "--scope", "all"])).exitCode).toBe(2);
+});
+
 test("a second signal ends it at once", async () => {
   await using endpoint = await EmbeddingsEndpoint.open();
   await using workplace = new Workplace(endpoint.config);
@@ -96,6 +117,7 @@ const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 describe("a deployment that is watched", () => {
   let collector: OtlpCollector;
+  let workplace: Workplace;
   let up: Running;
   const opened = new AsyncDisposableStack();
   const authorization = `Bearer ${secret}-token`;
@@ -104,7 +126,7 @@ describe("a deployment that is watched", () => {
   beforeAll(async () => {
     collector = opened.use(await OtlpCollector.open());
     const endpoint = opened.use(await EmbeddingsEndpoint.open());
-    const workplace = opened.use(new Workplace(endpoint.config));
+    workplace = opened.use(new Workplace(endpoint.config));
     up = await workplace.up({
       ...collector.environment,
       NOTES_KEY: `${secret}-key`,
@@ -163,6 +185,43 @@ describe("a deployment that is watched", () => {
     }
     const documented = namesIn("docs/OPERATIONS.md");
     expect([...there].filter((name) => name.startsWith("medley_") && !documented.includes(name))).toEqual([]);
+  });
+
+  test("medley status asks a running service, with its token", async () => {
+    const asked = (token?: string) =>
+      workplace.runJson(["status", "--url", up.httpUrl], {
+        environment: token === undefined ? {} : { MEDLEY_TOKEN: token },
+      });
+    const { exitCode, data } = await asked(`${secret}-token`);
+    expect([exitCode, data.collections[0].collection, data.freshness.stream.records]).toEqual([
+      ...[0, "notes", expect.any(Number)],
+    ]);
+    expect((await asked()).error).toMatchObject({ code: "unauthorized" });
+    expect((await workplace.runJson(["status", "--url", "http://127.0.0.1:1"])).error).toMatchObject({
+      code: "service_unavailable",
+    });
+    expect((await workplace.runJson(["status", "--url", "nowhere"])).exitCode).toBe(2);
+  });
+
+  test("medley top prints an object a look until it is asked to end; where a service is away it says so and goes on", async () => {
+    const args = ["--json", "top", "--interval", "0.2", "--url", up.httpUrl, "--url", "http://127.0.0.1:1"];
+    const top = workplace.start(args, { environment: { MEDLEY_TOKEN: `${secret}-token` } });
+    const lines = () => top.stdout.split("\n").slice(0, -1);
+    await until(
+      async () => lines().length,
+      (looks) => looks >= 3,
+    );
+    top.kill("SIGINT");
+    expect((await top.ended).code).toBe(0);
+    const [first, second] = lines().map((line) => JSON.parse(line));
+    expect(first).toMatchObject({ schemaVersion: 1, intervalSeconds: null });
+    expect(second).toMatchObject({
+      intervalSeconds: expect.any(Number),
+      lanes: [{ channel: "records" }, { channel: "vectors" }],
+      collections: [{ collection: "notes", writesPerSecond: expect.any(Number) }],
+      services: [{ role: "medley", recordsPerSecond: { index: expect.any(Number) } }, { role: null }],
+      faults: [{ part: "http://127.0.0.1:1", code: "service_unavailable" }],
+    });
   });
 
   // Last: it ends the deployment.

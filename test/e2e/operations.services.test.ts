@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { EmbeddingsEndpoint } from "./embeddings-endpoint.fixture.ts";
 import { jsonLines, until, Workplace } from "./medley.fixture.ts";
 import { type CollectedSpan, OtlpCollector } from "./otlp-collector.fixture.ts";
-import { OwnDatabase, ServiceProcesses } from "./service-process.fixture.ts";
+import { OwnDatabase, type ServiceProcess, ServiceProcesses } from "./service-process.fixture.ts";
 
 const traceIdOf = (n: number) => `0af7651916cd43dd8448eb211c8031${String(n).padStart(2, "0")}`;
 
@@ -67,5 +67,58 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("operations (needs DATAB
     expect([sent?.service, sent?.parentSpanId]).toEqual(["medley-command", ""]);
     const after = backfilled.filter(({ name }) => name !== "send");
     expect(after.map(({ parentSpanId }) => parentSpanId)).toEqual([sent?.spanId, sent?.spanId]);
+  });
+
+  test("while Postgres cuts every connection services tell of it without what records and addresses hold, and finish", async () => {
+    const secret = "canary7f3a9";
+    await using endpoint = await EmbeddingsEndpoint.open();
+    await using workplace = new Workplace(endpoint.config);
+    await using database = await OwnDatabase.create();
+    const url = new URL(database.url);
+    url.password ||= secret;
+    const environment = { MEDLEY_DATABASE_URL: url.href, NOTES_KEY: secret, MEDLEY_LOG_LEVEL: "trace" };
+    await workplace.runJson(["migrate"], { environment });
+    await using services = new ServiceProcesses(workplace, environment);
+    const running = await Promise.all(
+      (["producer", "embedding-worker", "indexer"] as const).map((name) => services.start(name)),
+    );
+    const [producer] = running as [ServiceProcess];
+    const path = `${producer.url}/v1/collections/notes/records`;
+    const send = (n: number) =>
+      fetch(path, {
+        method: "POST",
+        body: JSON.stringify({ id: `${secret}-${n}`, about: `${secret} ${n}` }),
+        headers: { "content-type": "application/json" },
+      });
+    endpoint.hold();
+    expect((await send(0)).status).toBe(202);
+    await until(
+      async () => endpoint.requests,
+      (requests) => requests === 1,
+    );
+    expect(await database.cutConnections()).toBeGreaterThan(3);
+    // Accepted or refused for the moment; a client that is told so sends it again.
+    for (let n = 1; n <= 20; n += 1) {
+      if (n % 5 === 0) await database.cutConnections();
+      const { status } = await until(
+        () => send(n),
+        (answer) => answer.status === 202 || answer.headers.has("retry-after"),
+      );
+      if (status !== 202) n -= 1;
+    }
+    endpoint.release();
+    const rows = async () => {
+      const { data } = await workplace.runJson(["status"], { environment });
+      return data.collections[0].rowsLive as number;
+    };
+    expect(await until(rows, (live) => live === 21)).toBe(21);
+    const metrics = await Promise.all(
+      running.map(({ url: at }) => fetch(`${at}/metrics`).then((it) => it.text())),
+    );
+    const faults = metrics.map((text) => Number(/medley_faults_total\{part="queue"\} (\d+)/.exec(text)?.[1]));
+    expect(Math.max(...faults)).toBeGreaterThan(0);
+    for (const { name, log } of running) expect([name, log().includes(secret)]).toEqual([name, false]);
+    expect(metrics.join("\n")).not.toContain(secret);
+    expect(running.map(({ log }) => log()).join("")).toContain('"part":"queue"');
   });
 });

@@ -34,14 +34,22 @@ export class OwnDatabase implements AsyncDisposable {
     return url.href;
   }
 
-  async #run(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#serverUrl });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
+  /** As a server that restarts does to its clients. Returns how many connections there were. */
+  async cutConnections(): Promise<number> {
+    return this.#run(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${this.#name}'`,
+    );
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#run(`drop database if exists ${this.#name} with (force)`);
+  async #run(sql: string): Promise<number> {
+    const client = new pg.Client({ connectionString: this.#serverUrl });
+    await client.connect();
+    const { rowCount } = await client.query(sql).finally(() => client.end());
+    return rowCount ?? 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#run(`drop database if exists ${this.#name} with (force)`);
   }
 }
 

@@ -126,4 +126,19 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("a table as a source (ne
     await shop.shop.query("truncate products");
     expect(await same()).toBe(0);
   });
+
+  test("without its triggers a producer does not start, and says what to run", async () => {
+    const { data } = await shop.run(["sources", "uninstall", "--all"]);
+    expect(data.uninstalled).toEqual([
+      expect.stringMatching(/^medley-shop-\w+\.products\.public\.products$/),
+    ]);
+    await expect(shop.start("producer")).rejects.toThrow("medley sources install");
+    expect((await shop.workplace.runJson(["sources", "status"], shop)).data.sources).toMatchObject([
+      { state: "missing" },
+    ]);
+    await shop.run(["sources", "install"]);
+    await shop.start("producer");
+    await shop.insert({ from: 1, to: 10 });
+    expect(await same()).toBe(10);
+  });
 });

@@ -38,7 +38,7 @@ test("a log has room as fast as records left it since the last look, those sent 
   const { at, counters } = estimate("records");
   expect(await at(0, { waiting: 10_000 })).toBe(5);
   counters.stages.produce.sent += 500;
-  // 1,000 fewer and 500 came: 1,500 in 10 s, and 500 are to go until a tenth is free... of 9,500 waiting.
+  // 500 fewer although 500 came: 100 a second have left, and 500 have to go until a tenth is free.
   expect(await at(10_000, { waiting: 9_500 })).toBe(5);
   expect(await at(20_000, { waiting: 9_500 })).toBe(60);
 });

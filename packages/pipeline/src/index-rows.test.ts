@@ -120,3 +120,48 @@ test("freshness is the time from acceptance to the row, of the records that have
   const { stream, backfill } = counters.freshnessSeconds;
   expect([stream.count, stream.sum, backfill.count, backfill.sum]).toEqual([2, 2, 1, 30]);
 });
+
+test("a dead letter that can't be kept fails its packet and leaves its chunk open; the next delivery keeps it", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  const keep = store.addDeadLetters.bind(store);
+  const envelopes = packetOf(4, [1]);
+  store.addDeadLetters = () => Promise.reject(new Error("away"));
+  const first = indexRows({ store, counters }, delivery(envelopes, { chunk: chunkOf() }), signal);
+  await expect(first).rejects.toThrow("away");
+  expect(store.chunks.size).toBe(0);
+  store.addDeadLetters = keep;
+  const traced = envelopes.map((envelope) => ({ ...envelope, trace: "00-aa-bb-01" }));
+  await indexRows({ store, counters }, delivery(traced, { chunk: chunkOf(), attempt: 2 }), signal);
+  expect([...store.letters.values()]).toMatchObject([{ recordId: "n1", attempt: 2, trace: "00-aa-bb-01" }]);
+  expect(store.chunks.get("run-0")).toEqual({ indexed: 3, tombstoned: 0, superseded: 0, deadLetters: 1 });
+});
+
+test("of an id's versions delivered together the newest is written, the others are superseded", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  const envelopes = [upsert("a", 2, { body: "new" }), upsert("b", 1), upsert("a", 1), remove("b", 2)].map(
+    withVector,
+  );
+  await indexRows({ store, counters }, delivery(envelopes, { chunk: chunkOf() }), signal);
+  expect(store.batches).toEqual([2]);
+  expect([store.rows.get("a")?.fields.body, store.rows.get("b")?.op]).toEqual(["new", "delete"]);
+  expect(store.chunks.get("run-0")).toEqual({ indexed: 1, tombstoned: 1, superseded: 2, deadLetters: 0 });
+});
+
+test("nothing more is written once the packet is another's", async () => {
+  const lost = new AbortController();
+  const store = new MemoryStore();
+  const write = store.writeRows.bind(store);
+  store.writeRows = async (...call) => {
+    lost.abort(new Error("the lease ran out"));
+    return write(...call);
+  };
+  const run = indexRows(
+    { store, counters: pipelineCounters() },
+    delivery(packetOf(2, [1]), { chunk: chunkOf() }),
+    lost.signal,
+  );
+  await expect(run).rejects.toThrow("the lease ran out");
+  expect([store.batches, store.letters.size, store.chunks.size]).toEqual([[2], 0, 0]);
+});

@@ -56,6 +56,7 @@ async function indexPacket(
     observeFreshness(freshness, part, { written, nowMs: clock.nowMs() });
   };
   const failed = await bisect(envelopes, write);
+  signal.throwIfAborted();
   if (failed.length > 0) {
     const { attempt } = delivery;
     const where = { collection, stage: "index" as const, runId: chunk?.runId ?? null, attempt };
@@ -65,6 +66,7 @@ async function indexPacket(
     outcomes = addOutcomes(outcomes, { deadLetters: failed.length });
   }
   if (chunk !== null && (failed.length > 0 || envelopes.length === 0)) {
+    signal.throwIfAborted();
     await ports.store.writeRows(collection, [], { ...chunk, settled: addOutcomes(chunk.settled, outcomes) });
   }
   counters.deadLetters += outcomes.deadLetters;

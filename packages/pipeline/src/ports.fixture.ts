@@ -64,6 +64,8 @@ export class StubEncoder implements Encoder {
   readonly batches: string[][] = [];
   unavailable = false;
   broken = false;
+  /** Calls that break down whatever they are given, counted from 1. */
+  readonly breaksAt = new Set<number>();
 
   constructor(identity: string) {
     this.identity = identity;
@@ -71,7 +73,8 @@ export class StubEncoder implements Encoder {
 
   async encode(values: readonly unknown[]): Promise<readonly EncodeResult[]> {
     this.batches.push(values as string[]);
-    if (this.broken || values.some((value) => String(value).includes("kill"))) {
+    const breaks = this.broken || this.breaksAt.has(this.batches.length);
+    if (breaks || values.some((value) => String(value).includes("kill"))) {
       throw new MedleyError("encoder_unavailable", "the thread died");
     }
     return values.map((value) => {
@@ -160,7 +163,7 @@ export class MemoryStore implements Store {
 export class SentPackets {
   readonly unit = "packets";
   readonly sent: { channel: Channel; packet: ChannelPackets[Channel]; key: string | undefined }[] = [];
-  waiting = 0;
+  readonly waiting = { records: 0, vectors: 0 };
   failsAfter = Number.POSITIVE_INFINITY;
 
   async send<C extends Channel>(
@@ -171,8 +174,8 @@ export class SentPackets {
     if (this.sent.length >= this.failsAfter) throw new MedleyError("transport_unavailable", "it is away");
     this.sent.push({ channel, packet, key: options.key });
   }
-  async backlog(): Promise<Backlog> {
-    return { waiting: this.waiting, inFlight: 0 };
+  async backlog(channel: Channel): Promise<Backlog> {
+    return { waiting: this.waiting[channel], inFlight: 0 };
   }
   get vectors(): VectorEnvelope[] {
     return this.sent

@@ -85,16 +85,20 @@ test("rejections say which input, its id and what is wrong; the others go on", (
   });
 });
 
-test("a full queue refuses: overloaded, and nothing was sent", async () => {
+test.for([
+  { records: 3, vectors: 0 },
+  { records: 1, vectors: 2 },
+  { records: 0, vectors: 3 },
+])("a full queue refuses: overloaded, and nothing was sent: %j", async (waiting) => {
   const at = ports();
-  at.transport.waiting = 3;
+  Object.assign(at.transport.waiting, waiting);
   await expect(send(at, notes, [upsert("a", 1)])).rejects.toMatchObject({
     code: "overloaded",
     retryable: true,
   });
   expect(at.transport.sent).toEqual([]);
   expect(at.counters.stages.produce.sent).toBe(0);
-  at.transport.waiting = 2;
+  Object.assign(at.transport.waiting, { records: 1, vectors: 1 });
   await send(at, notes, [upsert("a", 1)]);
   expect(at.transport.sent).toHaveLength(1);
 });

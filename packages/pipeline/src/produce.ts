@@ -1,6 +1,7 @@
 import {
   type ChunkRef,
   type Collection,
+  channels,
   type DeadLetter,
   type Lane,
   MedleyError,
@@ -25,7 +26,7 @@ export interface ProducePorts {
   readonly lanes: Readonly<Record<Lane, Pick<Transport, "unit" | "send" | "backlog">>>;
   readonly versions: VersionClock;
   readonly counters: PipelineCounters;
-  /** Packets that may wait for the embedding-worker before producers are slowed (promise P5). */
+  /** Packets of a lane that may wait to be embedded or indexed before producers are slowed (promise P5). */
   readonly backlogPacketsMax: number;
 }
 
@@ -137,13 +138,17 @@ export async function send(
   onDurable: (envelopes: number) => void = () => {},
 ): Promise<void> {
   const transport = ports.lanes[chunk === null ? "stream" : "backfill"];
-  const { waiting } = await transport.backlog("records", { ageMsMax: backlogAgeMsMax });
+  // What was embedded counts until it is indexed, or it would pile up where nobody looks.
+  const backlogs = await Promise.all(
+    channels.map((channel) => transport.backlog(channel, { ageMsMax: backlogAgeMsMax })),
+  );
+  const waiting = backlogs.reduce((sum, backlog) => sum + backlog.waiting, 0);
   const waitingMax = ports.backlogPacketsMax * (transport.unit === "packets" ? 1 : packetRecordsMax);
   if (waiting >= waitingMax) {
     throw new MedleyError(
       "overloaded",
-      `${waiting} ${transport.unit} wait to be embedded, at most ${waitingMax} may`,
-      { mend: "send again in a moment, or run more embedding-workers" },
+      `${waiting} ${transport.unit} wait to be embedded or indexed, at most ${waitingMax} may`,
+      { mend: "send again in a moment, or run more embedding-workers or indexers" },
     );
   }
   const options = chunk === null ? {} : { key: `${chunk.runId}-${chunk.chunk}` };

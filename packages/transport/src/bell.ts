@@ -1,7 +1,14 @@
+import { systemTimers, type Timers } from "./timers.ts";
+
 /** Wakes one waiter before its time. A ring while nobody waits is kept for the next wait. */
 export class Bell {
+  readonly #timers: Timers;
   #rung = false;
   #waiter: (() => void) | null = null;
+
+  constructor(timers: Timers = systemTimers) {
+    this.#timers = timers;
+  }
 
   ring(): void {
     this.#rung = true;
@@ -12,9 +19,10 @@ export class Bell {
   async wait(timeoutMs: number): Promise<void> {
     if (!this.#rung) {
       await new Promise<void>((resolve) => {
-        const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(resolve, timeoutMs);
+        const cancel =
+          timeoutMs === Number.POSITIVE_INFINITY ? () => {} : this.#timers.after(timeoutMs, resolve);
         this.#waiter = () => {
-          clearTimeout(timer);
+          cancel();
           resolve();
         };
       });

@@ -9,6 +9,7 @@ import {
 import { backoffMs } from "./backoff.ts";
 import { Bell } from "./bell.ts";
 import type { Lease, LeaseBroker } from "./lease-broker.ts";
+import type { Timers } from "./timers.ts";
 
 export interface LeaseConsumerOptions<C extends Channel> {
   readonly broker: LeaseBroker;
@@ -18,6 +19,9 @@ export interface LeaseConsumerOptions<C extends Channel> {
   /** Between two looks at an empty queue; a ring of the bell comes before. */
   readonly pollIntervalMs: number;
   readonly onFault: (fault: MedleyError) => void;
+  readonly timers: Timers;
+  /** From 0 to 1; spreads retries. */
+  readonly random: () => number;
 }
 
 interface Held<C extends Channel> {
@@ -43,8 +47,10 @@ const faultPauseMsMax = 5_000;
 export class LeaseConsumer<C extends Channel> implements Consumer {
   readonly #options: LeaseConsumerOptions<C>;
   readonly #inHand = new Set<Held<C>>();
-  readonly #mayTake = new Bell();
-  readonly #closing = new Bell();
+  readonly #mayTake: Bell;
+  readonly #closing: Bell;
+  /** Cancel the rings to come when a packet given back is due. */
+  readonly #rings = new Set<() => void>();
   readonly #taking: Promise<void>;
   readonly #renewing: Promise<void>;
   #state: "taking" | "draining" | "closed" = "taking";
@@ -52,6 +58,8 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
 
   constructor(options: LeaseConsumerOptions<C>) {
     this.#options = options;
+    this.#mayTake = new Bell(options.timers);
+    this.#closing = new Bell(options.timers);
     this.#taking = this.#takeAll();
     this.#renewing = this.#renewAll();
   }
@@ -70,13 +78,14 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
     this.#state = "draining";
     this.#mayTake.ring();
     const graceOver = Promise.withResolvers<void>();
-    const timer = setTimeout(graceOver.resolve, graceMs);
+    const cancelGrace = this.#options.timers.after(graceMs, graceOver.resolve);
     const allDone = this.#taking.then(() => Promise.all([...this.#inHand].map((held) => held.done.promise)));
     await Promise.race([allDone, graceOver.promise]);
-    clearTimeout(timer);
+    cancelGrace();
     await this.#taking;
     await Promise.all([...this.#inHand].map((held) => this.#takeAway(held)));
     this.#state = "closed";
+    for (const cancel of this.#rings) cancel();
     this.#closing.ring();
     await this.#renewing;
   }
@@ -104,7 +113,7 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
       } catch (error) {
         faults += 1;
         this.#report(error);
-        await this.#mayTake.wait(Math.min(backoffMs(faults), faultPauseMsMax));
+        await this.#mayTake.wait(Math.min(backoffMs(faults, this.#options.random), faultPauseMsMax));
       }
     }
   }
@@ -142,9 +151,14 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
   }
 
   async #retry(lease: Lease<C>): Promise<void> {
-    const delayMs = backoffMs(lease.attempt);
+    const delayMs = backoffMs(lease.attempt, this.#options.random);
     await this.#settle(() => lease.giveBack(delayMs));
-    setTimeout(() => this.#mayTake.ring(), delayMs).unref();
+    if (this.#state !== "taking") return;
+    const cancel = this.#options.timers.after(delayMs, () => {
+      this.#rings.delete(cancel);
+      this.#mayTake.ring();
+    });
+    this.#rings.add(cancel);
   }
 
   async #settle(act: () => Promise<void>): Promise<void> {
@@ -163,13 +177,13 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
   }
 
   async #renewAll(): Promise<void> {
-    const { broker, channel } = this.#options;
+    const { broker, channel, timers } = this.#options;
     const intervalMs = broker.leaseMs / 3;
     let pauseMs = intervalMs;
     while (this.#state !== "closed") {
       await this.#closing.wait(pauseMs);
       const held = [...this.#inHand].filter(({ state }) => state !== "lost");
-      const startedAtMs = performance.now();
+      const startedAtMs = timers.nowMs();
       try {
         const lost =
           held.length === 0
@@ -185,7 +199,7 @@ export class LeaseConsumer<C extends Channel> implements Consumer {
         this.#report(error);
       }
       // A renewal that had to wait counts from when it was asked for: the next one is due the sooner.
-      pauseMs = Math.max(intervalMs - (performance.now() - startedAtMs), 0);
+      pauseMs = Math.max(intervalMs - (timers.nowMs() - startedAtMs), 0);
     }
   }
 

@@ -10,6 +10,7 @@ import {
 } from "@medley/core";
 import type { LeaseBroker } from "./lease-broker.ts";
 import { faultOf, LeaseConsumer } from "./lease-consumer.ts";
+import { systemTimers, type Timers } from "./timers.ts";
 
 export interface LeaseTransportOptions {
   readonly broker: LeaseBroker;
@@ -17,6 +18,10 @@ export interface LeaseTransportOptions {
   readonly pollIntervalMs: number;
   /** Faults of the queue met by consumers, which go on trying; for logs. */
   readonly onFault: (fault: MedleyError) => void;
+  /** Default: this machine's. */
+  readonly timers?: Timers;
+  /** From 0 to 1; spreads retries. Default: `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** A key is part of an index entry. */
@@ -54,7 +59,7 @@ export class LeaseTransport implements Transport {
     assert(Number.isSafeInteger(packetsInFlightMax) && packetsInFlightMax > 0);
     // A queue that can't be reached is said now, not when the first packet fails to come.
     await this.backlog(channel);
-    const { broker, pollIntervalMs, onFault } = this.#options;
+    const { broker, pollIntervalMs, onFault, timers = systemTimers, random = Math.random } = this.#options;
     const consumer = new LeaseConsumer({
       broker,
       channel,
@@ -62,6 +67,8 @@ export class LeaseTransport implements Transport {
       packetsInFlightMax,
       pollIntervalMs,
       onFault,
+      timers,
+      random,
     });
     this.#consumers.set(consumer, channel);
     return {

@@ -22,12 +22,18 @@ export async function configCommand(context: Context, given: { jsonSchema?: bool
     ]),
   );
   const topics = configuredTopics(collections.values(), settingsOf(context));
-  const sources = topics.map(({ collection, source, group }) => [
-    collection.name,
-    sourceName(source),
-    source.format,
-    group,
-  ]);
+  const tables = [...collections.values()].flatMap(({ name, sources: all }) =>
+    all.flatMap((source) => (source.kind === "postgres" ? [[name, sourceName(source), "rows", "-"]] : [])),
+  );
+  const sources = [
+    ...topics.map(({ collection, source, group }) => [
+      collection.name,
+      sourceName(source),
+      source.format,
+      group,
+    ]),
+    ...tables,
+  ];
   const text = [
     `${file} is valid`,
     table(["collection", "space", "encoder", "field", "weight"], spaces),

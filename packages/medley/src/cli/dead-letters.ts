@@ -78,7 +78,8 @@ export async function replayDeadLetters(context: Context, given: ReplayArguments
   let result: ReplayResult;
   try {
     result = await replay({
-      deployment,
+      store: deployment.store,
+      produce: deployment.produce,
       where,
       lastDeadLetterId: Math.max(...counts.map((one) => one.lastDeadLetterId), 0),
       lettersMax,
@@ -87,7 +88,11 @@ export async function replayDeadLetters(context: Context, given: ReplayArguments
       onProgress: (done) => bar.update({ done, total: lettersMax }),
       signal: context.signal,
     });
-    if (runsHere && !result.interrupted) await deployment.settled();
+    // What is not done when asked to stop is in the queue.
+    if (runsHere && !context.signal.aborted)
+      await deployment.settled(context.signal).catch((error) => {
+        if (!context.signal.aborted) throw error;
+      });
   } finally {
     bar.stop();
   }

@@ -43,6 +43,7 @@ import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
 import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
+import { openDeadLetterTopic } from "./dead-letter-topic.ts";
 import { openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
 import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
@@ -266,7 +267,12 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     await migrate(pool, [...collections.values()]);
     await migrateBullmq(connectionString);
   }
-  const store = await openPostgresStore({ pool, collections: [...collections.values()] });
+  const topic = openDeadLetterTopic(settings.kafka, resources);
+  const store = await openPostgresStore({
+    pool,
+    collections: [...collections.values()],
+    ...(topic === null ? {} : { beforeDeadLetters: (letters) => topic.send(letters) }),
+  });
   const warning = database.kind === "server" ? pgvectorWarning(store.pgvector) : null;
   if (warning !== null) onFault({ part: "database", message: warning });
   const lanes = await openLanes({

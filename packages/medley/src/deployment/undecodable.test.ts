@@ -18,7 +18,7 @@ test("a message is kept whole, and says where it was", () => {
     stage: "embed",
     code: "body_malformed",
     payload: message.value,
-    source: "medley-records/3:17",
+    source: "medley-records[3]@17",
   });
 });
 

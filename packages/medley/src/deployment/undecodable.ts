@@ -15,7 +15,7 @@ export function deadLetterOfMessage(channel: Channel, message: TopicMessage): De
     code: "body_malformed",
     reason: "the message is no packet of Medley's: find out what else writes to this topic",
     payload: value ?? new Uint8Array(),
-    source: `${topic}/${partition}:${offset}`,
+    source: `${topic}[${partition}]@${offset}`,
     runId: null,
     attempt: 1,
     trace: null,

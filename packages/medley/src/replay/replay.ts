@@ -1,18 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Collection,
+  type DeadLetterStore,
   type DeadLetterWhere,
   packetRecordsMax,
   type StoredDeadLetter,
   versionAt,
 } from "@medley/core";
-import { checkInputs, type Input, send } from "@medley/pipeline";
-import type { Deployment } from "../deployment/deployment.ts";
+import { checkInputs, type Input, type ProducePorts, send } from "@medley/pipeline";
 import { replayedMessage } from "../ingest/replay-message.ts";
 import { sendWhenRoom } from "../ingest/send-when-room.ts";
 
 export interface ReplayOptions {
-  readonly deployment: Pick<Deployment, "store" | "produce" | "collections">;
+  readonly store: Pick<DeadLetterStore, "listDeadLetters" | "markReplayed">;
+  readonly produce: ProducePorts;
   readonly where: DeadLetterWhere;
   /** Letters that come while this runs are left for another time. */
   readonly lastDeadLetterId: number;
@@ -50,7 +51,7 @@ const pagesPerSecond = 2;
  * A letter keeps the version it had, or takes that of the time at which it was kept: what came later is newer, and stays.
  */
 export async function replay(options: ReplayOptions): Promise<ReplayResult> {
-  const { deployment, where, lastDeadLetterId, lettersMax, signal, onProgress = () => {} } = options;
+  const { store, where, lastDeadLetterId, lettersMax, signal, onProgress = () => {} } = options;
   const rate = options.recordsPerSecond ?? null;
   const pageMax =
     rate === null ? packetRecordsMax : Math.min(Math.ceil(rate / pagesPerSecond), packetRecordsMax);
@@ -60,11 +61,11 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   while (!signal.aborted && replayed + refused < lettersMax) {
     const limit = Math.min(pageMax, lettersMax - replayed - refused);
     const page = { where, oldestFirst: true, after, upTo: lastDeadLetterId, limit };
-    const letters = await deployment.store.listDeadLetters(page);
+    const letters = await store.listDeadLetters(page);
     if (letters.length === 0) break;
     const sent = await sendLetters(options, letters);
     if (sent === null) break;
-    await deployment.store.markReplayed(sent.accepted);
+    await store.markReplayed(sent.accepted);
     replayed += sent.accepted.length;
     refused += sent.refusals.length;
     refusals.push(...sent.refusals.slice(0, refusalsMax - refusals.length));
@@ -75,7 +76,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
       await sleep(Math.max(dueAtMs - performance.now(), 0), undefined, { signal }).catch(() => {});
     }
   }
-  return { replayed, refused, refusals, interrupted: signal.aborted };
+  const interrupted = signal.aborted && replayed + refused < lettersMax;
+  return { replayed, refused, refusals, interrupted };
 }
 
 interface Sent {
@@ -88,11 +90,11 @@ async function sendLetters(
   options: ReplayOptions,
   letters: readonly StoredDeadLetter[],
 ): Promise<Sent | null> {
-  const { deployment, mended = null, signal } = options;
+  const { produce, mended = null, signal } = options;
   const accepted: StoredDeadLetter[] = [];
   const refusals: Refusal[] = [];
   for (const [name, ofCollection] of Map.groupBy(letters, ({ collection }) => collection)) {
-    const collection = deployment.collections.get(name)?.collection;
+    const collection = produce.collections.get(name);
     const inputs: Input[] = [];
     const readable: StoredDeadLetter[] = [];
     for (const letter of ofCollection) {
@@ -108,9 +110,9 @@ async function sendLetters(
       }
     }
     if (collection === undefined || inputs.length === 0) continue;
-    const { envelopes, rejected } = checkInputs(deployment.produce, collection, inputs);
+    const { envelopes, rejected } = checkInputs(produce, collection, inputs);
     const reasons = new Map(rejected.map(({ index, message }) => [index, message]));
-    if (!(await sendWhenRoom(signal, () => send(deployment.produce, collection, envelopes)))) return null;
+    if (!(await sendWhenRoom(signal, () => send(produce, collection, envelopes)))) return null;
     for (const [index, letter] of readable.entries()) {
       const reason = reasons.get(index);
       if (reason === undefined) accepted.push(letter);

@@ -176,6 +176,27 @@ test.for(["bad", "nan"])(
   },
 );
 
+test("a dead letter that can't be kept fails its packet: nothing goes on without it, and the next delivery keeps it", async () => {
+  const keep = store.addDeadLetters.bind(store);
+  const kept = Promise.withResolvers<void>();
+  const chunk = { runId: "run", chunk: 0, settled: noOutcomes };
+  const envelopes = [upsert("a", 1, { title: "bad" }), upsert("b", 1, { title: "good" })];
+  store.addDeadLetters = () => Promise.reject(new Error("away"));
+  await expect(run(envelopes, { chunk })).rejects.toThrow("away");
+  expect(transport.sent).toEqual([]);
+  store.addDeadLetters = (letters) => kept.promise.then(() => keep(letters));
+  let acknowledged = false;
+  const delivered = run(envelopes, { chunk, attempt: 2 }).then(() => {
+    acknowledged = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([acknowledged, transport.sent]).toEqual([false, []]);
+  kept.resolve();
+  await delivered;
+  expect([...store.letters.values()]).toMatchObject([{ recordId: "a", attempt: 2 }]);
+  expect(transport.vectors.map(({ id }) => id)).toEqual(["b"]);
+});
+
 test("an encoder that is unavailable fails the whole packet, to be tried again: nothing sent, no dead letter", async () => {
   opened.body.unavailable = true;
   const run1 = run([upsert("a", 1, { title: "one", body: "two" }), upsert("b", 1, { title: "one" })]);
@@ -194,7 +215,29 @@ test("what breaks the encoder down is tried whole 8 times, then isolated: its ne
   await run(packetWithKiller(), { attempt: 9 });
   expect([...store.letters.values()].map(({ recordId }) => recordId)).toEqual(["n40"]);
   expect(transport.vectors).toHaveLength(63);
-  expect(opened.title.batches.length).toBeLessThanOrEqual(2 * Math.log2(64) + 1);
+  // Then twice a neighbour and the suspect again.
+  expect(opened.title.batches.length).toBeLessThanOrEqual(2 * Math.log2(64) + 1 + 4);
+});
+
+test("while isolating, what fails in a bad moment of the encoder's is not taken for what breaks it", async () => {
+  // Both together, then "t0" alone, and once more after its neighbour's second run.
+  for (const call of [1, 2, 5]) opened.title.breaksAt.add(call);
+  const two = [upsert("n0", 1, { title: "t0" }), upsert("n1", 1, { title: "t1" })];
+  await run(two, { attempt: 9 });
+  expect([store.letters.size, transport.vectors.length]).toEqual([0, 2]);
+  // That second run.
+  opened.title.batches.length = 0;
+  opened.title.breaksAt.add(4);
+  await expect(run(two, { attempt: 10 })).rejects.toMatchObject({ code: "encoder_unavailable" });
+  expect(store.letters.size).toBe(0);
+});
+
+test("records that all break their encoder are kept as dead letters after 40 tries, together", async () => {
+  const both = [upsert("a", 1, { title: "kill" }), upsert("b", 1, { title: "kill too" }), remove("c", 1)];
+  await expect(run(both, { attempt: 40 })).rejects.toMatchObject({ code: "encoder_unavailable" });
+  await run(both, { attempt: 41 });
+  expect([...store.letters.values()].map(({ recordId }) => recordId)).toEqual(["a", "b"]);
+  expect(transport.vectors.map(({ id }) => id)).toEqual(["c"]);
 });
 
 test("a packet that was isolated and comes again ends, though its neighbours' rows are there by now", async () => {
@@ -230,6 +273,19 @@ test("a record is reported as done with its last segment, superseded and unchang
   await run(envelopes, { report: (done) => reports.push(done) });
   // Titles of "a" and "b", which has nothing else, then the body of "a".
   expect(reports).toEqual([2, 3, 4]);
+});
+
+test("nothing is sent once the packet is another's, also where a dead letter was added before", async () => {
+  const lost = new AbortController();
+  const add = store.addDeadLetters.bind(store);
+  store.addDeadLetters = async (letters) => {
+    await add(letters);
+    lost.abort(new Error("the lease ran out"));
+  };
+  const ports = { collections: opened.collections, store, transport, counters };
+  const envelopes = [upsert("a", 1, { title: "bad" }), upsert("b", 1, { title: "one" })];
+  await expect(embed(ports, delivery(envelopes) as never, lost.signal)).rejects.toThrow("the lease ran out");
+  expect([store.letters.size, transport.sent]).toEqual([1, []]);
 });
 
 test("a collection this process does not have is an error that is tried again, not a loss", async () => {

@@ -29,8 +29,8 @@ export interface EmbedPorts {
 // record's own, such as a text that kills its thread.
 const attemptsBeforeIsolation = 8;
 
-// A record alone in its packet has no neighbours to tell its fault from the encoder's: after a quarter of an hour it is
-// kept as a dead letter, from where it can be replayed.
+// Records that have no neighbour to tell their fault from the encoder's, since they are alone in their packet or fail all
+// alike, are kept as dead letters after a quarter of an hour, from where they can be replayed.
 const attemptsBeforeGivingUp = 40;
 
 /** A record on its way through the stage; `failure` once it can't go on. */
@@ -69,7 +69,7 @@ async function embedPacket(
   const current = newestOf(packet.envelopes, stored);
   const drafts = current.map((envelope) => draftOf(opened, envelope));
   const isolatePassing = attempt > attemptsBeforeIsolation;
-  const givesUp = attempt > attemptsBeforeGivingUp && packet.envelopes.length === 1;
+  const givesUp = attempt > attemptsBeforeGivingUp;
   // While isolating, nothing is copied: neighbours that succeed are what shows that the encoder works.
   const rows: typeof stored = isolatePassing ? new Map() : stored;
   const { spaces } = opened.collection;
@@ -104,6 +104,7 @@ async function embedPacket(
   const settled = { superseded, deadLetters: failed.length };
   const chunk = packet.chunk && { ...packet.chunk, settled: addOutcomes(packet.chunk.settled, settled) };
   if (envelopes.length > 0 || chunk !== null) {
+    signal.throwIfAborted();
     const key = chunk === null ? {} : { key: `${chunk.runId}-${chunk.chunk}` };
     await ports.transport.send("vectors", { collection: packet.collection, envelopes, chunk }, key);
   }

@@ -111,8 +111,9 @@ export function faultOf(error: unknown): unknown {
   if (error instanceof MedleyError || !(error instanceof Error)) return error;
   if (!(error instanceof pg.DatabaseError)) {
     const { code } = error as NodeJS.ErrnoException;
-    const isNetwork = code !== undefined || /^(Connection|timeout|Client)/.test(error.message);
-    return isNetwork || error instanceof AggregateError ? unavailable(code ?? error.message, error) : error;
+    // An assertion has a code, too.
+    const isNetwork = /^E(?!RR_)/.test(code ?? "") || /^(Connection|timeout|Client)/.test(error.message);
+    return isNetwork ? unavailable(code ?? error.message, error) : error;
   }
   const state = error.code ?? "";
   if (passingStates.test(state)) return unavailable(`${error.message} (${state})`, error);

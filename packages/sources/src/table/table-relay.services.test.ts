@@ -70,7 +70,8 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("table relay (needs DATA
     await admin.query("update products set price = 2 where id = 1");
     await until(() => quick.batches.length > 0);
     expect(quick.batches).toMatchObject([{ records: [row(1, 2)] }]);
-    expect(await waiting()).toBe(1);
+    await until(async () => (await waiting()) === 1);
+    expect(slow.batches).toEqual([]);
     held.resolve();
     await until(async () => (await waiting()) === 0);
     await until(() => slow.batches.length > 0);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildIndex } from "../collection-index.ts";
 import { openPool } from "../pool.ts";
 import { openPostgresStore, type PostgresStore } from "../postgres-store.ts";
 import {
@@ -135,6 +136,18 @@ describe.skipIf(serverUrl === undefined)("roles on the server at DATABASE_URL", 
       await query(`select title, medley.score(embedding, q) > 0 as scored, medley.segment(embedding, 'films', 'year') as segment
         from medley.films, ${asked} as q`),
     ).toMatchObject([{ title: "A", scored: true }]);
+  });
+
+  test("the read role searches by the index as well", async () => {
+    const rows = Array.from({ length: 30 }, (_, n) =>
+      upsert(`indexed-${n}`, 1, { year: 1990 }, [1, 0, 0, 0, 1]),
+    );
+    await store.writeRows("films", rows, null);
+    await buildIndex(database.connectionString, "films");
+    const { rows: hits } = await pools.read.query(
+      `select id from medley.search('films', medley.query('films', '{"year": 1990, "genres": "Horror"}'), 5)`,
+    );
+    expect(hits).toHaveLength(5);
   });
 
   test.for([

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
+import { systemTimers, type Timers } from "../timers.ts";
 import type { KafkaAdmin, KafkaClient, PartitionEnds, TopicSettings } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 
 const answerTimeoutMs = 10_000;
 /** Brokers that have just elected a leader, or lost a connection, answer the next time. */
@@ -12,11 +12,13 @@ const retryPauseMs = 300;
 /** Questions to the brokers, each answered within ten seconds or so, or refused as `transport_unavailable`. */
 export class Brokers {
   readonly #client: KafkaClient;
+  readonly #timers: Timers;
   #admin: Promise<KafkaAdmin> | null = null;
   #closed = false;
 
-  constructor(client: KafkaClient) {
+  constructor(client: KafkaClient, timers = systemTimers) {
     this.#client = client;
+    this.#timers = timers;
   }
 
   /** Makes the topic unless it is there. */
@@ -53,19 +55,19 @@ export class Brokers {
   }
 
   async #ask<Answer>(what: string, ask: (admin: KafkaAdmin) => Promise<Answer>): Promise<Answer> {
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#timers.nowMs();
     for (let tries = 1; ; tries += 1) {
       if (this.#closed) throw new MedleyError("transport_unavailable", "the connection to Kafka is closed");
       this.#admin ??= this.#client.openAdmin();
       const admin = this.#admin;
       try {
-        return await withDeadline(admin.then(ask), answerTimeoutMs);
+        return await withDeadline(admin.then(ask), answerTimeoutMs, this.#timers);
       } catch (error) {
         // Another question may have met the fault first, and opened a new one.
         if (this.#admin === admin) void this.#forget();
-        const isLate = performance.now() - startedAtMs > answerTimeoutMs / 2;
-        if (tries === triesMax || isLate) throw faultOf(error, "Kafka", what);
-        await sleep(retryPauseMs);
+        const isLate = this.#timers.nowMs() - startedAtMs > answerTimeoutMs / 2;
+        if (tries === triesMax || isLate) throw kafkaFault(error, what);
+        await new Promise<void>((resolve) => this.#timers.after(retryPauseMs, resolve));
       }
     }
   }
@@ -73,6 +75,7 @@ export class Brokers {
   async #forget(): Promise<void> {
     const admin = this.#admin;
     this.#admin = null;
-    await withDeadline(Promise.resolve(admin?.then((open) => open.close())), answerTimeoutMs).catch(() => {});
+    const closed = Promise.resolve(admin?.then((open) => open.close()));
+    await withDeadline(closed, answerTimeoutMs, this.#timers).catch(() => {});
   }
 }

@@ -1,12 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, MedleyError } from "@medley/core";
 import { backoffMs } from "../backoff.ts";
 import { Bell } from "../bell.ts";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
 import type { LogConsumer } from "../log/log-consumer.ts";
 import type { LogMessage, LogPartitionId } from "../log/log-partition.ts";
+import { systemTimers, type Timers } from "../timers.ts";
 import type { GroupMember, GroupOptions, KafkaClient, MemberEvents } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 import type { TopicMessage } from "./topic-message.ts";
 
 export interface GroupConsumerOptions<M extends LogMessage> extends GroupOptions {
@@ -15,6 +15,10 @@ export interface GroupConsumerOptions<M extends LogMessage> extends GroupOptions
   readonly log: LogConsumer<M>;
   readonly messageOf: (message: TopicMessage) => M;
   readonly onFault: (fault: MedleyError) => void;
+  /** Default: this machine's. */
+  readonly timers?: Timers;
+  /** From 0 to 1; spreads retries. Default: `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** Between two commits, so that a stream of small batches does not become a stream of commits. */
@@ -37,8 +41,9 @@ const faultsKnownMax = 20;
  */
 export class GroupConsumer<M extends LogMessage> implements Consumer {
   readonly #options: GroupConsumerOptions<M>;
-  readonly #progress = new Bell();
-  readonly #ended = new Bell();
+  readonly #timers: Timers;
+  readonly #progress: Bell;
+  readonly #ended: Bell;
   readonly #closing = new AbortController();
   #member: GroupMember | null = null;
   #running: Promise<unknown> = Promise.resolve();
@@ -47,6 +52,9 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
 
   constructor(options: GroupConsumerOptions<M>) {
     this.#options = options;
+    this.#timers = options.timers ?? systemTimers;
+    this.#progress = new Bell(this.#timers);
+    this.#ended = new Bell(this.#timers);
   }
 
   /** Joins the group, and begins anew as often as it must. */
@@ -74,7 +82,7 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
 
   async #close(graceMs: number): Promise<void> {
     const { log } = this.#options;
-    await withDeadline(log.drain(), graceMs).catch(() => {});
+    await withDeadline(log.drain(), graceMs, this.#timers).catch(() => {});
     this.#closing.abort();
     this.#progress.ring();
     this.#ended.ring();
@@ -89,7 +97,7 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
   async #belong(): Promise<void> {
     let failures = 0;
     while (!this.#isClosing) {
-      const joinedAtMs = performance.now();
+      const joinedAtMs = this.#timers.nowMs();
       try {
         this.#member = await this.#join();
         if (this.#member === null) return;
@@ -100,9 +108,9 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
         this.#report(error);
       }
       this.#member = null;
-      const wasMember = performance.now() - joinedAtMs > rejoinPauseMsMax;
+      const wasMember = this.#timers.nowMs() - joinedAtMs > rejoinPauseMsMax;
       failures = wasMember ? 1 : failures + 1;
-      await this.#pause(Math.min(backoffMs(failures), rejoinPauseMsMax));
+      await this.#pause(Math.min(backoffMs(failures, this.#options.random), rejoinPauseMsMax));
     }
   }
 
@@ -141,7 +149,7 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
 
   async #leave(member: GroupMember): Promise<void> {
     try {
-      await withDeadline(member.close(), leaveTimeoutMs);
+      await withDeadline(member.close(), leaveTimeoutMs, this.#timers);
     } catch (error) {
       this.#report(error);
     }
@@ -161,7 +169,11 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
         if (failures >= faultyCommitsMin) this.#report(error);
         this.#progress.ring();
       }
-      await this.#pause(failures === 0 ? commitPauseMs : Math.min(backoffMs(failures), rejoinPauseMsMax));
+      await this.#pause(
+        failures === 0
+          ? commitPauseMs
+          : Math.min(backoffMs(failures, this.#options.random), rejoinPauseMsMax),
+      );
     }
   }
 
@@ -169,7 +181,7 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
     const { log } = this.#options;
     const offsets = log.uncommitted;
     if (offsets.length === 0) return;
-    await withDeadline(member.commit(offsets), timeoutMs);
+    await withDeadline(member.commit(offsets), timeoutMs, this.#timers);
     log.committed(offsets);
   }
 
@@ -178,7 +190,10 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
   }
 
   async #pause(delayMs: number): Promise<void> {
-    await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {});
+    const over = Promise.withResolvers<void>();
+    const cancel = this.#timers.after(delayMs, over.resolve);
+    await this.#unlessClosing(over.promise);
+    cancel();
   }
 
   /** Null where closing comes first. */
@@ -197,8 +212,8 @@ export class GroupConsumer<M extends LogMessage> implements Consumer {
 
   #report(error: unknown): void {
     const { group, onFault } = this.#options;
-    const fault = faultOf(error, "Kafka", `group ${group}`);
-    const nowMs = performance.now();
+    const fault = kafkaFault(error, `group ${group}`);
+    const nowMs = this.#timers.nowMs();
     const reportedAtMs = this.#faultsReportedAtMs.get(fault.message) ?? Number.NEGATIVE_INFINITY;
     if (nowMs - reportedAtMs < faultPauseMs) return;
     if (this.#faultsReportedAtMs.size >= faultsKnownMax) this.#faultsReportedAtMs.clear();

@@ -62,6 +62,11 @@ export interface GroupMember {
   close(): Promise<void>;
 }
 
+export interface ProducerOptions {
+  /** By zstd, which not every reader of others' can undo. */
+  readonly compresses: boolean;
+}
+
 export interface KafkaProducer {
   /**
    * Resolves when all in-sync replicas have all messages, in order within each partition. Tries again by itself until it is
@@ -89,7 +94,7 @@ export interface KafkaAdmin {
  */
 export interface KafkaClient {
   openAdmin(): Promise<KafkaAdmin>;
-  openProducer(): Promise<KafkaProducer>;
+  openProducer(options: ProducerOptions): Promise<KafkaProducer>;
   /** Resolves once it asked to be a member; `onAssigned` follows. */
   join(options: GroupOptions, events: MemberEvents): Promise<GroupMember>;
   /** Whether the error says that a message is longer than its topic takes. */

@@ -11,6 +11,7 @@ import {
   type Transport,
 } from "@medley/core";
 import { LogConsumer } from "../log/log-consumer.ts";
+import { systemTimers, type Timers } from "../timers.ts";
 import { Brokers } from "./brokers.ts";
 import { clientOf } from "./client-of.ts";
 import { type KafkaConnection, timings } from "./connection.ts";
@@ -42,12 +43,18 @@ export interface KafkaOptions {
   readonly heartbeatIntervalMs?: number;
   /** A `send` that is not answered by then rejects. Default 30 s. */
   readonly sendTimeoutMs?: number;
+  /** Of a consumer: messages read and not yet done, one read over it. Default 10,000, or twice what it has in hand if that is more. */
+  readonly messagesInFlightMax?: number;
+  /** Default: this machine's. */
+  readonly timers?: Timers;
+  /** From 0 to 1; spreads retries. Default: `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** A packet's records are at most so long together, as what producers put into one packet. */
 const batchBytesMax = 4_000_000;
 /** Of a consumer: enough to go on while a partition that was full is asked for more. */
-const messagesInFlightMin = 10_000;
+const messagesInFlightDefault = 10_000;
 const bytesInFlightMax = 64 * 2 ** 20;
 /** Of the longest record, with its pictures and its vector. */
 const messageBytesMax = 16 * 2 ** 20;
@@ -55,8 +62,15 @@ const hourMs = 3_600_000;
 
 /** Opens the transport, and makes its topics where they are missing. Throws `transport_unavailable`. */
 export async function openKafka(options: KafkaOptions): Promise<Transport> {
-  const client = await clientOf(options.connection);
-  const brokers = new Brokers(client);
+  return openKafkaThrough(await clientOf(options.connection), options);
+}
+
+/** As `openKafka`, with a client of the caller's. */
+export async function openKafkaThrough(
+  client: KafkaClient,
+  options: Omit<KafkaOptions, "connection">,
+): Promise<Transport> {
+  const brokers = new Brokers(client, options.timers);
   const { partitions, replication, retentionHours } = options;
   const settings = { partitions, replication, retentionMs: retentionHours * hourMs, messageBytesMax };
   try {
@@ -71,7 +85,7 @@ export async function openKafka(options: KafkaOptions): Promise<Transport> {
 /** The `Transport` port over Kafka. States: open -> closed, final; everything after it throws. */
 class KafkaTransport implements Transport {
   readonly unit = "records";
-  readonly #options: KafkaOptions;
+  readonly #options: Omit<KafkaOptions, "connection">;
   readonly #client: KafkaClient;
   readonly #brokers: Brokers;
   readonly #writer: FlightWriter;
@@ -82,11 +96,17 @@ class KafkaTransport implements Transport {
   readonly #lags: Readonly<Record<Channel, TopicLag>>;
   #closed: Promise<void> | null = null;
 
-  constructor(options: KafkaOptions, client: KafkaClient, brokers: Brokers) {
+  constructor(options: Omit<KafkaOptions, "connection">, client: KafkaClient, brokers: Brokers) {
     this.#options = options;
     this.#client = client;
     this.#brokers = brokers;
-    this.#writer = new FlightWriter(client, options.sendTimeoutMs);
+    // It costs no more than it spares, and brokers store and send a third less.
+    this.#writer = new FlightWriter(client, {
+      compresses: true,
+      sendTimeoutMs: options.sendTimeoutMs,
+      timers: options.timers,
+      random: options.random,
+    });
     this.#lags = { records: this.#lagOf("records"), vectors: this.#lagOf("vectors") };
   }
 
@@ -109,6 +129,7 @@ class KafkaTransport implements Transport {
     // Brokers that can't be reached are said now, not when the first packet fails to come.
     await this.backlog(channel);
     const { onUndecodable, onFault = () => {}, ...rest } = this.#options;
+    const { timers = systemTimers, random = Math.random } = rest;
     const receiver = {
       channel,
       receive,
@@ -120,11 +141,15 @@ class KafkaTransport implements Transport {
       batchMessagesMax: packetRecordsMax,
       batchBytesMax,
       batchesInFlightMax: packetsInFlightMax,
-      messagesInFlightMax: Math.max(messagesInFlightMin, packetsInFlightMax * packetRecordsMax * 2),
+      messagesInFlightMax:
+        rest.messagesInFlightMax ??
+        Math.max(messagesInFlightDefault, packetsInFlightMax * packetRecordsMax * 2),
       bytesInFlightMax,
       onFull: (partition) => consumer.pause(partition),
       onRoom: (partition) => consumer.resume(partition),
       onProgress: () => consumer.progressed(),
+      timers,
+      random,
     });
     const consumer = new GroupConsumer({
       client: this.#client,
@@ -136,6 +161,8 @@ class KafkaTransport implements Transport {
       log,
       messageOf: packetMessageOf,
       onFault,
+      timers,
+      random,
     });
     this.#consumers.set(consumer, { channel, log });
     consumer.start();
@@ -174,6 +201,7 @@ class KafkaTransport implements Transport {
       windows: () =>
         [...this.#consumers.values()].flatMap((one) => (one.channel === channel ? one.log.partitions : [])),
       onFault: this.#options.onFault ?? (() => {}),
+      timers: this.#options.timers ?? systemTimers,
     });
   }
 

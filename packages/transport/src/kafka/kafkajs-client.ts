@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { zstdCompress, zstdDecompress } from "node:zlib";
 import type { CompressionAlgorithmSpecification } from "@platformatic/kafka";
 import kafkajs, {
   type Admin,
@@ -19,6 +21,7 @@ import {
   type KafkaProducer,
   type MemberEvents,
   type PartitionEnds,
+  type ProducerOptions,
   type TopicSettings,
   topicConfig,
 } from "./kafka-client.ts";
@@ -26,17 +29,26 @@ import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts
 
 const { CompressionCodecs, Kafka, logLevel, Partitioners } = kafkajs;
 
-// Snappy, LZ4 and zstd: users' topics may hold any of them, and kafkajs brings none.
-for (const bitmask of [2, 3, 4]) {
+const codecs = { snappy: 2, lz4: 3, zstd: 4 };
+
+// Users' topics may hold any of them, and kafkajs brings none.
+const registry = CompressionCodecs as Record<number, unknown>;
+for (const bitmask of [codecs.snappy, codecs.lz4]) {
   const codec = async () =>
     (await import("@platformatic/kafka")).compressionsAlgorithmsByBitmask[
       bitmask
     ] as CompressionAlgorithmSpecification;
-  (CompressionCodecs as Record<number, unknown>)[bitmask] = () => ({
+  registry[bitmask] = () => ({
     compress: async ({ buffer }: { buffer: Buffer }) => (await codec()).compressSync(buffer),
     decompress: async (buffer: Buffer) => (await codec()).decompressSync(buffer),
   });
 }
+// Off the main thread.
+const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
+registry[codecs.zstd] = () => ({
+  compress: ({ buffer }: { buffer: Buffer }) => compress(buffer),
+  decompress: (buffer: Buffer) => decompress(buffer),
+});
 
 // A connection of kafkajs sets a timer to the past, which has no effect but that Node warns of the first.
 const emitWarning = process.emitWarning.bind(process) as (...warning: unknown[]) => void;
@@ -91,11 +103,11 @@ export class KafkajsClient implements KafkaClient {
 
   async openAdmin(): Promise<KafkaAdmin> {
     const admin = this.#kafka(3).admin();
-    await admin.connect();
+    await connect(admin);
     return new KafkajsAdmin(admin);
   }
 
-  async openProducer(): Promise<KafkaProducer> {
+  async openProducer({ compresses }: ProducerOptions): Promise<KafkaProducer> {
     const written = new WrittenPartitions();
     // The fewest retries it takes: see `KafkajsProducer`.
     const producer = this.#kafka(1).producer({
@@ -105,8 +117,8 @@ export class KafkajsClient implements KafkaClient {
       metadataMaxAge: metadataAgeMsMax,
       createPartitioner: written.createPartitioner,
     });
-    await producer.connect();
-    return new KafkajsProducer(producer, written);
+    await connect(producer);
+    return new KafkajsProducer(producer, written, compresses ? codecs.zstd : 0);
   }
 
   async join(options: GroupOptions, events: MemberEvents): Promise<GroupMember> {
@@ -131,7 +143,7 @@ export class KafkajsClient implements KafkaClient {
       events.onAssigned(partitionsOf(payload.memberAssignment), { continued });
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => events.onEnded(payload.error));
-    await consumer.connect();
+    await connect(consumer);
     await consumer.subscribe({ topics: [...options.topics], fromBeginning: options.fromBeginning });
     const running = consumer.run({
       autoCommit: false,
@@ -209,6 +221,16 @@ class KafkajsAdmin implements KafkaAdmin {
   }
 }
 
+/** What can't be connected leaves nothing open. */
+async function connect(client: Pick<Admin, "connect" | "disconnect">): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.disconnect().catch(() => {});
+    throw error;
+  }
+}
+
 /** Which partitions the messages of a `send` went to. */
 class WrittenPartitions {
   readonly #choose = Partitioners.DefaultPartitioner();
@@ -228,10 +250,12 @@ class WrittenPartitions {
 class KafkajsProducer implements KafkaProducer {
   readonly #producer: Producer;
   readonly #written: WrittenPartitions;
+  readonly #compression: number;
   readonly #closing = new AbortController();
   #sending: Promise<void> = Promise.resolve();
 
-  constructor(producer: Producer, written: WrittenPartitions) {
+  constructor(producer: Producer, written: WrittenPartitions, compression: number) {
+    this.#compression = compression;
     this.#producer = producer;
     this.#written = written;
   }
@@ -257,6 +281,7 @@ class KafkajsProducer implements KafkaProducer {
     const answers = await this.#producer.send({
       topic,
       acks: -1,
+      compression: this.#compression,
       messages: messages.map(({ key, value, headers }) => ({
         key: bufferOf(key),
         value: bufferOf(value),

@@ -15,6 +15,7 @@ import {
   type KafkaProducer,
   type MemberEvents,
   type PartitionEnds,
+  type ProducerOptions,
   type TopicSettings,
   topicConfig,
 } from "./kafka-client.ts";
@@ -46,10 +47,11 @@ export class PlatformaticClient implements KafkaClient {
     return new PlatformaticAdmin(admin);
   }
 
-  async openProducer(): Promise<KafkaProducer> {
+  async openProducer({ compresses }: ProducerOptions): Promise<KafkaProducer> {
     const producer = new Producer({
       ...this.#base,
       idempotent: true,
+      compression: compresses ? "zstd" : "none",
       partitioner: compatibilityPartitioner,
       // Tries until whoever sends has waited long enough and closes it.
       retries: Number.MAX_SAFE_INTEGER,

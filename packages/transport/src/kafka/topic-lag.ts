@@ -1,5 +1,6 @@
 import { type Backlog, MedleyError } from "@medley/core";
 import type { LogMessage, LogPartition } from "../log/log-partition.ts";
+import type { Timers } from "../timers.ts";
 import type { Brokers } from "./brokers.ts";
 
 export interface TopicLagOptions {
@@ -9,6 +10,7 @@ export interface TopicLagOptions {
   /** Of the topic's partitions that this process consumes. */
   readonly windows: () => readonly Window[];
   readonly onFault: (fault: MedleyError) => void;
+  readonly timers: Timers;
 }
 
 type Window = Pick<
@@ -80,7 +82,7 @@ export class TopicLag {
 
   async #standing(ageMsMax: number): Promise<Standing> {
     if (ageMsMax > 0) {
-      if (this.#known !== null && performance.now() - this.#known.atMs <= ageMsMax)
+      if (this.#known !== null && this.#options.timers.nowMs() - this.#known.atMs <= ageMsMax)
         return this.#known.standing;
       this.#asking ??= this.#ask().finally(() => {
         this.#asking = null;
@@ -91,9 +93,9 @@ export class TopicLag {
   }
 
   async #ask(): Promise<Standing> {
-    const { brokers, topic, group } = this.#options;
+    const { brokers, topic, group, timers } = this.#options;
     this.#sent = 0;
-    const atMs = performance.now();
+    const atMs = timers.nowMs();
     const standing = await brokers.standing(topic, group);
     this.#known = { standing, atMs };
     this.#reportLost(standing);

@@ -58,7 +58,7 @@ function messagesOf(...values: readonly string[]): readonly NewMessage[] {
 test("calls made while a flight is under way share the next, in their order", async () => {
   const brokers = new Brokers();
   brokers.answer = null;
-  const writer = new FlightWriter(brokers);
+  const writer = new FlightWriter(brokers, { compresses: false });
   const first = writer.send("t", messagesOf("a"));
   await sleep(1);
   const others = [writer.send("t", messagesOf("b", "c")), writer.send("t", messagesOf("d"))];
@@ -77,7 +77,7 @@ test("calls made while a flight is under way share the next, in their order", as
 
 test("a flight takes at most 1,000 messages and what brokers take at once; a longer message goes alone", async () => {
   const brokers = new Brokers();
-  const writer = new FlightWriter(brokers);
+  const writer = new FlightWriter(brokers, { compresses: false });
   await writer.send("t", messagesOf(...Array.from({ length: 2_500 }, (_, index) => `${index}`)));
   expect(brokers.flights.map(({ values }) => values.length)).toEqual([1_000, 1_000, 500]);
   brokers.flights.length = 0;
@@ -93,7 +93,7 @@ test("a flight takes at most 1,000 messages and what brokers take at once; a lon
 
 test("a failed flight fails its calls, not later ones, and its producer is not used again", async () => {
   const brokers = new Brokers();
-  const writer = new FlightWriter(brokers);
+  const writer = new FlightWriter(brokers, { compresses: false });
   brokers.answer = ({ values, done }) =>
     values.includes("bad") ? done.reject(new Error("no")) : done.resolve();
   const failed = Promise.allSettled([
@@ -112,7 +112,7 @@ test("a failed flight fails its calls, not later ones, and its producer is not u
 test("a call whose first half failed sends no more of itself", async () => {
   const brokers = new Brokers();
   brokers.answer = ({ done }) => done.reject(new Error("no"));
-  const writer = new FlightWriter(brokers);
+  const writer = new FlightWriter(brokers, { compresses: false });
   const values = Array.from({ length: 1_500 }, (_, index) => `${index}`);
   await expect(writer.send("t", messagesOf(...values))).rejects.toMatchObject({
     code: "transport_unavailable",
@@ -127,7 +127,7 @@ test("messages that are too large together are sent apart; one that is by itself
     if (values.join("").length > 10) done.reject(new TooLarge());
     else done.resolve();
   };
-  const writer = new FlightWriter(brokers);
+  const writer = new FlightWriter(brokers, { compresses: false });
   const [small, large] = await Promise.allSettled([
     writer.send("t", messagesOf("aaaa", "bbbb", "cccc", "dddd")),
     writer.send("t", messagesOf("e".repeat(11))),
@@ -143,7 +143,7 @@ test("messages that are too large together are sent apart; one that is by itself
 test("brokers that do not answer are an error in time, also for calls that wait behind", async () => {
   const brokers = new Brokers();
   brokers.answer = null;
-  const writer = new FlightWriter(brokers, 50);
+  const writer = new FlightWriter(brokers, { compresses: false, sendTimeoutMs: 50 });
   const calls = [writer.send("t", messagesOf("a"))];
   await sleep(5);
   calls.push(writer.send("t", messagesOf("b")));
@@ -158,7 +158,7 @@ test("brokers that do not answer are an error in time, also for calls that wait 
 test("what waits is bounded", async () => {
   const brokers = new Brokers();
   brokers.answer = null;
-  const writer = new FlightWriter(brokers);
+  const writer = new FlightWriter(brokers, { compresses: false });
   const value = "x".repeat(2 ** 20);
   const waiting = Array.from({ length: 66 }, () => writer.send("t", messagesOf(value)));
   await expect(writer.send("t", messagesOf("more"))).rejects.toMatchObject({ code: "overloaded" });

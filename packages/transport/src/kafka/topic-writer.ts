@@ -1,9 +1,11 @@
 import { MedleyError } from "@medley/core";
+import { backoffMs } from "../backoff.ts";
 import { withDeadline } from "../deadline.ts";
-import { faultOf } from "../lease-consumer.ts";
+import { systemTimers, type Timers } from "../timers.ts";
 import { clientOf } from "./client-of.ts";
 import type { KafkaConnection } from "./connection.ts";
-import type { KafkaClient, KafkaProducer } from "./kafka-client.ts";
+import type { KafkaClient, KafkaProducer, ProducerOptions } from "./kafka-client.ts";
+import { kafkaFault } from "./kafka-fault.ts";
 import type { NewMessage } from "./topic-message.ts";
 
 export interface TopicWriterOptions {
@@ -41,11 +43,13 @@ interface Unsent {
 const flightBytesMax = 900_000;
 const flightMessagesMax = 1_000;
 const waitingBytesMax = 64 * 2 ** 20;
+const openPauseMsMax = 1_000;
 const closeTimeoutMs = 5_000;
 
 /** Throws `transport_unavailable` where the brokers can't be reached. */
 export async function openTopicWriter(options: TopicWriterOptions): Promise<TopicWriter> {
-  const writer = new FlightWriter(await clientOf(options.connection), options.sendTimeoutMs);
+  const client = await clientOf(options.connection);
+  const writer = new FlightWriter(client, { compresses: false, sendTimeoutMs: options.sendTimeoutMs });
   await writer.connect();
   return writer;
 }
@@ -60,23 +64,40 @@ export async function openTopicWriter(options: TopicWriterOptions): Promise<Topi
 export class FlightWriter implements TopicWriter {
   readonly #client: KafkaClient;
   readonly #sendTimeoutMs: number;
+  readonly #timers: Timers;
+  readonly #random: () => number;
+  readonly #compresses: boolean;
   readonly #unsent: Unsent[] = [];
   #unsentBytes = 0;
   #producer: Promise<KafkaProducer> | null = null;
   #flying: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
-  constructor(client: KafkaClient, sendTimeoutMs = 30_000) {
+  constructor(
+    client: KafkaClient,
+    options: ProducerOptions & {
+      sendTimeoutMs?: number | undefined;
+      timers?: Timers | undefined;
+      /** From 0 to 1; spreads retries. */
+      random?: (() => number) | undefined;
+    },
+  ) {
+    const { compresses, sendTimeoutMs = 30_000, timers = systemTimers, random = Math.random } = options;
     this.#client = client;
+    this.#compresses = compresses;
     this.#sendTimeoutMs = sendTimeoutMs;
+    this.#timers = timers;
+    this.#random = random;
   }
 
+  /** At once, or not at all. */
   async connect(): Promise<void> {
+    this.#producer = this.#client.openProducer({ compresses: this.#compresses });
     try {
-      await withDeadline(this.#openProducer(), this.#sendTimeoutMs);
+      await withDeadline(this.#producer, this.#sendTimeoutMs, this.#timers);
     } catch (error) {
       void this.#replaceProducer();
-      throw faultOf(error, "Kafka", "opening a producer");
+      throw kafkaFault(error, "opening a producer");
     }
   }
 
@@ -95,12 +116,14 @@ export class FlightWriter implements TopicWriter {
       this.#unsent.push({ message, bytes, call });
       this.#unsentBytes += bytes;
     }
-    const timer = setTimeout(() => fail(call, unanswered(topic, this.#sendTimeoutMs)), this.#sendTimeoutMs);
+    const cancelTimeout = this.#timers.after(this.#sendTimeoutMs, () =>
+      fail(call, unanswered(topic, this.#sendTimeoutMs)),
+    );
     this.#flying ??= this.#fly();
     try {
       await call.done.promise;
     } finally {
-      clearTimeout(timer);
+      cancelTimeout();
     }
   }
 
@@ -146,12 +169,12 @@ export class FlightWriter implements TopicWriter {
     const { topic } = (flight[0] as Unsent).call;
     try {
       const messages = flight.map(({ message }) => message);
-      await withDeadline(this.#produce(topic, messages), this.#sendTimeoutMs);
+      await withDeadline(this.#produce(topic, messages), this.#sendTimeoutMs, this.#timers);
       for (const { call } of flight) succeed(call);
     } catch (error) {
       void this.#replaceProducer();
       if (!this.#client.isTooLarge(error)) {
-        const fault = faultOf(error, "Kafka", `writing to ${topic}`);
+        const fault = kafkaFault(error, `writing to ${topic}`);
         for (const { call } of flight) fail(call, fault);
       } else if (flight.length === 1) {
         fail((flight[0] as Unsent).call, tooLarge(topic, (flight[0] as Unsent).bytes));
@@ -167,13 +190,23 @@ export class FlightWriter implements TopicWriter {
   }
 
   async #produce(topic: string, messages: readonly NewMessage[]): Promise<void> {
-    const producer = await this.#openProducer();
+    this.#producer ??= this.#openProducer();
+    const producer = await this.#producer;
     await producer.send(topic, messages);
   }
 
-  #openProducer(): Promise<KafkaProducer> {
-    this.#producer ??= this.#client.openProducer();
-    return this.#producer;
+  /** Tries for as long as a flight may take. */
+  async #openProducer(): Promise<KafkaProducer> {
+    const endsAtMs = this.#timers.nowMs() + this.#sendTimeoutMs;
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await this.#client.openProducer({ compresses: this.#compresses });
+      } catch (error) {
+        const pauseMs = Math.min(backoffMs(failures, this.#random), openPauseMsMax);
+        if (this.#closed !== null || this.#timers.nowMs() + pauseMs > endsAtMs) throw error;
+        await new Promise<void>((resolve) => this.#timers.after(pauseMs, resolve));
+      }
+    }
   }
 
   async #replaceProducer(): Promise<void> {
@@ -184,6 +217,7 @@ export class FlightWriter implements TopicWriter {
     await withDeadline(
       opening.then((producer) => producer.close()),
       closeTimeoutMs,
+      this.#timers,
     ).catch(() => {});
   }
 }

@@ -46,6 +46,7 @@ class Bench {
         this.progress += 1;
       },
       timers: {
+        nowMs: () => 0,
         after: (delayMs, act) => {
           const timer = { dueMs: delayMs, act };
           this.timers.push(timer);

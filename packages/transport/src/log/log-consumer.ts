@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import { backoffMs } from "../backoff.ts";
+import { systemTimers, type Timers } from "../timers.ts";
 import {
   type BatchBounds,
   type HeldBatch,
@@ -9,19 +10,6 @@ import {
   LogPartition,
   type LogPartitionId,
 } from "./log-partition.ts";
-
-/** Time passing, as an input: tests and the simulator bring their own. */
-export interface Timers {
-  /** Calls `act` once after `delayMs`, unless what it returns is called before. */
-  after(delayMs: number, act: () => void): () => void;
-}
-
-export const systemTimers: Timers = {
-  after(delayMs, act) {
-    const timer = setTimeout(act, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 export interface LogConsumerOptions<M extends LogMessage> extends BatchBounds {
   /** Makes the batches of messages of one partition and group: each message belongs to one of them. */
