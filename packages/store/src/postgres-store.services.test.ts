@@ -2,7 +2,7 @@ import { describe } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
-import { describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeMigrationRights, describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
 import { openServerDatabase } from "./test-database.fixture.ts";
@@ -16,5 +16,6 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("letters and runs", () => describeLettersAndRuns(open));
   describe("figures", () => describeFigures(open));
   describe("migrations", () => describeMigrations(open));
+  describe("rights to migrate", () => describeMigrationRights(open));
   describe("search", () => describeSearch(open));
 });

@@ -1,7 +1,9 @@
+import { strict as assert } from "node:assert";
 import { expect, test } from "vitest";
 import { type Bench, inbox, until } from "./bench.ts";
 
-export function describeAccidents(bench: Bench): void {
+/** What befalls any transport, and what befalls one whose server is reached over a line, by processes that may be killed. */
+export function describeAccidents(bench: Bench, { inProcess }: { readonly inProcess: boolean }): void {
   test("a receiver that takes several leases' time keeps its packet", async () => {
     const [first, second] = [await bench.open(), await bench.open()];
     const slow = { receive: () => new Promise<void>((resolve) => setTimeout(resolve, 5_000)) };
@@ -15,9 +17,13 @@ export function describeAccidents(bench: Bench): void {
     expect(await first.backlog("records")).toEqual({ waiting: 0, inFlight: 0 });
   }, 30_000);
 
-  test("what a killed process had in hand is delivered again", async ({ skip }) => {
+  if (!inProcess) describeOutside(bench);
+}
+
+function describeOutside(bench: Bench): void {
+  test("what a killed process had in hand is delivered again", async () => {
     const { startHolder } = bench.queue();
-    if (startHolder === undefined) return skip("no processes to kill");
+    assert(startHolder !== undefined, "a process to kill");
     const transport = await bench.open();
     await transport.send("records", bench.packetOf("held"));
     const holder = await startHolder();
@@ -31,9 +37,9 @@ export function describeAccidents(bench: Bench): void {
     expect(received.deliveries.map(({ attempt }) => attempt)).toEqual([isQueue ? 2 : 1]);
   }, 60_000);
 
-  test("a queue that can't be reached is an error, and when it is back all goes on", async ({ skip }) => {
+  test("a queue that can't be reached is an error, and when it is back all goes on", async () => {
     const { openOverLine } = bench.queue();
-    if (openOverLine === undefined) return skip("no line to cut");
+    assert(openOverLine !== undefined, "a line to cut");
     const { transport, cut, mend } = await openOverLine();
     bench.keep(transport);
     const received = await inbox(transport, "records");
@@ -51,9 +57,9 @@ export function describeAccidents(bench: Bench): void {
     await received.count(2);
   }, 60_000);
 
-  test("closing ends also where the queue can't be reached", async ({ skip }) => {
+  test("closing ends also where the queue can't be reached", async () => {
     const { openOverLine } = bench.queue();
-    if (openOverLine === undefined) return skip("no line to cut");
+    assert(openOverLine !== undefined, "a line to cut");
     const { transport, cut } = await openOverLine();
     const release = Promise.withResolvers<void>();
     const received = await inbox(transport, "records", { receive: () => release.promise });
@@ -69,9 +75,9 @@ export function describeAccidents(bench: Bench): void {
 }
 
 function describeLostLease(bench: Bench): void {
-  test("a consumer cut off longer than its lease hears that its packet is another's", async ({ skip }) => {
+  test("a consumer cut off longer than its lease hears that its packet is another's", async () => {
     const { openOverLine } = bench.queue();
-    if (openOverLine === undefined) return skip("no line to cut");
+    assert(openOverLine !== undefined, "a line to cut");
     const { transport, cut, mend } = await openOverLine();
     bench.keep(transport);
     const lost = Promise.withResolvers<void>();

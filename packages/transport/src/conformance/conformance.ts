@@ -9,6 +9,13 @@ export type { QueueUnderTest } from "./bench.ts";
 
 const vectorsPerPacketMax = 100;
 
+interface ConformanceOptions {
+  /** Default `packets`. */
+  readonly unit?: Transport["unit"];
+  /** In this process's memory: there are no processes to kill and no line to cut. Default false. */
+  readonly inProcess?: boolean;
+}
+
 /**
  * What every adapter of `Transport` does, and then what queues or logs do. `start` should give it a lease (of a log: a session)
  * of a second or two: some tests wait for one to run out. A queue promises no order, and nothing here looks at it.
@@ -16,7 +23,7 @@ const vectorsPerPacketMax = 100;
 export function describeTransport(
   name: string,
   start: () => Promise<QueueUnderTest>,
-  { unit }: Pick<Transport, "unit"> = { unit: "packets" },
+  { unit = "packets", inProcess = false }: ConformanceOptions = {},
 ): void {
   describe(name, () => {
     let queue: QueueUnderTest | undefined;
@@ -49,7 +56,7 @@ export function describeTransport(
     describeClosing(bench);
     if (unit === "packets") describeQueue(bench);
     else describeLog(bench);
-    describeAccidents(bench);
+    describeAccidents(bench, { inProcess });
   });
 }
 

@@ -2,16 +2,20 @@ import { expect, test } from "vitest";
 import { describeTransport } from "../conformance/conformance.ts";
 import { MemoryQueue } from "./memory.ts";
 
-describeTransport("memory", async () => {
-  let queue = new MemoryQueue({ packetsMax: 2_000, leaseMs: 1_500 });
-  return {
-    open: async () => queue.open(),
-    empty: async () => {
-      queue = new MemoryQueue({ packetsMax: 2_000, leaseMs: 1_500 });
-    },
-    stop: async () => {},
-  };
-});
+describeTransport(
+  "memory",
+  async () => {
+    let queue = new MemoryQueue({ packetsMax: 2_000, leaseMs: 1_500 });
+    return {
+      open: async () => queue.open(),
+      empty: async () => {
+        queue = new MemoryQueue({ packetsMax: 2_000, leaseMs: 1_500 });
+      },
+      stop: async () => {},
+    };
+  },
+  { inProcess: true },
+);
 
 const packet = { collection: "films", envelopes: [], chunk: null };
 
