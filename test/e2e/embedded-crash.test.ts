@@ -61,7 +61,7 @@ async function expectComplete(workplace: Workplace): Promise<void> {
       superseded: 0,
     },
   ]);
-  const one = { lane: "stream", unit: "packets", waiting: 0, inFlight: 0 };
+  const one = { lane: "stream", unit: "packets", waiting: 0, inFlight: 0, oldestAgeMs: 0 };
   expect(status.data.backlog).toEqual([
     { ...one, channel: "records" },
     { ...one, channel: "vectors" },

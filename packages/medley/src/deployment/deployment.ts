@@ -250,8 +250,12 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     onEngineFault: ({ reason, restart }) =>
       onFault({ part: "engine", message: `restart ${restart}: ${reason}` }),
   });
-  resources.defer(() => database.close());
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => database.close());
+  // Closed after the database: by then its threads have been idle for a while, and a thread that ends in the middle of a
+  // native call takes the process with it.
   const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options, database)));
+  resources.use(opened.move());
   // Not beside the database: making a new one takes 1 GB for a second, and a model half of that while it loads.
   const collections = await openEncoders(options.collections, {
     runtime,
