@@ -44,7 +44,13 @@ export async function startServers(options: {
   // Its children keep what they inherit open, so their output goes to files of the script's own.
   const call = async (...verb: string[]) => (await run(script, verb, { env: environment })).stdout;
   await call("install");
-  await call("start");
+  try {
+    await call("start");
+  } catch (error) {
+    // Those that did start.
+    await call("stop");
+    throw error;
+  }
   const variables = parseEnv(await call("env"));
   const urls: Record<ServerName, string> = {
     kafka: `kafka://${variables.KAFKA_BROKERS}`,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { files, read } from "../source-files.ts";
 import { EmbeddingsEndpoint } from "./embeddings-endpoint.fixture.ts";
-import { type Running, until, Workplace } from "./medley.fixture.ts";
+import { ask as askOf, type Running, until, Workplace } from "./medley.fixture.ts";
 import { OtlpCollector } from "./otlp-collector.fixture.ts";
 
 const json = { "content-type": "application/json" };
@@ -137,12 +137,17 @@ describe("a deployment that is watched", () => {
 
   afterAll(() => opened.disposeAsync());
 
-  async function ask(path: string, init: RequestInit = {}): Promise<{ status: number; text: string }> {
-    const headers = { ...json, authorization, ...(init.headers as Record<string, string>) };
-    const response = await fetch(`${up.httpUrl}${path}`, { ...init, headers });
-    const text = await response.text();
-    answers.push(text);
-    return { status: response.status, text };
+  async function ask(
+    path: string,
+    { method = "GET", headers = {}, ...rest }: { method?: string; headers?: object; body?: string } = {},
+  ): Promise<{ status: number; text: string }> {
+    const answer = await askOf(`${up.httpUrl}${path}`, {
+      method,
+      headers: { ...json, authorization, ...headers },
+      ...rest,
+    });
+    answers.push(answer.text);
+    return answer;
   }
   const post = (path: string, body: string, headers = {}) => ask(path, { method: "POST", body, headers });
   const records = "/v1/collections/notes/records";

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { json } from "node:stream/consumers";
+import { text } from "node:stream/consumers";
 import { vi } from "vitest";
 
 // A test starts several processes, each with its own Postgres and model: that takes its time on a busy machine.
@@ -205,12 +205,24 @@ export async function until<Value>(
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 type Json = any;
 
-/** Reads the answer also where it comes before the body is sent. */
-export async function post(url: string, body: unknown): Promise<{ status: number; body: Json }> {
-  const sent = request(url, { method: "POST", headers: { "content-type": "application/json" } });
+/** Reads the answer also where it comes before the body is sent, which `fetch` may not. */
+export async function ask(
+  url: string,
+  { method, headers, body }: { method: string; headers: Record<string, string>; body?: string },
+): Promise<{ status: number; text: string }> {
+  const sent = request(url, { method, headers });
   const answered = Promise.withResolvers<IncomingMessage>();
   sent.on("response", answered.resolve).on("error", answered.reject);
-  sent.end(typeof body === "string" ? body : JSON.stringify(body));
+  sent.end(body);
   const answer = await answered.promise;
-  return { status: answer.statusCode as number, body: await json(answer) };
+  return { status: answer.statusCode as number, text: await text(answer) };
+}
+
+export async function post(url: string, body: unknown): Promise<{ status: number; body: Json }> {
+  const answer = await ask(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  return { status: answer.status, body: JSON.parse(answer.text) };
 }
