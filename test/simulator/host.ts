@@ -94,7 +94,7 @@ export class Host {
     this.life.ended = true;
     this.life = null;
     world.note(this.name, reason);
-    world.after(world.chance.next() * restartMsMax, null, () => this.start());
+    world.afterwards(world.chance.next() * restartMsMax, () => this.start());
   }
 
   stall(durationMs: number): void {

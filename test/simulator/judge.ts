@@ -25,8 +25,8 @@ interface Known {
   readonly written: Set<bigint>;
   readonly letters: Set<bigint>;
   rowVersion: bigint;
-  /** The highest version that was durable on its way to the indexer. */
-  vectorVersion: bigint;
+  /** Versions that were durable on their way to the indexer. */
+  readonly vectors: Set<bigint>;
   /** Versions that were delivered together with a higher one, which then stands for them even if it becomes a dead letter. */
   readonly overtaken: Set<bigint>;
 }
@@ -88,25 +88,22 @@ export class Judge {
   /** Packets or messages of the channel are durable. */
   durable(channel: Channel, envelopes: readonly RecordEnvelope[]): void {
     if (channel === "records") return;
-    for (const { id, version } of envelopes) {
-      const known = this.#of(id);
-      if (version > known.vectorVersion) known.vectorVersion = version;
-    }
+    for (const { id, version } of envelopes) this.#of(id).vectors.add(version);
   }
 
   /** The channel forgets these: what comes of them must be durable elsewhere by now. */
   forgotten(channel: Channel, envelopes: readonly RecordEnvelope[], how: string): void {
-    for (const { id, version } of envelopes) {
-      const { rowVersion, vectorVersion, letters, overtaken } = this.#of(id);
-      const settled =
-        rowVersion >= version ||
-        letters.has(version) ||
-        overtaken.has(version) ||
-        (channel === "records" && vectorVersion >= version);
-      if (settled) continue;
-      this.#world.violate("P1", `${how}: ${id}@${version} of channel ${channel} was forgotten too early`);
-      return;
-    }
+    const early = envelopes.find((envelope) => !this.isSettled(channel, envelope));
+    if (early === undefined) return;
+    const what = `${early.id}@${early.version} of channel ${channel}`;
+    this.#world.violate("P1", `${how}: ${what} was forgotten too early`);
+  }
+
+  /** What comes of the channel's record is durable, so that the channel needs it no more. */
+  isSettled(channel: Channel, { id, version }: RecordEnvelope): boolean {
+    const { rowVersion, vectors, letters, overtaken } = this.#of(id);
+    if (rowVersion >= version || letters.has(version) || overtaken.has(version)) return true;
+    return channel === "records" && vectors.has(version);
   }
 
   /** A row is committed. */
@@ -183,7 +180,7 @@ export class Judge {
         written: new Set(),
         letters: new Set(),
         rowVersion: -1n,
-        vectorVersion: -1n,
+        vectors: new Set(),
         overtaken: new Set(),
       };
       this.#known.set(id, known);

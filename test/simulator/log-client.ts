@@ -156,11 +156,13 @@ class LogMember implements GroupMember {
       this.#log.group(group).join(this.#life, before, answer),
     );
     if (this.#ended) return;
+    const continued = joined.memberId === before;
+    // As with kafkajs, which tells members by their ids: the answer may be that to a second question.
+    if (continued && joined.generation !== this.#generation + 1) this.#log.missedAssignment();
     this.#memberId = joined.memberId;
     this.#generation = joined.generation;
     this.#mustJoin = false;
     this.#positions.clear();
-    const continued = joined.memberId === before;
     const [topic] = this.#options.topics as readonly [string];
     this.#log.assigned(this.#life, topic, joined.partitions, { continued });
     this.#events.onAssigned(joined.partitions, { continued });

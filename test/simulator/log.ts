@@ -49,6 +49,7 @@ export class SimulatedLog implements Server {
   readonly #topics = new Map<string, Entry[][]>();
   readonly #groups = new Map<string, ConsumerGroup>();
   #waiters: Waiter[] = [];
+  #takenBack = false;
   /** By process, then by topic and partition. */
   readonly #windows = new Map<Life, Map<string, LogWindow>>();
 
@@ -186,9 +187,19 @@ export class SimulatedLog implements Server {
   left(channel: Channel): number {
     const topic = topicOf(channel);
     const group = this.group(topic);
-    return this.endOf(topic).reduce((left, end, partition) => {
-      return left + Number(end - (group.committed({ topic, partition }) ?? 0n));
+    return this.#partitionsOf(topic).reduce((left, entries, partition) => {
+      const after = entries.slice(Number(group.committed({ topic, partition }) ?? 0n));
+      if (!this.#takenBack) return left + after.length;
+      return left + after.filter(({ envelope }) => !this.options.judge.isSettled(channel, envelope)).length;
     }, 0);
+  }
+
+  /**
+   * A member missed an assignment, so what it commits next may take back what another has committed in between. That costs a
+   * delivery again, whenever the partition changes hands, and loses nothing: it is not counted as left.
+   */
+  missedAssignment(): void {
+    this.#takenBack = true;
   }
 
   /** Of the topic these partitions are the process's now, and no others; what it had of them stays where it `continued`. */

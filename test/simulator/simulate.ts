@@ -104,7 +104,7 @@ class Simulation {
     this.#startHosts();
     this.#startClients();
     for (const fault of this.scenario.faults) {
-      this.world.after(fault.atMs, null, () => this.#inject(fault));
+      this.world.afterwards(fault.atMs, () => this.#inject(fault));
     }
     const { faults, clients, run } = this.scenario;
     const mayKill = JSON.stringify([clients, run]).includes("kill");
@@ -183,7 +183,7 @@ class Simulation {
   #addHost(name: string, main: (life: Life) => Promise<readonly Consumer[]>): void {
     const host = new Host({ world: this.world, name, rates: () => this.#rates, restartMsMax, main });
     this.#hosts.set(name, host);
-    this.world.after(this.world.chance.next() * 100, null, () => host.start());
+    this.world.afterwards(this.world.chance.next() * 100, () => host.start());
   }
 
   #startClients(): void {

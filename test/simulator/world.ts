@@ -3,8 +3,10 @@ import type { Life } from "./host.ts";
 
 interface Event {
   readonly order: number;
-  /** Whose code it runs; null: a server's. Dropped with the life. */
+  /** Dropped with the life; null: it belongs to none. */
   readonly life: Life | null;
+  /** It runs code of processes, which may go on in promises: these have run before the next event. */
+  readonly runsCode: boolean;
   readonly act: () => void;
   atMs: number;
   cancelled: boolean;
@@ -44,10 +46,19 @@ export class World {
     this.#traceAll = options.traceAll ?? false;
   }
 
-  /** Runs `act` after `delayMs`; returns what cancels it. */
+  /** Runs `act` of the process, or with null of a server, after `delayMs`; returns what cancels it. */
   after(delayMs: number, life: Life | null, act: () => void): () => void {
+    return this.#schedule(delayMs, { life, runsCode: life !== null, act });
+  }
+
+  /** Runs `act`, which starts or signals processes, after `delayMs`. */
+  afterwards(delayMs: number, act: () => void): void {
+    this.#schedule(delayMs, { life: null, runsCode: true, act });
+  }
+
+  #schedule(delayMs: number, what: Pick<Event, "life" | "runsCode" | "act">): () => void {
     this.#orders += 1;
-    const event = { order: this.#orders, life, act, atMs: this.nowMs + delayMs, cancelled: false };
+    const event = { ...what, order: this.#orders, atMs: this.nowMs + delayMs, cancelled: false };
     this.#push(event);
     return () => {
       event.cancelled = true;
@@ -110,8 +121,7 @@ export class World {
       this.steps += 1;
       if (this.steps > stepsMax) this.violate("P6", `it goes on for ever, at ${Math.round(this.nowMs)} ms`);
       event.act();
-      if (life !== null) return true;
-      if (this.violation !== null) return true;
+      if (event.runsCode || this.violation !== null) return true;
     }
   }
 
