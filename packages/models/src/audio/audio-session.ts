@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { type AudioModel, framesOf, samplesMinOf } from "../artefact/audio-model.ts";
 import { loadModelBytes } from "../artefact/onnx-file.ts";
+import { NativeSession } from "../onnx/native-session.ts";
 import { loading } from "../runtime/loading.ts";
 import { pool, unitVectors } from "../runtime/pooling.ts";
 import type { Rows } from "../runtime/rows.ts";
@@ -16,13 +17,13 @@ const varianceFloor = 1e-7;
 /** An audio model loaded into this thread; a row is a clip's samples, as the model takes them. */
 export class AudioSession implements Session<Uint8Array> {
   readonly #model: AudioModel;
-  readonly #session: InferenceSession;
+  readonly #session: NativeSession;
   /** Outputs are written to the same memory each time: left to the garbage collector they pile up. */
   #room = new Float32Array(0);
   /** Whether the model makes the frames that its config says; if not, how many is known after a run. */
   #hasKnownFrames = false;
 
-  private constructor(model: AudioModel, session: InferenceSession) {
+  private constructor(model: AudioModel, session: NativeSession) {
     this.#model = model;
     this.#session = session;
   }
@@ -33,7 +34,7 @@ export class AudioSession implements Session<Uint8Array> {
     return loading(model.model.path, async () => {
       const session = new AudioSession(
         model,
-        await InferenceSession.create(bytes, { ...options, externalData }),
+        await NativeSession.create(bytes, { ...options, externalData }),
       );
       await session.#probe();
       return session;

@@ -1,10 +1,11 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type InferenceSession, Tensor } from "onnxruntime-node";
 import sharp from "sharp";
 import type { ImageModel } from "../artefact/image-model.ts";
 import { loadModelBytes } from "../artefact/onnx-file.ts";
 import { cutGraph, onnxTypes } from "../onnx/index.ts";
+import { NativeSession } from "../onnx/native-session.ts";
 import { loading } from "../runtime/loading.ts";
 import { pool, unitVectors } from "../runtime/pooling.ts";
 import type { Rows } from "../runtime/rows.ts";
@@ -14,12 +15,12 @@ import { processedPixels, rowValuesOf, writeRow } from "./image-row.ts";
 /** A picture model loaded into this thread; a row is a picture's pixels as the model reads them. */
 export class ImageSession implements Session<Uint8Array> {
   readonly #model: ImageModel;
-  readonly #session: InferenceSession;
+  readonly #session: NativeSession;
   /** The output's dimensions after the batch: [d], [tokens, d], [d, height, width] or [height, width, d]. */
   #outputDims: readonly number[] = [];
   #output = new Float32Array(0);
 
-  private constructor(model: ImageModel, session: InferenceSession) {
+  private constructor(model: ImageModel, session: NativeSession) {
     this.#model = model;
     this.#session = session;
   }
@@ -34,10 +35,7 @@ export class ImageSession implements Session<Uint8Array> {
     return loading(model.model.path, async () => {
       // So that nothing after the embedding runs, such as a classifier.
       const cut = cutGraph(bytes, model.output.name, { dataType: onnxTypes.float32, dims });
-      const session = new ImageSession(
-        model,
-        await InferenceSession.create(cut, { ...options, externalData }),
-      );
+      const session = new ImageSession(model, await NativeSession.create(cut, { ...options, externalData }));
       await session.#probe();
       return session;
     });

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import type { Model } from "../artefact/model.ts";
 import { temporaryFolder } from "../artefact/model-folder.fixture.ts";
@@ -207,4 +209,11 @@ test("a model that is unloaded is in no thread, and the memory is free for other
   await threads.open(heavy("large", 150));
   expect(threads.threadsWith("large")).toBe(2);
   await threads.close();
+});
+
+// It took the process with it: an exception of ONNX Runtime's in a thread that may run no more JavaScript.
+test("a thread that is ended while its model computes ends alone", async () => {
+  const program = new URL("./terminate-in-native.fixture.ts", import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(process.execPath, [program]);
+  expect(stdout).toBe("4 ended");
 });

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { MedleyError } from "@medley/core";
+import { NativeGate, type ThreadData } from "./native-gate.ts";
 import type { Answers, Job, Reply, Request } from "./protocol.ts";
 
 /** The thread ended while it had work: the same work may succeed on another. */
@@ -15,6 +16,7 @@ export function isThreadLoss(error: unknown): boolean {
 /** One session thread: sends it jobs, which it does in order, and tells when it ends. */
 export class SessionThread {
   readonly #worker: Worker;
+  readonly #gate = new NativeGate();
   readonly #pending = new Map<number, PromiseWithResolvers<Answers[Job["kind"]]>>();
   readonly #ended = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
@@ -25,7 +27,11 @@ export class SessionThread {
 
   constructor(program: URL) {
     // No execArgv: flags of the main program (a test runner's loaders) are not the thread's.
-    this.#worker = new Worker(program, { name: "medley-model", execArgv: [] });
+    this.#worker = new Worker(program, {
+      name: "medley-model",
+      execArgv: [],
+      workerData: { gate: this.#gate.memory } satisfies ThreadData,
+    });
     this.#worker.on("message", (reply: Reply) => this.#settle(reply));
     this.#worker.on("error", (error) => {
       this.#cause = error.message;
@@ -78,11 +84,11 @@ export class SessionThread {
     return (await answer.promise) as Answers[Kind];
   }
 
-  /** Ends the thread now, for the reason given; its work is lost. */
+  /** Ends the thread, for the reason given: now, or when it comes back from native code. Its work is lost at once. */
   terminate(reason = "it was ended"): void {
     if (!this.#alive) return;
     this.#cause = reason;
-    void this.#worker.terminate();
+    if (this.#gate.close()) void this.#worker.terminate();
     this.#end();
   }
 

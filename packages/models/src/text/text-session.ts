@@ -1,10 +1,11 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { readPinned } from "../artefact/files.ts";
 import { loadModelBytes } from "../artefact/onnx-file.ts";
 import type { TextModel } from "../artefact/text-model.ts";
 import { decodeOnnx } from "../onnx/index.ts";
+import { NativeSession } from "../onnx/native-session.ts";
 import { pooledGraph, pooledMask, pooledOutput } from "../onnx/pooled-graph.ts";
 import { loading } from "../runtime/loading.ts";
 import { pool, unitVectors } from "../runtime/pooling.ts";
@@ -32,11 +33,11 @@ export class TextSession implements Session<string> {
   readonly #model: TextModel;
   readonly #tokenizer: TextTokenizer;
   readonly #head: Head;
-  readonly #session: InferenceSession;
+  readonly #session: NativeSession;
   readonly #output: string;
   #hidden = new Float32Array(0);
 
-  private constructor(model: TextModel, tokenizer: TextTokenizer, head: Head, session: InferenceSession) {
+  private constructor(model: TextModel, tokenizer: TextTokenizer, head: Head, session: NativeSession) {
     this.#model = model;
     this.#tokenizer = tokenizer;
     this.#head = head;
@@ -58,7 +59,7 @@ export class TextSession implements Session<string> {
     const { bytes, externalData } = loadModelBytes(model.model);
     return loading(model.model.path, async () => {
       const graph = graphOf(model, bytes, poolsInGraph);
-      const created = await InferenceSession.create(graph, { ...options, externalData });
+      const created = await NativeSession.create(graph, { ...options, externalData });
       const session = new TextSession(model, tokenizer, head, created);
       await session.#probe();
       return session;
@@ -164,7 +165,7 @@ function graphOf(model: TextModel, bytes: Uint8Array, poolsInGraph: boolean): Ui
   });
 }
 
-function checkedOutput({ model }: TextModel, session: InferenceSession): string {
+function checkedOutput({ model }: TextModel, session: NativeSession): string {
   const unknown = session.inputNames.find((name) => !knownInputs.includes(name));
   const output = [pooledOutput, ...knownOutputs].find((name) => session.outputNames.includes(name));
   if (unknown === undefined && output !== undefined) return output;
