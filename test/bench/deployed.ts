@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkConfig, type Encoder, type Space } from "@medley/core";
 import { type Deployment, type MedleyDefinition, openDeployment, readSettings } from "medley";
+import { OwnDatabase } from "../own-database.ts";
 import { type ServiceName, type ServiceOptions, ServiceProcess } from "../service-process.ts";
-import { createDatabase, openServers } from "./servers.ts";
+import { openServers } from "./servers.ts";
 
 /** A deployment over real servers, of its own database and prefix: one in this process, and services beside it. */
 export interface Deployed extends AsyncDisposable {
@@ -29,7 +30,7 @@ export interface DeployedOptions {
 export async function deploy(options: DeployedOptions): Promise<Deployed> {
   await using resources = new AsyncDisposableStack();
   const { kafkaBrokers, redisUrl, databaseUrl } = await openServers();
-  const database = resources.use(await createDatabase(databaseUrl));
+  const database = resources.use(await OwnDatabase.create(databaseUrl));
   const folder = mkdtempSync(join(tmpdir(), "medley-bench-"));
   resources.defer(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, "medley.config.json"), JSON.stringify(options.config));
@@ -38,7 +39,7 @@ export async function deploy(options: DeployedOptions): Promise<Deployed> {
   const environment: Record<string, string> = {
     ...lanes,
     MEDLEY_DATABASE_URL: database.url,
-    MEDLEY_LANE_PREFIX: database.name,
+    MEDLEY_LANE_PREFIX: database.prefix,
     MEDLEY_CONFIG: "medley.config.json",
     ...options.environment,
   };

@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-import pg from "pg";
 import { provideServices, serviceVariables } from "../services/services.ts";
 
 export interface Servers {
@@ -36,30 +34,5 @@ async function startServers(): Promise<Servers> {
     kafkaBrokers: variables.KAFKA_BROKERS as string,
     redisUrl: variables.REDIS_URL as string,
     databaseUrl: variables.DATABASE_URL as string,
-  };
-}
-
-export interface BenchDatabase extends AsyncDisposable {
-  readonly url: string;
-  /** Its name, for prefixes of topics and keys: letters and digits with dashes. */
-  readonly name: string;
-}
-
-/** A database of its own on the server, dropped when disposed. */
-export async function createDatabase(serverUrl: string): Promise<BenchDatabase> {
-  const suffix = randomBytes(5).toString("hex");
-  const database = `medley_bench_${suffix}`;
-  const admin = new pg.Client({ connectionString: serverUrl });
-  await admin.connect();
-  await admin.query(`create database ${database}`);
-  const url = new URL(serverUrl);
-  url.pathname = `/${database}`;
-  return {
-    url: url.href,
-    name: `medley-bench-${suffix}`,
-    [Symbol.asyncDispose]: async () => {
-      await admin.query(`drop database ${database} with (force)`);
-      await admin.end();
-    },
   };
 }

@@ -1,7 +1,8 @@
 /** Dead letters in a topic as well as in the table, of a process with its own database and real brokers. */
 
 import { randomBytes } from "node:crypto";
-import { consumeTopics, type KafkaConnection, type TopicMessage } from "@medley/transport";
+import type { TopicMessage } from "@medley/core";
+import { consumeTopics, type KafkaConnection } from "@medley/transport";
 import kafkajs from "kafkajs";
 import {
   backfill,

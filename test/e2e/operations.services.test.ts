@@ -1,21 +1,23 @@
 /** Traces, metrics and watching across services that are processes of their own. */
 import { describe, expect, test } from "vitest";
 import { EmbeddingsEndpoint } from "./embeddings-endpoint.fixture.ts";
-import { jsonLines, until, Workplace } from "./medley.fixture.ts";
+import { jsonLines, until } from "./medley.fixture.ts";
 import { type CollectedSpan, OtlpCollector } from "./otlp-collector.fixture.ts";
-import { OwnDatabase, type ServiceProcess, ServiceProcesses } from "./service-process.fixture.ts";
+import { Services } from "./services.fixture.ts";
 
+const serverUrl = process.env.DATABASE_URL ?? "";
 const traceIdOf = (n: number) => `0af7651916cd43dd8448eb211c8031${String(n).padStart(2, "0")}`;
 
 describe.skipIf(process.env.DATABASE_URL === undefined)("operations (needs DATABASE_URL)", () => {
   test("spans of producer, embedding-worker and indexer are of one trace; a backfill's begin with its sending", async () => {
     await using collector = await OtlpCollector.open();
     await using endpoint = await EmbeddingsEndpoint.open();
-    await using workplace = new Workplace(endpoint.config);
-    await using database = await OwnDatabase.create();
-    const environment = { ...collector.environment, MEDLEY_DATABASE_URL: database.url, NOTES_KEY: "k" };
+    await using services = await Services.create(serverUrl, {
+      config: endpoint.config,
+      environment: { ...collector.environment, NOTES_KEY: "k" },
+    });
+    const { workplace, environment } = services;
     await workplace.runJson(["migrate"], { environment });
-    await using services = new ServiceProcesses(workplace, environment);
     const [producer] = await Promise.all([
       services.start("producer"),
       services.start("embedding-worker"),
@@ -72,18 +74,18 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("operations (needs DATAB
   test("while Postgres cuts every connection services tell of it without what records and addresses hold, and finish", async () => {
     const secret = "canary7f3a9";
     await using endpoint = await EmbeddingsEndpoint.open();
-    await using workplace = new Workplace(endpoint.config);
-    await using database = await OwnDatabase.create();
-    const url = new URL(database.url);
+    const url = new URL(serverUrl);
     url.password ||= secret;
-    const environment = { MEDLEY_DATABASE_URL: url.href, NOTES_KEY: secret, MEDLEY_LOG_LEVEL: "trace" };
+    await using services = await Services.create(url.href, {
+      config: endpoint.config,
+      environment: { NOTES_KEY: secret, MEDLEY_LOG_LEVEL: "trace" },
+    });
+    const { workplace, environment, database } = services;
     await workplace.runJson(["migrate"], { environment });
-    await using services = new ServiceProcesses(workplace, environment);
     const running = await Promise.all(
       (["producer", "embedding-worker", "indexer"] as const).map((name) => services.start(name)),
     );
-    const [producer] = running as [ServiceProcess];
-    const path = `${producer.url}/v1/collections/notes/records`;
+    const path = `${running[0]?.url}/v1/collections/notes/records`;
     const send = (n: number) =>
       fetch(path, {
         method: "POST",
@@ -117,8 +119,8 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("operations (needs DATAB
     );
     const faults = metrics.map((text) => Number(/medley_faults_total\{part="queue"\} (\d+)/.exec(text)?.[1]));
     expect(Math.max(...faults)).toBeGreaterThan(0);
-    for (const { name, log } of running) expect([name, log().includes(secret)]).toEqual([name, false]);
+    for (const { name, log } of running) expect([name, log.includes(secret)]).toEqual([name, false]);
     expect(metrics.join("\n")).not.toContain(secret);
-    expect(running.map(({ log }) => log()).join("")).toContain('"part":"queue"');
+    expect(running.map(({ log }) => log).join("")).toContain('"part":"queue"');
   });
 });

@@ -1,10 +1,8 @@
 /** A Postgres of one's own, as an administrator sets it up: migrations as text, roles for services and readers, the index. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { join } from "node:path";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { onServer } from "../own-database.ts";
+import { type ServiceName, ServiceProcess } from "../service-process.ts";
 import { jsonLines, placesOf, post, until, Workplace } from "./medley.fixture.ts";
 
 const serverUrl = process.env.DATABASE_URL ?? "";
@@ -13,7 +11,6 @@ const database = `medley_roles_${suffix}`;
 const owner = `medley_owner_${suffix}`;
 const app = `medley_app_${suffix}`;
 const reader = `medley_read_${suffix}`;
-const services = join(import.meta.dirname, "../../services");
 
 // Without text: what is tested needs no model.
 const fields = { title: "text", kinds: "categories", price: "number" };
@@ -28,8 +25,7 @@ const collections = (...names: string[]) => ({
 });
 
 let workplace: Workplace;
-const running: ChildProcess[] = [];
-const logs: string[] = [];
+const running: ServiceProcess[] = [];
 
 function urlOf(role: string): string {
   const url = new URL(serverUrl);
@@ -37,63 +33,39 @@ function urlOf(role: string): string {
   return url.href;
 }
 
-async function onServer(sql: string, url = serverUrl): Promise<pg.QueryResult> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  return client.query(sql).finally(() => client.end());
-}
-
 const as = (role: string) => ({ environment: { MEDLEY_DATABASE_URL: urlOf(role) } });
 
-/** On a port that it chooses itself. */
-async function startService(name: string): Promise<void> {
-  const child = spawn(process.execPath, [join(services, name, "src/main.ts")], {
-    cwd: workplace.folder,
-    env: {
-      ...process.env,
+async function startService(name: ServiceName): Promise<void> {
+  const service = await ServiceProcess.start(name, {
+    folder: workplace.folder,
+    environment: {
       MEDLEY_DATABASE_URL: urlOf(app),
-      MEDLEY_CONFIG: workplace.path("medley.config.json"),
-      MEDLEY_HTTP_PORT: "0",
+      MEDLEY_CONFIG: "medley.config.json",
       MEDLEY_MODEL_THREADS: "1",
     },
-    stdio: ["ignore", "ignore", "pipe"],
   });
-  running.push(child);
-  let log = "";
-  child.stderr?.setEncoding("utf8").on("data", (text) => {
-    log += text;
-    logs.push(text);
-  });
-  const isReady = async () => {
-    if (child.exitCode !== null) throw new Error(`${name} ended: ${log}`);
-    return /"msg":"ready"/.test(log);
-  };
-  await until(isReady, (ready) => ready);
-  expect(log).not.toMatch(/"level":(40|50)/);
-  ports.set(name, Number(/"http":"http:\/\/[^:]+:(\d+)/.exec(log)?.[1]));
+  running.push(service);
+  expect(service.log).not.toMatch(/"level":(40|50)/);
 }
 
-const ports = new Map<string, number>();
-const httpOf = (name: string) => `http://127.0.0.1:${ports.get(name)}/v1`;
+const httpOf = (name: ServiceName) => `${running.find((service) => service.name === name)?.url}/v1`;
 
 describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_URL)", () => {
   beforeAll(async () => {
     workplace = new Workplace(collections("places"));
-    for (const role of [owner, app, reader]) await onServer(`create role ${role} login password '${role}'`);
-    await onServer(`create database ${database} owner ${owner}`);
+    for (const role of [owner, app, reader])
+      await onServer(serverUrl, `create role ${role} login password '${role}'`);
+    await onServer(serverUrl, `create database ${database} owner ${owner}`);
     // The only step that needs an administrator.
     const url = new URL(serverUrl);
     url.pathname = `/${database}`;
-    await onServer("create extension vector", url.href);
+    await onServer(url.href, "create extension vector");
   });
 
   afterAll(async () => {
-    const alive = running.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
-    const ends = alive.map((child) => once(child, "exit"));
-    for (const child of alive) child.kill("SIGKILL");
-    await Promise.all(ends);
-    await onServer(`drop database if exists ${database} with (force)`);
-    for (const role of [owner, app, reader]) await onServer(`drop role if exists ${role}`);
+    await Promise.all(running.map((service) => service.end("SIGKILL")));
+    await onServer(serverUrl, `drop database if exists ${database} with (force)`);
+    for (const role of [owner, app, reader]) await onServer(serverUrl, `drop role if exists ${role}`);
     await workplace[Symbol.asyncDispose]();
   });
 
@@ -111,7 +83,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
     );
     const { stdout, code } = await workplace.run([...args, "--sql"], as(owner));
     expect(code).toBe(0);
-    await onServer(stdout, urlOf(owner));
+    await onServer(urlOf(owner), stdout);
     expect(await workplace.runJson(["migrate", "--check"], as(owner))).toMatchObject({
       exitCode: 0,
       data: { pending: [], roles: [] },
@@ -142,7 +114,8 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
   });
 
   test("the services run as the application's role: records, deletes, dead letters, a backfill, status, searches", async () => {
-    for (const name of ["producer", "embedding-worker", "indexer", "query"]) await startService(name);
+    for (const name of ["producer", "embedding-worker", "indexer", "query"] as const)
+      await startService(name);
     const sent = await post(`${httpOf("producer")}/collections/places/records`, recordsOf(50));
     expect([sent.status, sent.body.accepted]).toEqual([202, 50]);
     const gone = await post(`${httpOf("producer")}/collections/places/records`, [
@@ -164,14 +137,15 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
     const [letter] = (await workplace.runJson(["dead-letters", "list"], as(app))).data;
     expect(letter).toMatchObject({ code: "record_invalid" });
     // Idle connections are closed after a while: each is made to ask something first.
-    for (const name of ports.keys()) expect((await fetch(`${httpOf(name)}/status`)).status).toBe(200);
+    for (const { name } of running) expect((await fetch(`${httpOf(name)}/status`)).status).toBe(200);
     const { rows } = await onServer(
+      serverUrl,
       `select distinct application_name as name from pg_stat_activity where usename = '${app}'`,
     );
     expect(rows.map(({ name }) => name)).toEqual(
-      expect.arrayContaining([...ports.keys()].map((name) => `medley ${name}`)),
+      expect.arrayContaining(running.map(({ name }) => `medley ${name}`)),
     );
-    expect(logs.join("")).not.toMatch(/permission denied/);
+    expect(running.map(({ log }) => log).join("")).not.toMatch(/permission denied/);
   });
 
   test("a backfill whose sender is gone is done all the same", async () => {
@@ -224,10 +198,10 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
 
   test("the reader searches and can't write", async () => {
     const asked = `select id from medley.search('places', medley.query('places', '{"price": 10}'), 3)`;
-    expect((await onServer(asked, urlOf(reader))).rows).toHaveLength(3);
-    await expect(onServer("delete from medley.places", urlOf(reader))).rejects.toMatchObject({
+    expect((await onServer(urlOf(reader), asked)).rows).toHaveLength(3);
+    await expect(onServer(urlOf(reader), "delete from medley.places")).rejects.toMatchObject({
       code: "42501",
     });
-    await expect(onServer("select from bullmq.job", urlOf(reader))).rejects.toMatchObject({ code: "42501" });
+    await expect(onServer(urlOf(reader), "select from bullmq.job")).rejects.toMatchObject({ code: "42501" });
   });
 });

@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import pg from "pg";
+import { OwnDatabase } from "../own-database.ts";
 import { type ServiceName, ServiceProcess } from "../service-process.ts";
 import { Workplace } from "./medley.fixture.ts";
 
@@ -12,33 +11,24 @@ export interface Status {
 /** Services as processes of their own, meeting in a database that is the test's own on the server at `serverUrl`. */
 export class Services implements AsyncDisposable {
   readonly workplace: Workplace;
+  readonly database: OwnDatabase;
   readonly running: ServiceProcess[] = [];
   /** What services and commands are told. */
   readonly environment: Readonly<Record<string, string>>;
-  readonly prefix: string;
-  readonly #serverUrl: string;
-  readonly #database: string;
 
-  private constructor(serverUrl: string, options: ServicesOptions) {
-    const suffix = randomBytes(6).toString("hex");
-    this.workplace = new Workplace(options.config);
-    this.prefix = `medley-e2e-${suffix}`;
-    this.#serverUrl = serverUrl;
-    this.#database = `medley_e2e_${suffix}`;
-    const url = new URL(serverUrl);
-    url.pathname = `/${this.#database}`;
+  private constructor(database: OwnDatabase, { config, environment }: ServicesOptions) {
+    this.database = database;
+    this.workplace = new Workplace(config);
     this.environment = {
-      ...options.environment,
-      MEDLEY_DATABASE_URL: url.href,
-      MEDLEY_LANE_PREFIX: this.prefix,
+      MEDLEY_DATABASE_URL: database.url,
+      MEDLEY_LANE_PREFIX: database.prefix,
       MEDLEY_MODEL_THREADS: "1",
+      ...environment,
     };
   }
 
   static async create(serverUrl: string, options: ServicesOptions = {}): Promise<Services> {
-    const services = new Services(serverUrl, options);
-    await services.#onServer(`create database ${services.#database}`);
-    return services;
+    return new Services(await OwnDatabase.create(serverUrl), options);
   }
 
   /** Resolves when it is ready. */
@@ -54,20 +44,14 @@ export class Services implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.running.map((service) => service.end("SIGKILL")));
-    await this.#onServer(`drop database if exists ${this.#database} with (force)`);
+    await this.database[Symbol.asyncDispose]();
     await this.workplace[Symbol.asyncDispose]();
-  }
-
-  async #onServer(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#serverUrl });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
   }
 }
 
 interface ServicesOptions {
   /** Default: that of `Workplace`. */
   readonly config?: object;
-  /** Besides the database: which lanes. */
+  /** Besides, or instead of, the database's. */
   readonly environment?: Readonly<Record<string, string>>;
 }

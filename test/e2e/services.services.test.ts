@@ -33,7 +33,7 @@ for (const [name, { needs, lanes }] of Object.entries(choices)) {
 
     afterAll(async () => {
       await services[Symbol.asyncDispose]();
-      if (onKafka) await deleteTopics([brokers], services.prefix);
+      if (onKafka) await deleteTopics([brokers], services.database.prefix);
     });
 
     test("services refuse a database that is behind; `medley migrate` brings it up to date", async () => {
@@ -69,7 +69,7 @@ for (const [name, { needs, lanes }] of Object.entries(choices)) {
         );
         expect([status, body]).toEqual([202, { accepted: 30, rejected: [] }]);
       }
-      if (onKafka) await writeAsAStranger(`${services.prefix}-records`);
+      if (onKafka) await writeAsAStranger(`${services.database.prefix}-records`);
       const searchUrl = `${query?.url}/v1/collections/places/search`;
       const found = async () =>
         (await post(searchUrl, { parts: { price: 0 }, k: 1_000 })).body.hits.length as number;

@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import pg from "pg";
+import { OwnDatabase } from "../own-database.ts";
 import { type ServiceName, ServiceProcess } from "../service-process.ts";
 import { type Envelope, until, Workplace } from "./medley.fixture.ts";
 
@@ -20,29 +20,25 @@ export class Shop implements AsyncDisposable {
   /** Of the shop's database, and of Medley's. */
   readonly shop: pg.Pool;
   readonly medley: pg.Pool;
-  readonly #databases: readonly string[];
+  readonly #databases: readonly OwnDatabase[];
   readonly #services: ServiceProcess[] = [];
 
-  private constructor(databases: readonly [string, string]) {
-    const [shopUrl, medleyUrl] = databases.map(urlOf) as [string, string];
-    this.#databases = databases;
+  private constructor(ofShop: OwnDatabase, ofMedley: OwnDatabase) {
+    this.#databases = [ofShop, ofMedley];
     this.workplace = new Workplace(configOf());
     this.environment = {
-      SHOP_DATABASE_URL: shopUrl,
-      MEDLEY_DATABASE_URL: medleyUrl,
-      MEDLEY_LANE_PREFIX: (databases[0] as string).replaceAll("_", "-"),
+      SHOP_DATABASE_URL: ofShop.url,
+      MEDLEY_DATABASE_URL: ofMedley.url,
+      MEDLEY_LANE_PREFIX: ofMedley.prefix,
     };
-    this.shop = new pg.Pool({ connectionString: shopUrl, max: 6 });
-    this.medley = new pg.Pool({ connectionString: medleyUrl, max: 1 });
+    this.shop = new pg.Pool({ connectionString: ofShop.url, max: 6 });
+    this.medley = new pg.Pool({ connectionString: ofMedley.url, max: 1 });
     for (const pool of [this.shop, this.medley]) pool.on("error", () => {});
   }
 
   /** With the table, rows 1 to `rows`, and the triggers installed by the command. */
   static async open({ rows }: { rows: number }): Promise<Shop> {
-    const name = randomBytes(6).toString("hex");
-    const databases = [`medley_shop_${name}`, `medley_e2e_${name}`] as const;
-    for (const database of databases) await onServer(`create database ${database}`);
-    const shop = new Shop(databases);
+    const shop = new Shop(await OwnDatabase.create(serverUrl), await OwnDatabase.create(serverUrl));
     await shop.shop.query(`create table products (
   id bigint primary key, title text, kind text, price numeric(8, 2), taste float8[], stock int not null default 0
 )`);
@@ -116,8 +112,7 @@ select n, 'title ' || n, (array['shoe', 'bag', 'hat'])[1 + n % 3], n % 100, arra
     await Promise.all(this.#services.map((service) => service.end("SIGKILL")));
     await this.workplace[Symbol.asyncDispose]();
     await Promise.all([this.shop.end(), this.medley.end()]);
-    for (const database of this.#databases)
-      await onServer(`drop database if exists ${database} with (force)`);
+    await Promise.all(this.#databases.map((database) => database[Symbol.asyncDispose]()));
   }
 }
 
@@ -130,16 +125,4 @@ function configOf(): object {
   };
   const sources = [{ kind: "postgres", table: "public.products", urlVariable: "SHOP_DATABASE_URL" }];
   return { collections: { products: { fields, spaces, sources } } };
-}
-
-function urlOf(database: string): string {
-  const url = new URL(serverUrl);
-  url.pathname = `/${database}`;
-  return url.href;
-}
-
-async function onServer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(sql).finally(() => client.end());
 }

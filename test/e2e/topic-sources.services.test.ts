@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import kafkajs from "kafkajs";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OwnDatabase } from "../own-database.ts";
 import { type ServiceName, ServiceProcess } from "../service-process.ts";
 import { deleteTopics } from "../transport/kafka-log.ts";
 import { until, Workplace } from "./medley.fixture.ts";
@@ -10,8 +11,7 @@ import { until, Workplace } from "./medley.fixture.ts";
 const needs = ["DATABASE_URL", "KAFKA_BROKERS"];
 const missing = needs.filter((variable) => process.env[variable] === undefined);
 const brokers = (process.env.KAFKA_BROKERS ?? "").split(",");
-const database = `medley_topics_${randomBytes(6).toString("hex")}`;
-const prefix = database.replaceAll("_", "-");
+const prefix = `medley-topics-${randomBytes(6).toString("hex")}`;
 const topics = {
   products: `${prefix}.shop.public.products`,
   stock: `${prefix}.shop.public.stock`,
@@ -115,19 +115,17 @@ describe.skipIf(missing.length > 0)(`topics as sources (needs ${needs.join(", ")
   const admin = kafka.admin();
   const writer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
   const running: ServiceProcess[] = [];
+  let database: OwnDatabase;
   let workplace: Workplace;
   let pool: pg.Pool;
   let environment: Record<string, string>;
 
   beforeAll(async () => {
     workplace = new Workplace(configWith("sku"));
-    const serverUrl = process.env.DATABASE_URL ?? "";
-    await onServer(`create database ${database}`);
-    const url = new URL(serverUrl);
-    url.pathname = `/${database}`;
-    pool = new pg.Pool({ connectionString: url.href, max: 2 });
+    database = await OwnDatabase.create(process.env.DATABASE_URL ?? "");
+    pool = new pg.Pool({ connectionString: database.url, max: 2 });
     environment = {
-      MEDLEY_DATABASE_URL: url.href,
+      MEDLEY_DATABASE_URL: database.url,
       MEDLEY_KAFKA_BROKERS: brokers.join(),
       MEDLEY_LANE_PREFIX: prefix,
     };
@@ -142,15 +140,9 @@ describe.skipIf(missing.length > 0)(`topics as sources (needs ${needs.join(", ")
     await Promise.all(running.map((service) => service.end("SIGKILL")));
     await Promise.all([admin.disconnect(), writer.disconnect(), pool.end()]);
     await deleteTopics(brokers, prefix);
-    await onServer(`drop database if exists ${database} with (force)`);
+    await database[Symbol.asyncDispose]();
     await workplace[Symbol.asyncDispose]();
   });
-
-  async function onServer(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: process.env.DATABASE_URL });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
-  }
 
   async function start(service: ServiceName): Promise<ServiceProcess> {
     const started = await ServiceProcess.start(service, {

@@ -1,6 +1,5 @@
 /** Migrations of Drizzle beside Medley's, in one database: neither touches what is the other's (docs/OPERATIONS.md). */
 import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,16 +7,16 @@ import { promisify } from "node:util";
 import { type Collection, checkConfig } from "@medley/core";
 import { buildIndex, migrate, openPool, openPostgresStore, type PostgresStore } from "@medley/store";
 import { migrateBullmq } from "@medley/transport";
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomRow, seededRandom } from "../bench/random-rows.ts";
+import { OwnDatabase } from "../own-database.ts";
 import { readCatalogueSnapshot } from "./catalogue-snapshot.ts";
 
-const serverUrl = process.env.DATABASE_URL ?? "";
-const database = `medley_orm_${randomBytes(6).toString("hex")}`;
 const root = join(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "medley-drizzle-"));
 
+let database: OwnDatabase;
 let connectionString: string;
 let pool: pg.Pool;
 let store: PostgresStore;
@@ -67,13 +66,8 @@ const columnsOf = async (table: string) =>
 
 describe.skipIf(process.env.DATABASE_URL === undefined)("Drizzle beside Medley (needs DATABASE_URL)", () => {
   beforeAll(async () => {
-    const admin = new pg.Client({ connectionString: serverUrl });
-    await admin.connect();
-    await admin.query(`create database ${database}`);
-    await admin.end();
-    const url = new URL(serverUrl);
-    url.pathname = `/${database}`;
-    connectionString = url.href;
+    database = await OwnDatabase.create(process.env.DATABASE_URL ?? "");
+    connectionString = database.url;
     pool = openPool({ connectionString });
     const collections = [films()];
     await migrate(pool, collections);
@@ -94,10 +88,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("Drizzle beside Medley (
 
   afterAll(async () => {
     await pool.end();
-    const admin = new pg.Client({ connectionString: serverUrl });
-    await admin.connect();
-    await admin.query(`drop database ${database} with (force)`);
-    await admin.end();
+    await database[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true });
   });
 

@@ -1,5 +1,12 @@
-import { type Channel, channels, decodePacket, packetRecordsMax, type RecordEnvelope } from "@medley/core";
-import type { KafkaClient, LogPartitionId, NewMessage, TopicMessage } from "@medley/transport/state-machines";
+import {
+  type Channel,
+  channels,
+  decodePacket,
+  packetRecordsMax,
+  type RecordEnvelope,
+  type TopicMessage,
+} from "@medley/core";
+import type { KafkaClient, LogPartitionId, NewMessage } from "@medley/transport/state-machines";
 import { ConsumerGroup } from "./consumer-group.ts";
 import type { Answer, Life, Server } from "./host.ts";
 import type { Judge } from "./judge.ts";

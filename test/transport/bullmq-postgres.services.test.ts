@@ -1,20 +1,16 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { migrateBullmq, openBullmqPostgres } from "@medley/transport";
 import { describeTransport } from "@medley/transport/conformance";
-import pg from "pg";
 import { describe, test } from "vitest";
+import { OwnDatabase } from "../own-database.ts";
 import { startBullmqPostgres } from "./bullmq-postgres-queue.ts";
 
 const serverUrl = process.env.DATABASE_URL;
 
 describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => {
   describeTransport("BullMQ on Postgres", async () => {
-    const database = `medley_transport_${randomUUID().slice(0, 8)}`;
-    await administer(`create database ${database}`);
-    const url = new URL(serverUrl as string);
-    url.pathname = `/${database}`;
-    return startBullmqPostgres(url.href, () => administer(`drop database ${database} with (force)`));
+    const database = await OwnDatabase.create(serverUrl as string);
+    return startBullmqPostgres(database.url, () => database[Symbol.asyncDispose]());
   });
 
   // Its listener was ended in the middle of connecting, which left `close` waiting for ever: one in a dozen times.
@@ -27,10 +23,3 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
     }
   });
 });
-
-async function administer(statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(statement);
-  await client.end();
-}

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { TopicMessage } from "@medley/core";
 import {
   type ConsumeTopicsOptions,
   consumeTopics,
   type KafkaConnection,
   openTopicWriter,
-  type TopicMessage,
 } from "@medley/transport";
 import { Producer } from "@platformatic/kafka";
 import kafkajs from "kafkajs";

@@ -115,4 +115,5 @@ export { isObject, textProblem } from "./record/describe-value.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
+export { messageName, type TopicMessage } from "./topic-message.ts";
 export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

@@ -3,6 +3,9 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { bodyFormats } from "./body/body.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
 
+/** What is left of a refused body is read and dropped up to here; a longer one is cut off. */
+const discardedBytesMax = 2 ** 28;
+
 /** Answers `{error: {code, message, mend?}}`. Of unknown errors neither the client nor the log learns the content. */
 export function replyError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const known = error instanceof MedleyError ? error : medleyErrorOf(error as Partial<FastifyError>);
@@ -15,6 +18,11 @@ export function replyError(error: unknown, request: FastifyRequest, reply: Fasti
     const { unavailable, briefly } = retryAfterSeconds;
     reply.header("retry-after", /_unavailable$/.test(known.code) ? unavailable : briefly);
   }
+  if (isOfBody(error) && Number(request.headers["content-length"] ?? 0) <= discardedBytesMax) {
+    // Fastify would close the connection, and a client in the middle of sending would meet that in place of its answer. A body
+    // that never ends is cut off by the request's timeout.
+    reply.removeHeader("connection");
+  }
   const message = known?.message ?? `an error inside the server; its log names request ${request.id}`;
   const mend = known?.mend;
   reply.code(status).send({ error: { code, message, ...(mend === undefined ? {} : { mend }) } });
@@ -23,6 +31,11 @@ export function replyError(error: unknown, request: FastifyRequest, reply: Fasti
 export function replyNotFound(request: FastifyRequest, reply: FastifyReply): void {
   const mend = "check the method and the path; they begin with /v1/";
   replyError(new MedleyError("not_found", "there is no such route", { mend }), request, reply);
+}
+
+/** Of fastify's reading of a body. */
+function isOfBody(error: unknown): boolean {
+  return /^FST_ERR_CTP_/.test(String((error as Partial<FastifyError>).code));
 }
 
 /** What fastify itself refuses, in our words. */

@@ -8,6 +8,6 @@ export type { KafkaConnection, KafkaLogin } from "./kafka/connection.ts";
 export { type ConsumeTopicsOptions, consumeTopics } from "./kafka/consume-topics.ts";
 export { type KafkaOptions, openKafka } from "./kafka/kafka.ts";
 export { requireTopics } from "./kafka/require-topics.ts";
-export type { NewMessage, TopicMessage } from "./kafka/topic-message.ts";
+export type { NewMessage } from "./kafka/topic-message.ts";
 export { openTopicWriter, type TopicWriter, type TopicWriterOptions } from "./kafka/topic-writer.ts";
 export { MemoryQueue, type MemoryQueueOptions } from "./memory/memory.ts";

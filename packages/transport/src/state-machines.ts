@@ -8,7 +8,7 @@ export type {
   KafkaProducer,
   MemberEvents,
 } from "./kafka/kafka-client.ts";
-export type { NewMessage, TopicMessage } from "./kafka/topic-message.ts";
+export type { NewMessage } from "./kafka/topic-message.ts";
 export type { Lease, LeaseBroker } from "./lease-broker.ts";
 export { LeaseTransport } from "./lease-transport.ts";
 export type { LogPartitionId } from "./log/log-partition.ts";

@@ -3,10 +3,11 @@ import { once } from "node:events";
 import type { VectorEnvelope } from "@medley/core";
 import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
+import { OwnDatabase } from "../../own-database.ts";
 import { duel, secondsOf } from "../duel.ts";
 import type { Measurement } from "../measurement.ts";
 import { openRowStore, type RowStore, randomRow, seededRandom } from "../random-rows.ts";
-import { createDatabase, openServers } from "../servers.ts";
+import { openServers } from "../servers.ts";
 
 const rowsPerRound = 20_000;
 const rowsPerBatch = 1_000;
@@ -23,7 +24,7 @@ const valuesBatches = [10, 100, 1_000] as const;
  */
 export async function run(): Promise<Measurement[]> {
   const { databaseUrl } = await openServers();
-  await using database = await createDatabase(databaseUrl);
+  await using database = await OwnDatabase.create(databaseUrl);
   await using rows = await openRowStore({ plot: 384 }, database.url);
   await rows.pool.query("create table copied (like medley_internal.films_g1 including all)");
   return [await againstCopy(rows), await againstValues(rows)];

@@ -1,10 +1,11 @@
 import { strict as assert } from "node:assert";
 import type { VectorEnvelope } from "@medley/core";
 import { buildIndex } from "@medley/store";
+import { OwnDatabase } from "../../own-database.ts";
 import { duel, secondsOf } from "../duel.ts";
 import type { Measurement } from "../measurement.ts";
 import { openRowStore, type RowStore, randomRow, seededRandom } from "../random-rows.ts";
-import { createDatabase, openServers } from "../servers.ts";
+import { openServers } from "../servers.ts";
 
 const rowsPerRound = 8_000;
 const rowsPerBatch = 100;
@@ -14,7 +15,7 @@ const ratioMin = 3.5;
 /** The same rows written before the index is built, and into an index that lives from the first row. */
 export async function run(): Promise<Measurement[]> {
   const { databaseUrl } = await openServers();
-  await using database = await createDatabase(databaseUrl);
+  await using database = await OwnDatabase.create(databaseUrl);
   await using rows = await openRowStore({ plot: 384 }, database.url);
   const random = seededRandom(1);
   const made = Array.from({ length: rowsPerRound }, (_, n) => randomRow(n, rows.layout, random));

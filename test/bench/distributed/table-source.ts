@@ -10,9 +10,10 @@ import {
   uninstallOutbox,
 } from "@medley/sources";
 import type pg from "pg";
+import { OwnDatabase } from "../../own-database.ts";
 import { secondsOf } from "../duel.ts";
 import { type Measurement, median } from "../measurement.ts";
-import { createDatabase, openServers } from "../servers.ts";
+import { openServers } from "../servers.ts";
 
 const rounds = 5;
 const singleRows = 500;
@@ -36,7 +37,7 @@ const source = collection.sources[0] as TableSource;
 /** What triggers cost those who write the table, and how fast its rows and changes are read; nothing is embedded. */
 export async function run(): Promise<Measurement[]> {
   const { databaseUrl } = await openServers();
-  await using database = await createDatabase(databaseUrl);
+  await using database = await OwnDatabase.create(databaseUrl);
   await using resources = new AsyncDisposableStack();
   const options = { connectionString: database.url, embedded: false };
   const client = resources.adopt(await connect(options), (open) => open.end());

@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { requestRecordsMax } from "../index.ts";
@@ -116,6 +118,14 @@ test("413: a body over the limit, announced or streamed, and too many records", 
   const streamed = await post(path, ReadableStream.from(Array(6).fill(chunk)), ndjson);
   expect([streamed.status, streamed.body.error.code]).toEqual([413, "body_too_large"]);
   expect(queue.sent).toEqual([]);
+});
+
+test("a client in the middle of sending hears why its body is refused, each time", async () => {
+  const { server } = await openTestServer();
+  const program = new URL("./send-large-bodies.fixture.ts", import.meta.url).pathname;
+  const client = [program, `${server.url}${path}`, "application/json", "text/plain"];
+  const { stdout } = await promisify(execFile)(process.execPath, client);
+  expect(JSON.parse(stdout)).toEqual([413, 415]);
 });
 
 test("records are bounded by count too, at the border exactly", async () => {

@@ -4,11 +4,11 @@ import {
   type DeadLetter,
   MedleyError,
   type RecordEnvelope,
+  type TopicMessage,
   type TopicSource,
   VersionClock,
 } from "@medley/core";
 import { pipelineCounters } from "@medley/pipeline";
-import type { TopicMessage } from "@medley/transport";
 import { expect, test } from "vitest";
 import { TopicReceiver } from "./topic-receiver.ts";
 

@@ -1,4 +1,4 @@
-import type { Collection, DeadLetter, RecordEnvelope, Store, TopicSource } from "@medley/core";
+import type { Collection, DeadLetter, RecordEnvelope, Store, TopicMessage, TopicSource } from "@medley/core";
 import {
   bisect,
   checkInputs,
@@ -9,7 +9,6 @@ import {
   send,
 } from "@medley/pipeline";
 import { keepMessage, type MappedMessage, mapMessage, noMemory, type PartitionMemory } from "@medley/sources";
-import type { TopicMessage } from "@medley/transport";
 import { sendWhenRoom } from "./send-when-room.ts";
 
 export interface TopicReceiverPorts {

@@ -1,8 +1,8 @@
-import { fail, isObject, type Result, succeed } from "@medley/core";
+import { fail, isObject, type Result, succeed, type TopicMessage } from "@medley/core";
 import { splitSchema } from "./connect-schema.ts";
 import { jsonOf } from "./json-value.ts";
+import type { MessageProblem } from "./message-problem.ts";
 import type { MessageContent } from "./read-message.ts";
-import type { MessageProblem, SourceMessage } from "./source-message.ts";
 
 const attributePrefix = "ce_";
 const requiredAttributes = ["specversion", "id", "source", "type"];
@@ -11,7 +11,7 @@ const requiredAttributes = ["specversion", "id", "source", "type"];
  * CloudEvents 1.0 in Kafka messages (the specification's kafka-protocol-binding.md). Binary: attributes are headers `ce_NAME`, the
  * value is the data. Structured: the value is the event as JSON, with `data` or `data_base64`. No value and no attributes: a delete.
  */
-export function readCloudEvent(message: SourceMessage): Result<MessageContent, MessageProblem> {
+export function readCloudEvent(message: TopicMessage): Result<MessageContent, MessageProblem> {
   const contentType = contentTypeOf(message.headers);
   if (contentType?.startsWith("application/cloudevents")) {
     return contentType.startsWith("application/cloudevents+json")
@@ -30,7 +30,7 @@ export function readCloudEvent(message: SourceMessage): Result<MessageContent, M
 const refuse = (reason: string) => fail({ code: "record_invalid" as const, reason });
 
 function readBinary(
-  { value }: SourceMessage,
+  { value }: TopicMessage,
   event: Record<string, unknown>,
   contentType: string | undefined,
 ): Result<MessageContent, MessageProblem> {
@@ -39,7 +39,7 @@ function readBinary(
   );
 }
 
-function readStructured({ value }: SourceMessage): Result<MessageContent, MessageProblem> {
+function readStructured({ value }: TopicMessage): Result<MessageContent, MessageProblem> {
   if (value === null)
     return refuse("the message has no value, though its content-type says that it is an event");
   const parsed = jsonOf(value, "the event");
@@ -67,12 +67,12 @@ function withData(
   return data.ok ? succeed({ op: "upsert", record: splitSchema(data.value), event }) : data;
 }
 
-function attributesOf(headers: SourceMessage["headers"]): Record<string, unknown> {
+function attributesOf(headers: TopicMessage["headers"]): Record<string, unknown> {
   const attributes = Object.entries(headers).filter(([name]) => name.startsWith(attributePrefix));
   return Object.fromEntries(attributes.map(([name, value]) => [name.slice(attributePrefix.length), value]));
 }
 
-function contentTypeOf(headers: SourceMessage["headers"]): string | undefined {
+function contentTypeOf(headers: TopicMessage["headers"]): string | undefined {
   const name = Object.keys(headers).find((one) => one.toLowerCase() === "content-type");
   return name === undefined ? undefined : headers[name];
 }

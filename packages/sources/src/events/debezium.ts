@@ -1,8 +1,8 @@
-import { fail, isObject, type Result, succeed } from "@medley/core";
+import { fail, isObject, type Result, succeed, type TopicMessage } from "@medley/core";
 import { schemaWithin, splitSchema, type WithSchema } from "./connect-schema.ts";
 import { jsonOf } from "./json-value.ts";
+import type { MessageProblem } from "./message-problem.ts";
 import type { MessageContent } from "./read-message.ts";
-import type { MessageProblem, SourceMessage } from "./source-message.ts";
 
 /**
  * Debezium's change events, with or without their schema:
@@ -16,7 +16,7 @@ import type { MessageProblem, SourceMessage } from "./source-message.ts";
  * Source: https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-change-events-value and
  * .../transformations/event-flattening.html.
  */
-export function readDebezium(message: SourceMessage): Result<MessageContent, MessageProblem> {
+export function readDebezium(message: TopicMessage): Result<MessageContent, MessageProblem> {
   if (message.value === null) return succeed({ op: "delete", record: { value: null, schema: null } });
   const parsed = jsonOf(message.value, "the message's value");
   if (!parsed.ok) return parsed;

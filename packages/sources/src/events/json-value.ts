@@ -1,5 +1,5 @@
 import { fail, type Result, succeed } from "@medley/core";
-import type { MessageProblem } from "./source-message.ts";
+import type { MessageProblem } from "./message-problem.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 

@@ -1,11 +1,10 @@
-import { isObject } from "@medley/core";
-import type { SourceMessage } from "./source-message.ts";
+import { isObject, type TopicMessage } from "@medley/core";
 
 /**
  * A message that became no record, whole, as the payload of its dead letter: once the configuration or the mapping is mended it is
  * mapped again, with the key, headers and timestamp it had. JSON; bytes that are no UTF-8 are kept as base64.
  */
-export function keepMessage(message: SourceMessage): Uint8Array {
+export function keepMessage(message: TopicMessage): Uint8Array {
   const { topic, partition, offset, timestampMs, headers, key, value } = message;
   const kept = {
     kept: mark,
@@ -23,7 +22,7 @@ export function keepMessage(message: SourceMessage): Uint8Array {
 const mark = "message/1";
 
 /** Null where the payload is none that `keepMessage` wrote. */
-export function keptMessage(payload: Uint8Array): SourceMessage | null {
+export function keptMessage(payload: Uint8Array): TopicMessage | null {
   try {
     const kept: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));
     if (!isObject(kept) || kept.kept !== mark) return null;
@@ -37,7 +36,7 @@ export function keptMessage(payload: Uint8Array): SourceMessage | null {
 }
 
 type KeptBytes = { readonly text: string } | { readonly base64: string } | null;
-type KeptFields = Pick<SourceMessage, "topic" | "partition" | "timestampMs" | "headers"> & {
+type KeptFields = Pick<TopicMessage, "topic" | "partition" | "timestampMs" | "headers"> & {
   readonly offset: string;
   readonly key: KeptBytes;
   readonly value: KeptBytes;

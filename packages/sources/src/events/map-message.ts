@@ -4,18 +4,20 @@ import {
   type DeleteValue,
   type Field,
   fail,
+  messageName,
   opKey,
   parseValue,
   type Result,
   succeed,
+  type TopicMessage,
   type TopicSource,
 } from "@medley/core";
 import { convertConnect } from "./connect-values.ts";
 import { fieldValue } from "./field-value.ts";
 import { type PathRoots, valueAt } from "./message-path.ts";
+import type { MessageProblem } from "./message-problem.ts";
 import { noMemory, type PartitionMemory, timeProblem, versionOfMessage } from "./message-version.ts";
 import { type ReadMessage, readMessage } from "./read-message.ts";
-import { type MessageProblem, messageName, type SourceMessage } from "./source-message.ts";
 
 /** What becomes of a message. */
 export type MappedMessage =
@@ -53,7 +55,7 @@ export interface MapOptions {
 export function mapMessage(
   source: TopicSource,
   collection: Collection,
-  message: SourceMessage,
+  message: TopicMessage,
   { memory = noMemory, nowMs }: MapOptions,
 ): { readonly mapped: MappedMessage; readonly memory: PartitionMemory } {
   const name = messageName(message);
@@ -175,7 +177,7 @@ interface GivenVersion {
 function versionOf(
   { version: given }: TopicSource,
   { versionKey }: Collection,
-  message: SourceMessage,
+  message: TopicMessage,
   { roots, memory, nowMs }: { roots: PathRoots; memory: PartitionMemory; nowMs: number },
 ): Result<GivenVersion, string> {
   if (versionKey !== null) {
@@ -200,7 +202,7 @@ function timeOf(place: ReadMessage["roots"]["record"]): number | undefined {
   return parsed?.ok && typeof parsed.value === "number" ? parsed.value : undefined;
 }
 
-function missing({ value }: SourceMessage, what: string, path: string): string {
+function missing({ value }: TopicMessage, what: string, path: string): string {
   return value === null
     ? `the message deletes its key and has no value, so it has no ${what} at "${path}"; take the version from the message's key, a header or its timestamp`
     : `there is no ${what} at "${path}" in the message`;

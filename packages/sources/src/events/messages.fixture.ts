@@ -1,6 +1,6 @@
 /** Messages as their producers write them: Debezium 3 for Postgres (JsonConverter), CloudEvents 1.0. */
-import { type Collection, checkConfig, type TopicSource } from "@medley/core";
-import type { SourceMessage } from "./source-message.ts";
+
+import { type Collection, checkConfig, type TopicMessage, type TopicSource } from "@medley/core";
 
 export const nowMs = Date.UTC(2026, 4, 1, 12);
 
@@ -24,13 +24,13 @@ export function collectionWith(source: Partial<TopicSource>, version?: string): 
   return collection as Collection;
 }
 
-export type MessageParts = Partial<Omit<SourceMessage, "key" | "value">> & {
+export type MessageParts = Partial<Omit<TopicMessage, "key" | "value">> & {
   readonly key?: unknown;
   readonly value?: unknown;
 };
 
 /** Objects are written as JSON, strings as they are. */
-export function message({ key = null, value = null, ...rest }: MessageParts): SourceMessage {
+export function message({ key = null, value = null, ...rest }: MessageParts): TopicMessage {
   return {
     topic: "shop.public.products",
     partition: 3,

@@ -1,4 +1,4 @@
-import { fail, isObject, type Result, type TopicFormat } from "@medley/core";
+import { fail, isObject, type Result, type TopicFormat, type TopicMessage } from "@medley/core";
 import { readCloudEvent } from "./cloudevents.ts";
 import type { WithSchema } from "./connect-schema.ts";
 import { splitSchema } from "./connect-schema.ts";
@@ -6,7 +6,7 @@ import { readDebezium } from "./debezium.ts";
 import { readJson } from "./json.ts";
 import { keyOf } from "./json-value.ts";
 import type { PathRoots } from "./message-path.ts";
-import type { MessageProblem, SourceMessage } from "./source-message.ts";
+import type { MessageProblem } from "./message-problem.ts";
 
 /** What a message says, before anything of a collection is looked at. */
 export interface MessageContent {
@@ -26,14 +26,11 @@ export interface ReadMessage {
 
 const readers = { json: readJson, cloudevents: readCloudEvent, debezium: readDebezium } satisfies Record<
   TopicFormat,
-  (message: SourceMessage) => Result<MessageContent, MessageProblem>
+  (message: TopicMessage) => Result<MessageContent, MessageProblem>
 >;
 
 /** Takes a message apart as its format says. */
-export function readMessage(
-  format: TopicFormat,
-  message: SourceMessage,
-): Result<ReadMessage, MessageProblem> {
+export function readMessage(format: TopicFormat, message: TopicMessage): Result<ReadMessage, MessageProblem> {
   const content = readers[format](message);
   if (!content.ok) return content;
   const { op, record, event = {}, source = {} } = content.value;

@@ -1,11 +1,10 @@
-import type { Consumer, MedleyError } from "@medley/core";
+import type { Consumer, MedleyError, TopicMessage } from "@medley/core";
 import { LogConsumer } from "../log/log-consumer.ts";
 import type { LogMessage } from "../log/log-partition.ts";
 import { clientOf } from "./client-of.ts";
 import { type KafkaConnection, timings } from "./connection.ts";
 import { GroupConsumer } from "./group-consumer.ts";
 import { requireTopics } from "./require-topics.ts";
-import type { TopicMessage } from "./topic-message.ts";
 
 export interface ConsumeTopicsOptions {
   readonly connection: KafkaConnection;

@@ -1,4 +1,4 @@
-import type { Consumer, MedleyError } from "@medley/core";
+import type { Consumer, MedleyError, TopicMessage } from "@medley/core";
 import { backoffMs } from "../backoff.ts";
 import { Bell } from "../bell.ts";
 import { withDeadline } from "../deadline.ts";
@@ -7,7 +7,6 @@ import type { LogMessage, LogPartitionId } from "../log/log-partition.ts";
 import { systemTimers, type Timers } from "../timers.ts";
 import type { GroupMember, GroupOptions, KafkaClient, MemberEvents } from "./kafka-client.ts";
 import { kafkaFault } from "./kafka-fault.ts";
-import type { TopicMessage } from "./topic-message.ts";
 
 export interface GroupConsumerOptions<M extends LogMessage> extends GroupOptions {
   readonly client: KafkaClient;

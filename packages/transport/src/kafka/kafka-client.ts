@@ -1,6 +1,7 @@
+import type { TopicMessage } from "@medley/core";
 import type { PartitionOffset } from "../log/log-consumer.ts";
 import type { LogPartitionId } from "../log/log-partition.ts";
-import type { NewMessage, TopicMessage } from "./topic-message.ts";
+import type { NewMessage } from "./topic-message.ts";
 
 /** Of one partition. */
 export interface PartitionEnds {

@@ -8,6 +8,7 @@ import {
   type MedleyError,
   packetRecordsMax,
   type Receive,
+  type TopicMessage,
   type Transport,
 } from "@medley/core";
 import { LogConsumer } from "../log/log-consumer.ts";
@@ -19,7 +20,6 @@ import { GroupConsumer } from "./group-consumer.ts";
 import type { KafkaClient } from "./kafka-client.ts";
 import { messagesOfPacket, type PacketMessage, packetBatchesOf, packetMessageOf } from "./packet-message.ts";
 import { TopicLag } from "./topic-lag.ts";
-import type { TopicMessage } from "./topic-message.ts";
 import { FlightWriter } from "./topic-writer.ts";
 
 export interface KafkaOptions {

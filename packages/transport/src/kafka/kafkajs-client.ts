@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
+import type { TopicMessage } from "@medley/core";
 import type { CompressionAlgorithmSpecification } from "@platformatic/kafka";
 import kafkajs, {
   type Admin,
@@ -25,7 +26,7 @@ import {
   type TopicSettings,
   topicConfig,
 } from "./kafka-client.ts";
-import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage } from "./topic-message.ts";
 
 const { CompressionCodecs, Kafka, logLevel, Partitioners } = kafkajs;
 

@@ -1,7 +1,13 @@
-import { encodePacket, type Packet, packetSchemaVersion, type RecordEnvelope, version } from "@medley/core";
+import {
+  encodePacket,
+  type Packet,
+  packetSchemaVersion,
+  type RecordEnvelope,
+  type TopicMessage,
+  version,
+} from "@medley/core";
 import { expect, test } from "vitest";
 import { messagesOfPacket, packetBatchesOf, packetMessageOf } from "./packet-message.ts";
-import type { TopicMessage } from "./topic-message.ts";
 
 const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 

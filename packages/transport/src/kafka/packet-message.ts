@@ -7,9 +7,10 @@ import {
   type Packet,
   type Receive,
   type RecordEnvelope,
+  type TopicMessage,
 } from "@medley/core";
 import type { LogBatch, LogMessage } from "../log/log-partition.ts";
-import { bufferOf, type NewMessage, type TopicMessage } from "./topic-message.ts";
+import { bufferOf, type NewMessage } from "./topic-message.ts";
 
 /**
  * An envelope as a message: the key names collection and record, so that all of a record's go to one partition; the value is a

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { TopicMessage } from "@medley/core";
 import {
   type ClusterMetadata,
   Consumer,
@@ -11,7 +12,6 @@ import {
 import type { PartitionOffset } from "../log/log-consumer.ts";
 import type { LogPartitionId } from "../log/log-partition.ts";
 import type { GroupMember, GroupOptions, MemberEvents } from "./kafka-client.ts";
-import type { TopicMessage } from "./topic-message.ts";
 
 type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
 type BaseOptions = Pick<ConsumerOptions<Buffer, Buffer, Buffer, Buffer>, "clientId" | "bootstrapBrokers">;

@@ -1,17 +1,3 @@
-/** A message as a topic holds it. */
-export interface TopicMessage {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-  readonly key: Uint8Array | null;
-  /** Null: a tombstone. */
-  readonly value: Uint8Array | null;
-  /** As UTF-8; of a header given several times the last one. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Milliseconds since 1970, of the producer or the broker as the topic is set up. */
-  readonly timestampMs: number;
-}
-
 /** A message to be sent; its partition follows from its key as in Kafka's own clients (murmur2). */
 export interface NewMessage {
   readonly key: Uint8Array | string | null;
