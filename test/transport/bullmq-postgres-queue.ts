@@ -21,7 +21,7 @@ export async function startBullmqPostgres(
       await Promise.all(lines.splice(0).map((line) => line.cut()));
       await pool.query("delete from bullmq.job");
     },
-    startHolder: () => startHolder({ url: connectionString, prefix: "", leaseMs }),
+    startHolder: () => startHolder("hold-packet.ts", [connectionString, "", String(leaseMs)]),
     openOverLine: async () => {
       const url = new URL(connectionString);
       const line = new Line({ host: url.hostname, port: Number(url.port) });

@@ -23,7 +23,7 @@ export async function startBullmqRedis(url: string): Promise<QueueUnderTest & { 
     prefix,
     open: () => open(),
     empty,
-    startHolder: () => startHolder({ url, prefix, leaseMs }),
+    startHolder: () => startHolder("hold-packet.ts", [url, prefix, String(leaseMs)]),
     openOverLine: async () => {
       const { line, url: through } = await lineTo(url);
       lines.push(line);

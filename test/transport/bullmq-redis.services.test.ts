@@ -155,8 +155,9 @@ describe.skipIf(process.env.REDIS_URL === undefined)("on the server at REDIS_URL
         await writeFile(authority, certificate);
         const transport = await open();
         await transport.send("records", packetOf("held"));
-        const held = { url, prefix: queue.prefix, leaseMs: 2_000 };
-        const holder = await startHolder(held, { NODE_EXTRA_CA_CERTS: authority });
+        const holder = await startHolder("hold-packet.ts", [url, queue.prefix, "2000"], {
+          NODE_EXTRA_CA_CERTS: authority,
+        });
         expect(await transport.backlog("records")).toEqual({ waiting: 0, inFlight: 1 });
         await holder.kill();
       });

@@ -1,4 +1,5 @@
 import { type KafkaConnection, openKafka } from "@medley/transport";
+import { holdOne } from "./holder.ts";
 import { optionsOf } from "./kafka-log.ts";
 
 // A process that takes one packet and holds it until it is killed.
@@ -10,11 +11,4 @@ const connection = {
   login: null,
 };
 const transport = await openKafka(optionsOf(connection, prefix));
-await transport.consume(
-  "records",
-  async () => {
-    process.stdout.write("held\n");
-    await new Promise(() => {});
-  },
-  { packetsInFlightMax: 1 },
-);
+await holdOne(transport);

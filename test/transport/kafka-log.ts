@@ -1,10 +1,9 @@
 import { strict as assert } from "node:assert";
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { type KafkaConnection, type KafkaOptions, openKafka } from "@medley/transport";
 import type { QueueUnderTest } from "@medley/transport/conformance";
 import kafkajs from "kafkajs";
+import { startHolder } from "./holder.ts";
 import { lineToBroker } from "./kafka-line.ts";
 import type { Line } from "./line.ts";
 
@@ -39,7 +38,7 @@ export async function startKafka(
       await deleteTopics(connection.brokers, prefix);
       prefix = prefixOf();
     },
-    startHolder: () => startHolder(connection, prefix),
+    startHolder: () => startHolder("hold-record.ts", [connection.client, connection.brokers.join(), prefix]),
     openOverLine: async () => {
       const line = lineToBroker({ host, port: Number(port) });
       lines.push(line);
@@ -67,20 +66,4 @@ export async function deleteTopics(brokers: readonly string[], prefix: string): 
   // One whose member was killed is not empty yet, and goes by itself.
   if (own.length > 0) await admin.deleteGroups(own).catch(() => {});
   await admin.disconnect();
-}
-
-async function startHolder(connection: KafkaConnection, prefix: string): Promise<{ kill(): Promise<void> }> {
-  const script = new URL("./hold-record.ts", import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, connection.client, connection.brokers.join(), prefix], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [said] = await once(child.stdout, "data");
-  assert.equal(String(said), "held\n");
-  return {
-    kill: async () => {
-      const exited = once(child, "exit");
-      child.kill("SIGKILL");
-      await exited;
-    },
-  };
 }

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
+import { countRows, notes } from "../bench-collections.ts";
 import { type Deployed, deploy } from "../deployed.ts";
 import { lengthMixes } from "../length-mixes.ts";
 import type { Measurement } from "../measurement.ts";
@@ -12,12 +13,6 @@ const load = 0.5;
 const p99MsMax = 750;
 const pollMs = 5;
 
-const config = {
-  collections: {
-    notes: { fields: { text: "text" }, spaces: { text: { encoder: "text", field: "text" } } },
-  },
-};
-
 /**
  * From the answer of HTTP ingest to the row being there for SELECT, at half the rate that the deployment can keep up. Arrivals
  * are an open loop: one record a request, at random times that do not wait for answers.
@@ -25,7 +20,7 @@ const config = {
 export async function run(): Promise<Measurement[]> {
   const { texts } = lengthMixes({ uniform: 1, natural: calibrationTexts, short: 1 }).natural;
   await using deployed = await deploy({
-    config,
+    config: notes,
     lanes: "kafka-redis",
     environment: { MEDLEY_MODEL_THREADS: "1" },
   });
@@ -68,8 +63,8 @@ async function sustainedRate({ deployment }: Deployed, texts: readonly string[])
     assert.equal(rejected.length, 0);
   }
   for (;;) {
-    const { rows } = await deployment.pool.query("select count(*)::int as count from medley.notes");
-    if (rows[0].count === texts.length) return (1_000 * texts.length) / (performance.now() - startMs);
+    if ((await countRows(deployment, "notes")) === texts.length)
+      return (1_000 * texts.length) / (performance.now() - startMs);
     await sleep(20);
   }
 }

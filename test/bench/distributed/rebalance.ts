@@ -1,26 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError, packetRecordsMax } from "@medley/core";
 import type { Deployment } from "medley";
+import { countRows, pointOf, points } from "../bench-collections.ts";
 import { type Deployed, deploy } from "../deployed.ts";
 import type { Measurement } from "../measurement.ts";
 
 const measuredSeconds = 20;
 const rebalanceSeconds = 5;
 const ratioMin = 0.5;
-const dimensions = 8;
-
-const config = {
-  collections: {
-    points: {
-      fields: { place: `vector(${dimensions})` },
-      spaces: { place: { encoder: "vector", field: "place" } },
-    },
-  },
-};
 
 /** Records indexed while an embedding-worker joins or leaves the group every five seconds, against calm. */
 export async function run(): Promise<Measurement[]> {
-  await using deployed = await deploy({ config, lanes: "kafka-redis" });
+  await using deployed = await deploy({ config: points, lanes: "kafka-redis" });
   await deployed.startService("embedding-worker");
   await deployed.startService("indexer");
   const stop = new AbortController();
@@ -49,10 +40,7 @@ export async function run(): Promise<Measurement[]> {
 async function feed(deployment: Deployment, signal: AbortSignal): Promise<number> {
   let sent = 0;
   while (!signal.aborted) {
-    const records = Array.from({ length: packetRecordsMax }, (_, n) => ({
-      id: `p${sent + n}`,
-      place: Array.from({ length: dimensions }, (__, d) => Math.sin(sent + n + d)),
-    }));
+    const records = Array.from({ length: packetRecordsMax }, (_, n) => pointOf(`p${sent + n}`, sent + n));
     try {
       await deployment.ingest("points", records);
       sent += packetRecordsMax;
@@ -76,17 +64,12 @@ async function rateWhileRebalancing(deployed: Deployed): Promise<number> {
 }
 
 async function rate(deployment: Deployment): Promise<number> {
-  const before = await countRows(deployment);
+  const before = await countRows(deployment, "points");
   const startMs = performance.now();
   await sleep(measuredSeconds * 1_000);
-  return (1_000 * ((await countRows(deployment)) - before)) / (performance.now() - startMs);
+  return (1_000 * ((await countRows(deployment, "points")) - before)) / (performance.now() - startMs);
 }
 
 async function untilIndexed(deployment: Deployment, expected: number): Promise<void> {
-  while ((await countRows(deployment)) < expected) await sleep(50);
-}
-
-async function countRows({ pool }: Deployment): Promise<number> {
-  const { rows } = await pool.query("select count(*)::int as count from medley.points");
-  return rows[0].count;
+  while ((await countRows(deployment, "points")) < expected) await sleep(50);
 }

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { availableParallelism } from "node:os";
 import { backfill } from "medley";
+import { notes } from "../bench-collections.ts";
 import { type Deployed, deploy } from "../deployed.ts";
 import { secondsOf } from "../duel.ts";
 import { lengthMixes } from "../length-mixes.ts";
@@ -11,18 +12,12 @@ const textsPerRound = 800;
 const rounds = 4;
 const ratioMin = 1.8;
 
-const config = {
-  collections: {
-    notes: { fields: { text: "text" }, spaces: { text: { encoder: "text", field: "text" } } },
-  },
-};
-
 /** Backfills by one embedding-worker on one core, and by two on a core each; the servers and the indexer run on both. */
 export async function run(): Promise<Measurement[]> {
   if (availableParallelism() < 2) return [notMeasured("this machine has one core")];
   const { texts } = lengthMixes({ uniform: 1, natural: textsPerRound, short: 1 }).natural;
   await using deployed = await deploy({
-    config,
+    config: notes,
     lanes: "kafka-redis",
     environment: { MEDLEY_MODEL_THREADS: "1", MEDLEY_BACKLOG_PACKETS_MAX: "2000" },
   });

@@ -6,6 +6,7 @@ import { batchesByLength, openModelRuntime, selectRows, splitRows } from "@medle
 import { buildIndex } from "@medley/store";
 import { backfill, type Deployment } from "medley";
 import { BareThreads } from "../bare-threads.ts";
+import { notes } from "../bench-collections.ts";
 import { cosine } from "../cosine.ts";
 import { type Deployed, deploy } from "../deployed.ts";
 import { duel, secondsOf } from "../duel.ts";
@@ -23,12 +24,6 @@ const rowsBeforeStream = 10_000;
 const packetRecords = 100;
 const cosineMin = 0.9999;
 
-const config = {
-  collections: {
-    notes: { fields: { text: "text" }, spaces: { text: { encoder: "text", field: "text" } } },
-  },
-};
-
 /**
  * Texts of log-normal lengths through the services, both lanes, against a bare ONNX Runtime loop over the same texts in their
  * best batches, made beforehand; servers and services share its cores. Backfill: to the last row, then the index is built.
@@ -39,7 +34,7 @@ export async function run(): Promise<Measurement[]> {
   const { texts } = lengthMixes({ uniform: 1, natural: textsPerRound, short: 1 }).natural;
   await using bare = await bareLoop(texts, threads);
   await using deployed = await deploy({
-    config,
+    config: notes,
     lanes: "kafka-redis",
     environment: { MEDLEY_MODEL_THREADS: "1", MEDLEY_BACKLOG_PACKETS_MAX: "2000" },
   });

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MedleyError, packetRecordsMax } from "@medley/core";
 import { backfill, type Deployment } from "medley";
+import { countRows, pointOf, points } from "../bench-collections.ts";
 import { type Deployed, deploy } from "../deployed.ts";
 import { type Measurement, median } from "../measurement.ts";
 import { syntheticSource } from "../synthetic-source.ts";
@@ -9,21 +10,10 @@ import { syntheticSource } from "../synthetic-source.ts";
 const recordsPerRound = 40_000;
 const rounds = 5;
 const perSecondMin = 10_000;
-const dimensions = 8;
-
-/** Vectors are the records' own, so nothing is computed: what is left is what Medley costs. */
-const config = {
-  collections: {
-    points: {
-      fields: { place: `vector(${dimensions})` },
-      spaces: { place: { encoder: "vector", field: "place" } },
-    },
-  },
-};
 
 export async function run(): Promise<Measurement[]> {
   await using deployed = await deploy({
-    config,
+    config: points,
     lanes: "kafka-redis",
     environment: { MEDLEY_BACKLOG_PACKETS_MAX: "2000" },
   });
@@ -55,20 +45,18 @@ async function throughput(deployed: Deployed, name: string, send: Send): Promise
     goal: `at least ${perSecondMin}`,
     met: rate >= perSecondMin,
     detail:
-      `${recordsPerRound} new records of ${dimensions} dimensions, from the sender to the last row: sender, one embedding-worker, one ` +
+      `${recordsPerRound} new records of 8 dimensions, from the sender to the last row: sender, one embedding-worker, one ` +
       `indexer, the queue and Postgres with fsync on the same cores; ${Math.round(Math.min(...rates))} to ` +
       `${Math.round(Math.max(...rates))} records/s over ${rounds} rounds`,
   };
 }
 
-function recordOf(prefix: string, n: number) {
-  return { id: `${prefix}-${n}`, place: Array.from({ length: dimensions }, (_, d) => Math.sin(n + d)) };
-}
-
 async function streamed(deployment: Deployment, prefix: string): Promise<void> {
   const sending = new Set<Promise<void>>();
   for (let at = 0; at < recordsPerRound; at += packetRecordsMax) {
-    const records = Array.from({ length: packetRecordsMax }, (_, n) => recordOf(prefix, at + n));
+    const records = Array.from({ length: packetRecordsMax }, (_, n) =>
+      pointOf(`${prefix}-${at + n}`, at + n),
+    );
     const sent = ingest(deployment, records).finally(() => sending.delete(sent));
     sending.add(sent);
     if (sending.size >= 8) await Promise.race(sending);
@@ -90,15 +78,14 @@ async function ingest(deployment: Deployment, records: readonly unknown[]): Prom
 }
 
 async function backfilled(deployment: Deployment, prefix: string): Promise<void> {
-  const source = syntheticSource(recordsPerRound, (n) => recordOf(prefix, n));
+  const source = syntheticSource(recordsPerRound, (n) => pointOf(`${prefix}-${n}`, n));
   const { state } = await backfill({ deployment, collection: "points", source, path: "synthetic.jsonl" });
   assert.equal(state, "done");
 }
 
 async function untilIndexed(deployment: Deployment): Promise<void> {
   for (;;) {
-    const { rows } = await deployment.pool.query("select count(*)::int as count from medley.points");
-    if (rows[0].count === recordsPerRound) return;
+    if ((await countRows(deployment, "points")) === recordsPerRound) return;
     await sleep(20);
   }
 }

@@ -1,10 +1,8 @@
 import { startFleet } from "../chaos-run.ts";
 import { verdictNow, verdictOnceDrained } from "../evidence/gather.ts";
-import { SeededRandom } from "../workload/seeded-random.ts";
-import { StreamSender } from "../workload/stream-sender.ts";
 import { type LaneChoice, openWorld } from "../world.ts";
 import { FleetWatch } from "./process-figures.ts";
-import { EndlessOperations, type LoadOutcome, offer, sustainableRate } from "./steady-load.ts";
+import { type LoadOutcome, offer, openStreamLoad } from "./steady-load.ts";
 
 export interface OverloadOptions {
   readonly lanes: LaneChoice;
@@ -33,12 +31,7 @@ const drainMsMax = 180_000;
 export async function runOverload({ lanes, seconds, seed }: OverloadOptions): Promise<OverloadResult> {
   await using world = await openWorld({ lanes });
   await startFleet(world);
-  const random = new SeededRandom(seed);
-  const operations = new EndlessOperations(random.fork());
-  const stop = new AbortController();
-  const urls = () => world.fleet.of("producer").map(({ url }) => url);
-  const sender = new StreamSender({ urls, journal: world.journal, random, signal: stop.signal });
-  const sustainablePerSecond = await sustainableRate(world, sender, operations);
+  const { sender, operations, stop, sustainablePerSecond } = await openStreamLoad(world, seed);
   sender.answers.clear();
   using watch = new FleetWatch(world.fleet, 500);
   const offeredPerSecond = overloadFactor * sustainablePerSecond;

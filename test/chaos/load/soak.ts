@@ -1,10 +1,8 @@
 import { startFleet } from "../chaos-run.ts";
 import { verdictOnceDrained } from "../evidence/gather.ts";
-import { SeededRandom } from "../workload/seeded-random.ts";
-import { StreamSender } from "../workload/stream-sender.ts";
 import { type LaneChoice, openWorld, type World } from "../world.ts";
 import { type Figures, FleetWatch, slopePerMinute } from "./process-figures.ts";
-import { EndlessOperations, offer, sustainableRate } from "./steady-load.ts";
+import { offer, openStreamLoad } from "./steady-load.ts";
 
 export interface SoakOptions {
   readonly lanes: LaneChoice;
@@ -47,12 +45,7 @@ const outstandingMax = 500;
 export async function runSoak({ lanes, minutes, seed }: SoakOptions): Promise<SoakResult> {
   await using world = await openWorld({ lanes, environment: boundedHeap });
   await startFleet(world);
-  const random = new SeededRandom(seed);
-  const operations = new EndlessOperations(random.fork());
-  const stop = new AbortController();
-  const urls = () => world.fleet.of("producer").map(({ url }) => url);
-  const sender = new StreamSender({ urls, journal: world.journal, random, signal: stop.signal });
-  const sustainablePerSecond = await sustainableRate(world, sender, operations);
+  const { sender, operations, stop, sustainablePerSecond } = await openStreamLoad(world, seed);
   using watch = new FleetWatch(world.fleet, everyMs);
   const lag = new LagWatch(world);
   const durationMs = minutes * 60_000;

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { verdictOnceDrained } from "../evidence/gather.ts";
 import type { Operation } from "../workload/operations.ts";
 import { operationsOf } from "../workload/operations.ts";
-import type { SeededRandom } from "../workload/seeded-random.ts";
-import type { StreamSender } from "../workload/stream-sender.ts";
+import { SeededRandom } from "../workload/seeded-random.ts";
+import { StreamSender } from "../workload/stream-sender.ts";
 import type { World } from "../world.ts";
 
 export const batchRecords = 50;
@@ -44,8 +44,26 @@ export class EndlessOperations {
   }
 }
 
+export interface StreamLoad {
+  readonly sender: StreamSender;
+  readonly operations: EndlessOperations;
+  readonly stop: AbortController;
+  /** Operations a second that the services get done for good. */
+  readonly sustainablePerSecond: number;
+}
+
+/** What sends to the producers of a fleet that runs, and how much these keep up. */
+export async function openStreamLoad(world: World, seed: number): Promise<StreamLoad> {
+  const random = new SeededRandom(seed);
+  const operations = new EndlessOperations(random.fork());
+  const stop = new AbortController();
+  const urls = () => world.fleet.of("producer").map(({ url }) => url);
+  const sender = new StreamSender({ urls, journal: world.journal, random, signal: stop.signal });
+  return { sender, operations, stop, sustainablePerSecond: await sustainableRate(world, sender, operations) };
+}
+
 /** Operations a second that the services get done for good, with senders that wait for their answers. */
-export async function sustainableRate(
+async function sustainableRate(
   world: World,
   sender: StreamSender,
   operations: EndlessOperations,
