@@ -6,7 +6,9 @@ import { deleteTopics } from "../transport/kafka-log.ts";
 import { placesOf, post, until } from "./medley.fixture.ts";
 import { Services, type Status } from "./services.fixture.ts";
 
-const { DATABASE_URL: serverUrl = "", KAFKA_BROKERS: brokers = "", REDIS_URL: redisUrl = "" } = process.env;
+const serverUrl = process.env.DATABASE_URL ?? "";
+const brokers = process.env.KAFKA_BROKERS ?? "";
+const redisUrl = process.env.REDIS_URL ?? "";
 
 /** Which variables of the environment a choice needs, and what services are told. */
 const choices = {

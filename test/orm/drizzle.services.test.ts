@@ -82,7 +82,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("Drizzle beside Medley (
     writeFileSync(
       join(folder, "drizzle.config.ts"),
       `export default { dialect: "postgresql", schema: "./schema.ts", out: "./migrations", schemaFilter: ["public"],
-  dbCredentials: { url: process.env.APP_DATABASE_URL } };\n`,
+  dbCredentials: { url: process.env["APP_DATABASE_URL"] } };\n`,
     );
   });
 

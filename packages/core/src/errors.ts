@@ -183,7 +183,8 @@ export const errorTable = {
   schema_behind: {
     exitCode: 1,
     httpStatus: 503,
-    retryable: false,
+    // A migration mends it, and no record is at fault.
+    retryable: true,
     meaning: "the database lacks migrations this version needs, or a collection's tables",
   },
   schema_conflict: {

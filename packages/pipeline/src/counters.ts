@@ -101,3 +101,8 @@ export function addOutcomes(a: OutcomeCounts, b: Partial<OutcomeCounts>): Outcom
     deadLetters: a.deadLetters + (b.deadLetters ?? 0),
   };
 }
+
+/** Records that came to an end, whichever. */
+export function settledOf({ indexed, tombstoned, superseded, deadLetters }: OutcomeCounts): number {
+  return indexed + tombstoned + superseded + deadLetters;
+}

@@ -26,18 +26,30 @@ export class Histogram {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Interpolated within its bucket as PromQL's `histogram_quantile` does; above the last bound: that bound. Null where nothing was seen. */
+  /** See `quantileOf`. */
   quantile(share: number): number | null {
-    const { count } = this;
-    if (count === 0) return null;
-    let rank = share * count;
-    let lower = 0;
-    for (const [at, bound] of this.bounds.entries()) {
-      const inBucket = this.counts[at] as number;
-      if (rank <= inBucket && inBucket > 0) return lower + (bound - lower) * (rank / inBucket);
-      rank -= inBucket;
-      lower = bound;
-    }
-    return lower;
+    return quantileOf(this.bounds, this.counts, share);
   }
+}
+
+/**
+ * Interpolated within its bucket as PromQL's `histogram_quantile` does; above the last bound: that bound. Null where nothing was
+ * seen. `counts`: one per bound and a last one for what is above all of them, not cumulative.
+ */
+export function quantileOf(
+  bounds: readonly number[],
+  counts: readonly number[],
+  share: number,
+): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return null;
+  let rank = share * total;
+  let lower = 0;
+  for (const [at, bound] of bounds.entries()) {
+    const inBucket = counts[at] as number;
+    if (rank <= inBucket && inBucket > 0) return lower + (bound - lower) * (rank / inBucket);
+    rank -= inBucket;
+    lower = bound;
+  }
+  return lower;
 }

@@ -8,10 +8,11 @@ export {
   pipelineCounters,
   type SegmentCounters,
   type StageCounters,
+  settledOf,
 } from "./counters.ts";
 export { deadLetterOf } from "./dead-letters.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
-export { Histogram } from "./histogram.ts";
+export { Histogram, quantileOf } from "./histogram.ts";
 export { type IndexPorts, indexRows } from "./index-rows.ts";
 export { charsOf, PacketRoom } from "./packet-room.ts";
 export {

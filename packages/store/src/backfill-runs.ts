@@ -50,15 +50,6 @@ export async function readRun(pool: pg.Pool, runId: string): Promise<BackfillRun
   return rows[0] === undefined ? null : readRow(rows[0]);
 }
 
-const runsMax = 20;
-
-export async function listRuns(pool: pg.Pool): Promise<readonly BackfillRun[]> {
-  const { rows } = await withRetry(() =>
-    pool.query<RunRow>(`${selectSql} order by started_at desc, run_id limit ${runsMax}`),
-  );
-  return rows.map(readRow);
-}
-
 /** Never back: a late call of a slower writer has no effect. */
 export async function advanceRun(
   pool: pg.Pool,

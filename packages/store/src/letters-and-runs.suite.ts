@@ -155,7 +155,7 @@ export function describeLettersAndRuns(open: () => Promise<TestDatabase>): void 
     for (let n = 0; n < 25; n++) {
       await store.createRun({ ...run, runId: `listed-${n}`, startedAtMs: run.startedAtMs + (n + 1) * 1_000 });
     }
-    const listed = await store.listRuns();
+    const listed = (await store.readFigures()).runs;
     expect(listed.map(({ runId }) => runId)).toEqual(
       Array.from({ length: 20 }, (_, n) => `listed-${24 - n}`),
     );

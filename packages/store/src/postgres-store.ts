@@ -208,10 +208,6 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     return runs.readRun(this.#pool, runId);
   }
 
-  listRuns(): Promise<readonly BackfillRun[]> {
-    return runs.listRuns(this.#pool);
-  }
-
   advanceRun(runId: string, mark: RunMark): Promise<void> {
     return runs.advanceRun(this.#pool, runId, mark);
   }

@@ -113,8 +113,6 @@ export interface RunProgress extends OutcomeCounts {
 export interface RunStore {
   createRun(run: BackfillRun): Promise<void>;
   readRun(runId: string): Promise<BackfillRun | null>;
-  /** Newest first, at most 20. */
-  listRuns(): Promise<readonly BackfillRun[]>;
   advanceRun(runId: string, mark: RunMark): Promise<void>;
   /**
    * There are no chunks but those that were sent. The run is done with the last of them, whichever process writes it, also

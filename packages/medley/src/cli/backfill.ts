@@ -1,5 +1,6 @@
 import { basename } from "node:path";
-import { type BackfillRun, MedleyError, type RunProgress, tableName } from "@medley/core";
+import { type BackfillRun, MedleyError, tableName } from "@medley/core";
+import { settledOf } from "@medley/pipeline";
 import { openSource, openTable, type Source, type SourceFormat } from "@medley/sources";
 import type { IndexState } from "@medley/store";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
@@ -68,7 +69,7 @@ export async function backfillCommand(context: Context, given: BackfillArguments
         process.stderr.write(`run ${id}: ${path} into ${collection}\n`);
       },
       onProgress: (progress, recordsRead) =>
-        bar.update({ done: settled(progress), total: total ?? recordsRead }),
+        bar.update({ done: settledOf(progress), total: total ?? recordsRead }),
       signal: context.signal,
       detach,
     });
@@ -86,7 +87,7 @@ export async function backfillCommand(context: Context, given: BackfillArguments
 async function runToResume(deployment: Deployment, runId: string): Promise<BackfillRun> {
   const run = await deployment.store.readRun(runId);
   if (run === null) {
-    const known = (await deployment.store.listRuns()).map((one) => one.runId).join(", ");
+    const known = (await deployment.store.readFigures()).runs.map((one) => one.runId).join(", ");
     throw new MedleyError("not_found", `there is no run "${runId}"`, { mend: `known: ${known || "none"}` });
   }
   return run;
@@ -147,10 +148,6 @@ function collectionOf(deployment: Deployment, named: string | undefined, path: s
   });
 }
 
-export function settled(progress: RunProgress): number {
-  return progress.indexed + progress.tombstoned + progress.superseded + progress.deadLetters;
-}
-
 function resumeCommand(runId: string, path: string): string {
   return `medley backfill --resume ${runId}${path === "-" ? " -" : ""}`;
 }
@@ -172,7 +169,7 @@ function outcomeOf(
     resume: state === "interrupted" ? resumeCommand(runId, path) : null,
     index: index?.state ?? null,
   };
-  const rate = count(Math.round(settled(progress) / seconds));
+  const rate = count(Math.round(settledOf(progress) / seconds));
   const parts = [
     `${count(progress.indexed)} indexed`,
     ...(progress.tombstoned > 0 ? [`${count(progress.tombstoned)} deleted`] : []),

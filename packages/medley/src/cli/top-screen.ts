@@ -1,4 +1,5 @@
-import { settledOf, type Trend } from "../watch/trend.ts";
+import { settledOf } from "@medley/pipeline";
+import type { Trend } from "../watch/trend.ts";
 import { table } from "./output.ts";
 import { barOf, count, duration } from "./progress.ts";
 import { ageText, seconds } from "./status.ts";

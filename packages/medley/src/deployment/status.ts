@@ -6,7 +6,7 @@ import {
   type Lanes,
   lanes as laneNames,
 } from "@medley/core";
-import type { Histogram } from "@medley/pipeline";
+import { type Histogram, settledOf } from "@medley/pipeline";
 import type { RunFigures } from "@medley/store";
 import type { Deployment } from "./deployment.ts";
 
@@ -36,17 +36,18 @@ export async function readBacklogs(lanes: Lanes): Promise<readonly ChannelBacklo
 
 /** A run and how fast it goes. */
 export interface RunStatus extends RunFigures {
-  /** Since it was started, pauses included. */
+  /** Since it was started, pauses included, or of late. */
   readonly recordsPerSecond: number;
   /** Until what was read so far is done; null for a run that is done or at rest. */
   readonly secondsLeft: number | null;
 }
 
-export function runStatus(run: RunFigures, nowMs: number): RunStatus {
-  const settled = run.indexed + run.tombstoned + run.superseded + run.deadLetters;
+/** `ratePerSecond`: as it was measured of late; else it is that since the start. */
+export function runStatus(run: RunFigures, nowMs: number, ratePerSecond: number | null = null): RunStatus {
+  const settled = settledOf(run);
   const seconds = Math.max((nowMs - run.startedAtMs) / 1000, 0.001);
   const left = Math.max(run.recordsRead - settled, 0);
-  const recordsPerSecond = settled / seconds;
+  const recordsPerSecond = ratePerSecond ?? settled / seconds;
   const runs = run.state === "running" && left > 0 && recordsPerSecond > 0;
   return { ...run, recordsPerSecond, secondsLeft: runs ? left / recordsPerSecond : null };
 }

@@ -1,3 +1,4 @@
+import { quantileOf, settledOf } from "@medley/pipeline";
 import type { ChannelBacklog, RunStatus } from "../deployment/status.ts";
 import { runStatus } from "../deployment/status.ts";
 import type { ServiceMetrics } from "./service-metrics.ts";
@@ -89,17 +90,9 @@ function deadLettersByCode({ figures }: Sight): Trend["deadLetters"] {
 
 function runsOf(before: Sight | null, now: Sight, rate: Rate): readonly RunStatus[] {
   return (now.figures?.runs ?? []).map((run) => {
-    const average = runStatus(run, now.atMs);
     const then = before?.figures?.runs.find(({ runId }) => runId === run.runId);
-    const recordsPerSecond = rate(then && settledOf(then), settledOf(run)) ?? average.recordsPerSecond;
-    const left = run.recordsRead - settledOf(run);
-    const goesOn = run.state === "running" && left > 0 && recordsPerSecond > 0;
-    return { ...average, recordsPerSecond, secondsLeft: goesOn ? left / recordsPerSecond : null };
+    return runStatus(run, now.atMs, rate(then && settledOf(then), settledOf(run)));
   });
-}
-
-export function settledOf(run: Omit<RunStatus, "recordsPerSecond" | "secondsLeft">): number {
-  return run.indexed + run.tombstoned + run.superseded + run.deadLetters;
 }
 
 /** A process that was started anew counts from 0 again: then its own count is what there is. */
@@ -114,26 +107,16 @@ function serviceTrend(
     const then = before?.records[name];
     return rate(then !== undefined && then > now.records[name] ? 0 : then, now.records[name]);
   };
-  const fresh = (now?.freshness ?? []).map(({ bound, count }, at) => ({
-    bound,
-    count: Math.max(count - (before?.freshness[at]?.count ?? count), 0),
-  }));
+  const bounds = (now?.freshness ?? []).map(({ bound }) => bound).filter(Number.isFinite);
+  const since = (now?.freshness ?? []).map(({ count }, at) =>
+    Math.max(count - (before?.freshness[at]?.count ?? count), 0),
+  );
+  // Prometheus' buckets are cumulative.
+  const counts = since.map((count, at) => count - (since[at - 1] ?? 0));
   return {
     url,
     role: now?.role ?? null,
     recordsPerSecond: { produce: stage("produce"), embed: stage("embed"), index: stage("index") },
-    freshnessSeconds: { p50: quantile(fresh, 0.5), p95: quantile(fresh, 0.95) },
+    freshnessSeconds: { p50: quantileOf(bounds, counts, 0.5), p95: quantileOf(bounds, counts, 0.95) },
   };
-}
-
-/** As PromQL's `histogram_quantile`; the buckets are cumulative. */
-function quantile(buckets: ServiceMetrics["freshness"], share: number): number | null {
-  const total = buckets.at(-1)?.count ?? 0;
-  if (total === 0) return null;
-  const rank = share * total;
-  const at = buckets.findIndex(({ count }) => count >= rank);
-  const { bound, count } = buckets[at] as ServiceMetrics["freshness"][number];
-  const lower = buckets[at - 1] ?? { bound: 0, count: 0 };
-  if (bound === Number.POSITIVE_INFINITY) return lower.bound;
-  return lower.bound + ((bound - lower.bound) * (rank - lower.count)) / Math.max(count - lower.count, 1);
 }

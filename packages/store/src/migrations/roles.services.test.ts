@@ -94,7 +94,7 @@ describe.skipIf(serverUrl === undefined)("roles on the server at DATABASE_URL", 
     expect(await store.writeRows("films", rows, null)).toEqual(["indexed", "tombstoned"]);
     await store.writeRows("films", [], { runId: "run", chunk: 1, settled });
     await store.sealRun("run");
-    expect(await store.listRuns()).toMatchObject([{ runId: "run", state: "done" }]);
+    expect((await store.readFigures()).runs).toMatchObject([{ runId: "run", state: "done" }]);
     expect(await store.readRunProgress("run")).toMatchObject({ chunksDone: 2, indexed: 1, tombstoned: 1 });
     expect((await store.readSegments("films", ["a", "b"])).size).toBe(2);
     await store.addDeadLetters([letter]);
