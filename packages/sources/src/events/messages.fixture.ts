@@ -1,6 +1,14 @@
 /** Messages as their producers write them: Debezium 3 for Postgres (JsonConverter), CloudEvents 1.0. */
 
-import { type Collection, checkConfig, type TopicMessage, type TopicSource } from "@medley/core";
+import {
+  type Collection,
+  checkConfig,
+  parseRecord,
+  type TopicMessage,
+  type TopicSource,
+  version,
+} from "@medley/core";
+import { mapMessage } from "./map-message.ts";
 
 export const nowMs = Date.UTC(2026, 4, 1, 12);
 
@@ -183,4 +191,27 @@ export const cloudEvent = {
 
 export function headersOf(event: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(event).map(([name, value]) => [`ce_${name}`, value]));
+}
+
+/** What becomes of one message. */
+export function map(source: Partial<TopicSource>, parts: MessageParts, versionKey?: string) {
+  const collection = collectionWith(source, versionKey);
+  const [own] = collection.sources;
+  return mapMessage(own as TopicSource, collection, message(parts), { nowMs }).mapped;
+}
+
+/** The record as the pipeline has it, or why there is none. */
+export function recordOf(source: Partial<TopicSource>, parts: MessageParts, versionKey?: string) {
+  const mapped = map(source, parts, versionKey);
+  if (mapped.kind !== "record") return mapped.kind === "refused" ? mapped.reason : mapped.kind;
+  const arrivalVersion = version(mapped.version ?? 0n);
+  const parsed = parseRecord(collectionWith(source, versionKey), mapped.value, {
+    source: mapped.source,
+    textual: false,
+    arrivalVersion,
+  });
+  if (!parsed.ok) return parsed.failure.message;
+  const { fields, ...envelope } = parsed.value;
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+  return { ...envelope, fields: given };
 }
