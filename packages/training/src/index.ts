@@ -1,0 +1,3 @@
+export type { TrainingOptions, TrainingProgress } from "./progress.ts";
+export { Random } from "./random.ts";
+export type { Curve, TrainedModel } from "./trained-model.ts";
