@@ -156,6 +156,13 @@ export const errorTable = {
     retryable: true,
     meaning: "an encoder could not run just now",
   },
+  training_data_invalid: {
+    exitCode: 1,
+    httpStatus: 422,
+    retryable: false,
+    meaning:
+      "a model can't be trained on this data: it is too little, too much, or says nothing of what is to be learned",
+  },
   port_taken: {
     exitCode: 1,
     httpStatus: 500,

@@ -39,10 +39,11 @@ export const edgesMax = 2 ** 29;
 /** A weight beyond this would be infinite as a float32, or 0. */
 const weightMax = 1e30;
 const weightMin = 1e-30;
+const idCharactersShownMax = 64;
 
 /**
- * Throws `MedleyError` `training_data_invalid` for a weight that is not above 0 and finite (the message names the edge by its
- * place among the edges, from 1, as ids are contents of records), and for a graph beyond `nodesMax` or `edgesMax`.
+ * Throws `MedleyError` `training_data_invalid` for a weight that is not above 0 and finite (the message names the edge), and for
+ * a graph beyond `nodesMax` or `edgesMax`.
  */
 export async function adjacencyOf(
   edges: Iterable<Edge> | AsyncIterable<Edge>,
@@ -51,10 +52,9 @@ export async function adjacencyOf(
   const numbers = new Map<string, number>();
   for (const id of nodes) numberOf(numbers, id);
   const list = new EdgeList();
-  let place = 0;
-  for await (const { from, to, weight = 1 } of edges) {
-    place += 1;
-    checkWeight(weight, place);
+  for await (const edge of edges) {
+    const { from, to, weight = 1 } = edge;
+    if (!(weight >= weightMin && weight <= weightMax)) throw weightRefusal(edge);
     const [source, target] = [numberOf(numbers, from), numberOf(numbers, to)];
     list.push(source, target, weight);
     if (!directed && source !== target) list.push(target, source, weight);
@@ -62,11 +62,11 @@ export async function adjacencyOf(
   return { ids: [...numbers.keys()], ...list.rows(numbers.size) };
 }
 
-function checkWeight(weight: number, place: number): void {
-  if (weight >= weightMin && weight <= weightMax) return;
-  throw new MedleyError(
+function weightRefusal({ from, to, weight }: Edge): MedleyError {
+  const [source, target] = [from, to].map((id) => JSON.stringify(id.slice(0, idCharactersShownMax)));
+  return new MedleyError(
     "training_data_invalid",
-    `edge ${place} of the graph has the weight ${weight}, which is not between ${weightMin} and ${weightMax}`,
+    `the edge from ${source} to ${target} has the weight ${weight}, which is not between ${weightMin} and ${weightMax}`,
     { mend: "give every edge a weight above 0, or leave the edge out" },
   );
 }
@@ -118,7 +118,11 @@ class EdgeList {
   rows(nodes: number): Omit<Adjacency, "ids"> {
     const count = this.#count;
     const byTarget = countingSort(this.#targets.subarray(0, count), nodes, (place) => place);
-    const bySource = countingSort(this.#sources.subarray(0, count), nodes, (place) => byTarget[place] as number);
+    const bySource = countingSort(
+      this.#sources.subarray(0, count),
+      nodes,
+      (place) => byTarget[place] as number,
+    );
     const offsets = shared(Uint32Array, nodes + 1);
     const targets = shared(Uint32Array, count);
     const sums = new Float64Array(count);
@@ -149,7 +153,8 @@ class EdgeList {
 function countingSort(keys: Uint32Array, keysMax: number, placeOf: (order: number) => number): Uint32Array {
   const starts = new Uint32Array(keysMax + 1);
   for (const key of keys) starts[key + 1] = (starts[key + 1] as number) + 1;
-  for (let key = 0; key < keysMax; key += 1) starts[key + 1] = (starts[key + 1] as number) + (starts[key] as number);
+  for (let key = 0; key < keysMax; key += 1)
+    starts[key + 1] = (starts[key + 1] as number) + (starts[key] as number);
   const sorted = new Uint32Array(keys.length);
   for (let order = 0; order < keys.length; order += 1) {
     const place = placeOf(order);
@@ -170,7 +175,11 @@ export function shared<Typed>(
 }
 
 /** The place of the edge from `source` to `target`, or -1: a binary search. */
-export function edgeBetween({ offsets, targets }: Pick<Adjacency, "offsets" | "targets">, source: number, target: number): number {
+export function edgeBetween(
+  { offsets, targets }: Pick<Adjacency, "offsets" | "targets">,
+  source: number,
+  target: number,
+): number {
   let low = offsets[source] as number;
   let high = (offsets[source + 1] as number) - 1;
   while (low <= high) {

@@ -6,9 +6,9 @@ import type { TrainingOptions, TrainingProgress } from "../progress.ts";
 import type { Curve, TrainedModel } from "../trained-model.ts";
 import { type Adjacency, adjacencyOf, type Edge } from "./adjacency.ts";
 import { bagModel } from "./bag-model.ts";
-import type { SkipGram, SkipGramOptions } from "./skip-gram.ts";
+import type { SkipGram } from "./skip-gram.ts";
 import { openSkipGram } from "./skip-gram-kernel.ts";
-import { batchWalksMax, drawWalks } from "./walk-threads.ts";
+import { drawWalks } from "./walk-threads.ts";
 import { walkGraph } from "./walks.ts";
 
 export interface Node2VecOptions extends TrainingOptions {
@@ -197,7 +197,7 @@ class Training {
     const vectors = this.#skipGram.vectors();
     for (const [node, met] of this.#met.entries()) {
       const vector = vectors.subarray(node * dimensions, (node + 1) * dimensions);
-      const norm = Math.hypot(...vector);
+      const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
       const scale = met === 0 || norm === 0 ? 0 : 1 / norm;
       for (let c = 0; c < dimensions; c += 1) vector[c] = (vector[c] as number) * scale;
     }
@@ -233,7 +233,8 @@ function degrees({ offsets, targets, weights }: Adjacency): Float64Array {
   const sums = new Float64Array(offsets.length - 1);
   for (let node = 0; node < sums.length; node += 1) {
     for (let at = offsets[node] as number; at < (offsets[node + 1] as number); at += 1) {
-      for (const end of [node, targets[at] as number]) sums[end] = (sums[end] as number) + (weights[at] as number);
+      for (const end of [node, targets[at] as number])
+        sums[end] = (sums[end] as number) + (weights[at] as number);
     }
   }
   return sums;

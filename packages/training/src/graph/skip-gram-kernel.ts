@@ -55,7 +55,9 @@ const bytes = readFileSync(new URL("./skip-gram.wasm", import.meta.url));
 /** The kernel where this machine can run it and the vectors fit its memory, and plain TypeScript (9 times slower) elsewhere. */
 export function openSkipGram(options: SkipGramOptions, walksNodesMax: number): SkipGram {
   const fits = KernelSkipGram.bytesOf(options, walksNodesMax) <= memoryBytesMax;
-  return fits && WebAssembly.validate(bytes) ? new KernelSkipGram(options, walksNodesMax) : new PlainSkipGram(options);
+  return fits && WebAssembly.validate(bytes)
+    ? new KernelSkipGram(options, walksNodesMax)
+    : new PlainSkipGram(options);
 }
 
 /** Skip-gram by infra/skip-gram-kernel/kernel.as, in a memory of its own. Equal to `PlainSkipGram` up to rounding. */
@@ -115,7 +117,10 @@ export class KernelSkipGram implements SkipGram {
   }
 
   get totals(): SkipGramTotals {
-    const [pairs, loss] = new Float64Array(this.#buffer, this.#places.state + 8, 2) as unknown as [number, number];
+    const [pairs, loss] = new Float64Array(this.#buffer, this.#places.state + 8, 2) as unknown as [
+      number,
+      number,
+    ];
     return { pairs, loss };
   }
 
