@@ -32,7 +32,7 @@ async function vectorsOf(
       ids: new Tensor("int64", ids, [1, width]),
       weights: new Tensor("float32", weights, [1, width]),
     });
-    const vector = [...(embedding?.data as Float32Array)];
+    const vector = [...((embedding as Tensor).data as Float32Array)];
     const norm = Math.hypot(...vector) || 1;
     vectors.push(vector.map((value) => value / norm));
   }
