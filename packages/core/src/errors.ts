@@ -132,6 +132,13 @@ export const errorTable = {
     retryable: false,
     meaning: "a model asks for something this runtime doesn't do, so running it would give wrong vectors",
   },
+  training_data_invalid: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning:
+      "the records hold too little for the model that is to be trained on them, too much, or not what it needs",
+  },
   device_unavailable: {
     exitCode: 1,
     httpStatus: 500,
