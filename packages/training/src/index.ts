@@ -1,3 +1,15 @@
+export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
+export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
+export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
+export {
+  type ClassTarget,
+  type ClassTargetOptions,
+  checkFinite,
+  checkNumberTarget,
+  checkRowCount,
+  classTarget,
+  classWeights,
+} from "./data/targets.ts";
 export {
   type BootstrapInterval,
   type BootstrapOptions,

@@ -24,9 +24,18 @@ test("rows are drawn together: unpaired, the interval of the same rows would be 
 });
 
 test("a seed decides the interval; no difference is no gain, and neither is a loss", () => {
-  expect(pairedBootstrap(a, b, { seed: 5, resamples: 500 })).toEqual(pairedBootstrap(a, b, { seed: 5, resamples: 500 }));
-  expect(pairedBootstrap(a, b, { seed: 5, resamples: 500 })).not.toEqual(pairedBootstrap(a, b, { seed: 6, resamples: 500 }));
-  expect(pairedBootstrap(a, a, { seed: 1, resamples: 500 })).toEqual({ difference: 0, low: 0, high: 0, isGain: false });
+  expect(pairedBootstrap(a, b, { seed: 5, resamples: 500 })).toEqual(
+    pairedBootstrap(a, b, { seed: 5, resamples: 500 }),
+  );
+  expect(pairedBootstrap(a, b, { seed: 5, resamples: 500 })).not.toEqual(
+    pairedBootstrap(a, b, { seed: 6, resamples: 500 }),
+  );
+  expect(pairedBootstrap(a, a, { seed: 1, resamples: 500 })).toEqual({
+    difference: 0,
+    low: 0,
+    high: 0,
+    isGain: false,
+  });
   expect(pairedBootstrap(b, a, { seed: 1, resamples: 500 }).isGain).toBe(false);
 });
 
