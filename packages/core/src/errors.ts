@@ -126,6 +126,12 @@ export const errorTable = {
     retryable: false,
     meaning: "a model file's sha256 differs from the pinned one",
   },
+  training_unsupported: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning: "a model can't be trained as asked: an operator has no gradient, or the data do not suit it",
+  },
   model_unsupported: {
     exitCode: 1,
     httpStatus: 500,
