@@ -1,6 +1,6 @@
-import { type FeaturesManifest, featuresOf, nodesFile } from "@medley/models";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { nodesFile } from "@medley/models";
 import { expect, test } from "vitest";
+import { encodeValues } from "../encode-values.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { adjacencyOf, type Edge } from "./adjacency.ts";
 import { embedNodes, trainNode2Vec } from "./node2vec.ts";
@@ -13,31 +13,16 @@ const bridge = { from: "a0", to: "b0" };
 const cliques = [...clique("a"), ...clique("b"), bridge];
 const options = { dimensions: 16, seed: 1 };
 
-/** What the artefact says of nodes, by the way the worker goes: features, then the graph; of unit length. */
+/** What the artefact says of nodes, as the worker serves it. */
 async function vectorsOf(
-  { manifest, files }: TrainedModel,
+  model: TrainedModel,
   nodes: readonly { id: string; edges?: Record<string, number> }[],
 ): Promise<number[][]> {
-  const features = featuresOf(manifest as FeaturesManifest, files);
-  const session = await InferenceSession.create(files.get("model.onnx") as Uint8Array);
-  const vectors: number[][] = [];
-  for (const { id, edges = {} } of nodes) {
-    const row = features?.row({ id, edges } as never);
-    if (!row?.ok) throw new Error("the value is refused");
-    const pairs = [...row.value];
-    const width = pairs.length / 2;
-    const ids = BigInt64Array.from(pairs.filter((_, at) => at % 2 === 0).map(BigInt));
-    const weights = Float32Array.from(pairs.filter((_, at) => at % 2 === 1));
-    const { embedding } = await session.run({
-      ids: new Tensor("int64", ids, [1, width]),
-      weights: new Tensor("float32", weights, [1, width]),
-    });
-    const vector = [...((embedding as Tensor).data as Float32Array)];
-    const norm = Math.hypot(...vector) || 1;
-    vectors.push(vector.map((value) => value / norm));
-  }
-  await session.release();
-  return vectors;
+  const table = await encodeValues(
+    model,
+    nodes.map(({ id, edges = {} }) => ({ id, edges })),
+  );
+  return nodes.map((_, at) => [...table.values.subarray(16 * at, 16 * (at + 1))]);
 }
 
 const cosine = (a: readonly number[] = [], b: readonly number[] = []) =>

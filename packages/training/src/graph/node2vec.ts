@@ -2,10 +2,10 @@ import { strict as assert } from "node:assert";
 import { setImmediate as turn } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
 import { nodesFile } from "@medley/models";
+import { bagModel } from "../bag-model.ts";
 import type { TrainingOptions, TrainingProgress } from "../progress.ts";
 import type { Curve, TrainedModel } from "../trained-model.ts";
 import { type Adjacency, adjacencyOf, type Edge } from "./adjacency.ts";
-import { bagModel } from "./bag-model.ts";
 import type { SkipGram } from "./skip-gram.ts";
 import { openSkipGram } from "./skip-gram-kernel.ts";
 import { drawWalks } from "./walk-threads.ts";
@@ -15,7 +15,7 @@ export interface Node2VecOptions extends TrainingOptions {
   readonly dimensions: number;
   /** Whether an edge leads one way only. Default false. */
   readonly directed?: boolean;
-  /** The weight of a walk's going straight back is divided by it. Default 1. */
+  /** The weight of a walk's going straight back is divided by it. Default 4. */
   readonly p?: number;
   /** The weight of a walk's going away from where it came from is divided by it. Default 1. */
   readonly q?: number;
@@ -34,7 +34,7 @@ export interface Node2VecOptions extends TrainingOptions {
   readonly negativesBy?: "uniform" | "degree";
   /** Whether a node has one vector, or another one where it is the context of others, as in word2vec. Default one. */
   readonly tied?: boolean;
-  /** Learning rate at the beginning; it falls evenly to a hundredth. Default .05. */
+  /** Learning rate at the beginning; it falls evenly to a hundredth. Default .1. */
   readonly rate?: number;
 }
 
@@ -47,7 +47,7 @@ export interface NodeVectors {
 }
 
 const defaults: Required<Omit<Node2VecOptions, "dimensions" | "directed" | keyof TrainingOptions>> = {
-  p: 1,
+  p: 4,
   q: 1,
   walkLength: 20,
   walksPerNode: 20,
@@ -55,7 +55,7 @@ const defaults: Required<Omit<Node2VecOptions, "dimensions" | "directed" | keyof
   negatives: 1,
   negativesBy: "uniform",
   tied: true,
-  rate: 0.05,
+  rate: 0.1,
 };
 type Settings = typeof defaults & Node2VecOptions;
 const rateEnd = 0.01;
@@ -95,7 +95,7 @@ export async function trainNode2Vec(
   return {
     manifest: { kind: "node2vec", dimensions, directed, p, q, nodes: kept.length },
     files: new Map([
-      ["model.onnx", bagModel(table, [kept.length, dimensions])],
+      ["model.onnx", bagModel(table, dimensions)],
       [nodesFile, new TextEncoder().encode(JSON.stringify(ids))],
     ]),
     metrics: {
