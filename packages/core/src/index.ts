@@ -44,6 +44,8 @@ export type {
   TopicSource,
 } from "./config/topic-source.ts";
 export {
+  featuresOfSpace,
+  isGraphSpace,
   isTrainedSpace,
   type SeriesSpace,
   type TrainedSpace,
@@ -58,7 +60,7 @@ export {
   type DeadLetterWhere,
   deadLetterConditions,
 } from "./dead-letter-filter.ts";
-export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
+export type { EncodeFailure, EncodeResult, Encoder, NodeInput } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
 export type { NumberQuery } from "./encoders/number.ts";

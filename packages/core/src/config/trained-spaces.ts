@@ -104,7 +104,19 @@ export function isTrainedSpace<F extends Fields>(
   return (trainedEncoders as readonly string[]).includes(definition.encoder);
 }
 
-/** The fields that only a space's training reads. */
+/** Whose encoder reads a record's id beside its field: as a node, and its edges. */
+export function isGraphSpace<F extends Fields>(
+  definition: SpaceDefinition<F>,
+): definition is Node2VecSpace<F> | GraphsageSpace<F> {
+  return definition.encoder === "node2vec" || definition.encoder === "graphsage";
+}
+
+/** Names of the spaces whose segments a space's encoder reads besides its field. */
+export function featuresOfSpace(definition: SpaceDefinition): readonly string[] {
+  return definition.encoder === "graphsage" ? definition.features : [];
+}
+
+/** The field that only a space's training reads. */
 export function targetOf(definition: SpaceDefinition): string | null {
   if ("tuned" in definition) return definition.tuned?.target ?? null;
   return "target" in definition ? (definition.target ?? null) : null;
