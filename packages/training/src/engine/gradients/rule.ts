@@ -1,0 +1,42 @@
+import { strict as assert } from "node:assert";
+import type { Graph, GraphNode } from "../graph.ts";
+import type { Value } from "../value.ts";
+
+/** What a rule is asked. */
+export interface Differentiated {
+  readonly graph: Graph;
+  readonly node: GraphNode;
+  /** d loss / d output, by output; null where the loss does not depend on it. At least one is there. */
+  readonly incoming: readonly (Value | null)[];
+  /** Which inputs a gradient is asked for. */
+  readonly needs: readonly boolean[];
+}
+
+/**
+ * Adds what computes d loss / d input for the inputs that need it, of the input's shape, in their order. Null: no gradient
+ * passes. What is given for other inputs does not count and is pruned.
+ */
+export type GradientRule = (asked: Differentiated) => readonly (Value | null)[];
+
+/** A rule of a family by operator. */
+export type GradientRules = Readonly<Record<string, GradientRule>>;
+
+/** The node's input `index`, which must be there. */
+export function inputOf({ node }: Differentiated, index: number): Value {
+  const value = node.inputs[index];
+  assert(value, `${node.name} has an input ${index}`);
+  return value;
+}
+
+export function outputOf({ node }: Differentiated, index: number): Value {
+  const value = node.outputs[index];
+  assert(value, `${node.name} has an output ${index}`);
+  return value;
+}
+
+/** Of an operator whose first output alone has a gradient. */
+export function firstIncoming({ node, incoming }: Differentiated): Value {
+  const [gradient] = incoming;
+  assert(gradient, `${node.name}: the first output has a gradient`);
+  return gradient;
+}

@@ -1,0 +1,23 @@
+export { differentiableOperators, gradients } from "./gradients/gradients.ts";
+export { Graph, type GraphNode, type GraphOptions, type Parameter, type TrainedTensors } from "./graph.ts";
+export {
+  attention,
+  batchNorm,
+  dropout,
+  embedding,
+  glorotInitial,
+  layerNorm,
+  linear,
+  uniformInitial,
+} from "./layers.ts";
+export { binaryCrossEntropy, crossEntropy, meanAbsoluteError, meanSquaredError } from "./losses.ts";
+export type { AdamW } from "./optimiser.ts";
+export { openDimension, type Shape } from "./shape.ts";
+export {
+  type Batch,
+  type StateTensor,
+  type StepResult,
+  TrainingStep,
+  type TrainingStepOptions,
+} from "./training-step.ts";
+export { concat, type ElementType, Value, where } from "./value.ts";
