@@ -91,4 +91,11 @@ export {
   type TrainedModelDescription,
   type TrainedSpaceOptions,
 } from "./trained/trained-model.ts";
+  countTerms,
+  isNgramRange,
+  type NgramRange,
+  termsFile,
+  termWeight,
+  type WordsValue,
+} from "./trained/words-features.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

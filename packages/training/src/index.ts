@@ -10,6 +10,7 @@ export {
   classTarget,
   classWeights,
 } from "./data/targets.ts";
+export { encodeValues } from "./encode-values.ts";
 export {
   type BootstrapInterval,
   type BootstrapOptions,
@@ -30,6 +31,12 @@ export {
   mostProbable,
 } from "./evaluation/classification.ts";
 export {
+  type FeatureRows,
+  fitLogisticRegression,
+  LogisticRegression,
+  type LogisticRegressionOptions,
+} from "./evaluation/logistic-regression.ts";
+export {
   classifyByNeighbours,
   classifyLeaveOneOut,
   type Neighbours,
@@ -40,6 +47,8 @@ export {
 export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluation/ranking.ts";
 export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
+export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
+export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
@@ -58,3 +67,4 @@ export {
   type RunState,
 } from "./runs/run-record.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export { trainWords, type WordsOptions } from "./words/train-words.ts";
