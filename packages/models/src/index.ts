@@ -91,6 +91,7 @@ export {
   type TrainedModelDescription,
   type TrainedSpaceOptions,
 } from "./trained/trained-model.ts";
+export {
   countTerms,
   isNgramRange,
   type NgramRange,
