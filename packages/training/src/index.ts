@@ -70,3 +70,32 @@ export {
   type RunState,
 } from "./runs/run-record.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export {
+  type CycleEvent,
+  type CycleOptions,
+  type CycleResult,
+  type CycleRound,
+  type CycleState,
+  cycleTransitions,
+  runCycle,
+} from "./tuning/cycle.ts";
+export {
+  type Candidate,
+  choice,
+  type Dimension,
+  gridOf,
+  integer,
+  logUniform,
+  type SearchSpace,
+  sampleCandidates,
+  uniform,
+} from "./tuning/search-space.ts";
+export {
+  type HalvingOptions,
+  type HalvingResult,
+  type Rung,
+  rungsOf,
+  successiveHalving,
+  type TrialStart,
+} from "./tuning/successive-halving.ts";
+export { type Trial, TrialList } from "./tuning/trial-list.ts";
