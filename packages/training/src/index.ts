@@ -51,6 +51,18 @@ export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts"
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
 export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
 export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
+export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } from "./fit/checkpoint.ts";
+export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
+export { encodeSafetensors } from "./fit/safetensors.ts";
+export {
+  constant,
+  cosine,
+  halvedEachEpoch,
+  linear,
+  type Position,
+  type Schedule,
+  withWarmUp,
+} from "./fit/schedule.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
@@ -79,3 +91,31 @@ export {
   trainerOf,
 } from "./trainers.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";
+  type CycleEvent,
+  type CycleOptions,
+  type CycleResult,
+  type CycleRound,
+  type CycleState,
+  cycleTransitions,
+  runCycle,
+} from "./tuning/cycle.ts";
+export {
+  type Candidate,
+  choice,
+  type Dimension,
+  gridOf,
+  integer,
+  logUniform,
+  type SearchSpace,
+  sampleCandidates,
+  uniform,
+} from "./tuning/search-space.ts";
+export {
+  type HalvingOptions,
+  type HalvingResult,
+  type Rung,
+  rungsOf,
+  successiveHalving,
+  type TrialStart,
+} from "./tuning/successive-halving.ts";
+export { type Trial, TrialList } from "./tuning/trial-list.ts";
