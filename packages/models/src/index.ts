@@ -66,6 +66,7 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export {
   type ArtefactFiles,
   type Features,
@@ -73,6 +74,14 @@ export {
   type FeaturesOf,
   featuresOf,
 } from "./trained/features.ts";
+export {
+  type Aggregator,
+  aggregate,
+  graphsageFeatures,
+  sageIncomingFile,
+  sageMessagesFile,
+  sageNodesFile,
+} from "./trained/graphsage-features.ts";
 export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
 export {
@@ -101,5 +110,4 @@ export {
   termWeight,
   type WordsValue,
 } from "./trained/words-features.ts";
-export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

@@ -49,8 +49,6 @@ export {
 export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluation/ranking.ts";
 export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
-export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
-export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
 export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } from "./fit/checkpoint.ts";
 export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
 export { encodeSafetensors } from "./fit/safetensors.ts";
@@ -63,6 +61,10 @@ export {
   type Schedule,
   withWarmUp,
 } from "./fit/schedule.ts";
+export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
+export { type GraphSageOptions, trainGraphSage } from "./graph/graphsage.ts";
+export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
+export type { SageNode } from "./graph/sage-data.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
@@ -90,7 +92,7 @@ export {
   type TrainingRecord,
   trainerOf,
 } from "./trainers.ts";
-export { trainWords, type WordsOptions } from "./words/train-words.ts";
+export {
   type CycleEvent,
   type CycleOptions,
   type CycleResult,
@@ -119,3 +121,4 @@ export {
   type TrialStart,
 } from "./tuning/successive-halving.ts";
 export { type Trial, TrialList } from "./tuning/trial-list.ts";
+export { trainWords, type WordsOptions } from "./words/train-words.ts";
