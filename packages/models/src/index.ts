@@ -21,6 +21,8 @@ export {
 } from "./artefact/locate.ts";
 export {
   emptyLock,
+  isRunId,
+  type LockedArtefact,
   type LockedFile,
   type LockedModel,
   lockFileName,
@@ -65,4 +67,37 @@ export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
+export {
+  type ArtefactFiles,
+  type Features,
+  type FeaturesManifest,
+  type FeaturesOf,
+  featuresOf,
+} from "./trained/features.ts";
+export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
+export {
+  encodeManifest,
+  manifestFile,
+  modelFile,
+  parseManifest,
+  type TrainedManifest,
+} from "./trained/manifest.ts";
+export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
+export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  artefactsFolder,
+  describeArtefact,
+  pinnedArtefact,
+  readTrainedModel,
+  type TrainedModelDescription,
+  type TrainedSpaceOptions,
+} from "./trained/trained-model.ts";
+export {
+  countTerms,
+  isNgramRange,
+  type NgramRange,
+  termsFile,
+  termWeight,
+  type WordsValue,
+} from "./trained/words-features.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

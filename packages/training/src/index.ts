@@ -10,6 +10,7 @@ export {
   classTarget,
   classWeights,
 } from "./data/targets.ts";
+export { encodeValues } from "./encode-values.ts";
 export {
   type BootstrapInterval,
   type BootstrapOptions,
@@ -30,6 +31,12 @@ export {
   mostProbable,
 } from "./evaluation/classification.ts";
 export {
+  type FeatureRows,
+  fitLogisticRegression,
+  LogisticRegression,
+  type LogisticRegressionOptions,
+} from "./evaluation/logistic-regression.ts";
+export {
   classifyByNeighbours,
   classifyLeaveOneOut,
   type Neighbours,
@@ -44,14 +51,16 @@ export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } f
 export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
 export { encodeSafetensors } from "./fit/safetensors.ts";
 export {
-  constant,
-  cosine,
+  constantRate,
+  cosineRate,
   halvedEachEpoch,
-  linear,
+  linearRate,
   type Position,
   type Schedule,
   withWarmUp,
 } from "./fit/schedule.ts";
+export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
+export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
@@ -99,3 +108,4 @@ export {
   type TrialStart,
 } from "./tuning/successive-halving.ts";
 export { type Trial, TrialList } from "./tuning/trial-list.ts";
+export { trainWords, type WordsOptions } from "./words/train-words.ts";
