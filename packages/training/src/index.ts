@@ -1,3 +1,5 @@
+export { checkServed } from "./artefact/check-served.ts";
+export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
 export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
 export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
 export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
@@ -79,6 +81,15 @@ export {
   type RunState,
 } from "./runs/run-record.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export {
+  parseSettings,
+  type Setting,
+  type SettingValue,
+  type Trainer,
+  type TrainerOptions,
+  type TrainingRecord,
+  trainerOf,
+} from "./trainers.ts";
 export {
   type CycleEvent,
   type CycleOptions,
