@@ -66,6 +66,7 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export {
   type ArtefactFiles,
   type Features,

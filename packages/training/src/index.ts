@@ -49,6 +49,18 @@ export {
 export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluation/ranking.ts";
 export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
+export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } from "./fit/checkpoint.ts";
+export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
+export { encodeSafetensors } from "./fit/safetensors.ts";
+export {
+  constantRate,
+  cosineRate,
+  halvedEachEpoch,
+  linearRate,
+  type Position,
+  type Schedule,
+  withWarmUp,
+} from "./fit/schedule.ts";
 export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
 export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
@@ -78,4 +90,33 @@ export {
   type TrainingRecord,
   trainerOf,
 } from "./trainers.ts";
+export {
+  type CycleEvent,
+  type CycleOptions,
+  type CycleResult,
+  type CycleRound,
+  type CycleState,
+  cycleTransitions,
+  runCycle,
+} from "./tuning/cycle.ts";
+export {
+  type Candidate,
+  choice,
+  type Dimension,
+  gridOf,
+  integer,
+  logUniform,
+  type SearchSpace,
+  sampleCandidates,
+  uniform,
+} from "./tuning/search-space.ts";
+export {
+  type HalvingOptions,
+  type HalvingResult,
+  type Rung,
+  rungsOf,
+  successiveHalving,
+  type TrialStart,
+} from "./tuning/successive-halving.ts";
+export { type Trial, TrialList } from "./tuning/trial-list.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";
