@@ -47,21 +47,15 @@ test("a collection whose space is untrained is refused with the command that tra
   });
 });
 
-test.for([
-  ["a space that is not trained", ["papers.year"], "usage", 'encoder "number" is not trained'],
-  ["a space that is not there", ["papers.wrds"], "usage", 'no space "wrds"'],
-  ["a setting that is not there", ["papers.words", "--set", "p=1"], "usage", 'there is no setting "p"'],
-  ["a setting out of range", ["papers.walks", "--set", "window=0"], "usage", "a whole number from 1 to 100"],
-  ["a file that is not there", ["papers.words", "--from", "no.jsonl"], "source_unreadable", "no.jsonl"],
-  [
-    "resuming what can't be",
-    ["papers.words", "--from", "papers.jsonl", "--resume", "2026-01-01-00000000"],
-    "usage",
-    "can't be resumed",
-  ],
-] as const)("%s is refused before anything is trained", async ([, args, code, message]) => {
-  const { error } = await workplace.runJson(["train", ...args]);
-  expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+test("what can't be done is refused before anything is trained", async () => {
+  const setting = await workplace.runJson(["train", "papers.walks", "--set", "window=0"]);
+  expect(setting.error).toMatchObject({ code: "usage", message: expect.stringContaining("from 1 to 100") });
+  const resume = ["--from", "papers.jsonl", "--resume", "2026-01-01-00000000"];
+  const resumed = await workplace.runJson(["train", "papers.words", ...resume]);
+  expect(resumed.error).toMatchObject({
+    code: "usage",
+    message: expect.stringContaining("can't be resumed"),
+  });
   expect(await readdir(workplace.folder)).not.toContain("medley.lock.json");
 });
 
