@@ -102,6 +102,23 @@ test("train from a file, backfill, and a search finds neighbours by words and by
   );
 });
 
+test("a training that is ended by Ctrl-C keeps what it has so far, and says so", async () => {
+  const before = await readFile(workplace.path("medley.lock.json"), "utf8");
+  const long = ["--set", "walksPerNode=1000", "--set", "walkLength=1000", "--set", "window=100"];
+  const training = workplace.start(["--json", "train", "papers.walks", "--from", "papers.jsonl", ...long]);
+  await training.said(/run \S+: papers\.walks on papers\.jsonl/);
+  training.kill("SIGINT");
+  const { code, stdout, stderr } = await training.ended;
+  expect({ code, stderr }).toMatchObject({ code: 130 });
+  const { data, status } = JSON.parse(stdout);
+  expect({ data, status }).toMatchObject({
+    status: "interrupted",
+    data: { state: "interrupted", replaced: ofRun["papers.walks"] },
+  });
+  expect(await workplace.runJson(["models", "verify", "papers.walks"])).toMatchObject({ exitCode: 0 });
+  workplace.write("medley.lock.json", before);
+});
+
 test("trained anew on the collection itself, the rows' artefact is another: said, refused, and gone back to", async () => {
   const first = ofRun["papers.words"] as string;
   const again = await workplace.run(["train", "papers.words", "--set", "termTextsMin=9"]);
