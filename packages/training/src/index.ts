@@ -62,7 +62,9 @@ export {
   withWarmUp,
 } from "./fit/schedule.ts";
 export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
+export { type GraphSageOptions, trainGraphSage } from "./graph/graphsage.ts";
 export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
+export type { SageNode } from "./graph/sage-data.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
