@@ -65,6 +65,14 @@ export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export {
+  bucketOf,
+  bucketsMax,
+  categoriesFile,
+  type EntityRows,
+  type EntityValue,
+  entityRows,
+} from "./trained/entity-features.ts";
+export {
   type ArtefactFiles,
   type Features,
   type FeaturesManifest,
