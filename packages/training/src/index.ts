@@ -1,5 +1,10 @@
 export type { EntityOptions } from "./category/entity-table.ts";
 export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
+export {
+  type EntityExample,
+  type EntityTargetOptions,
+  trainEntityFromTarget,
+} from "./category/train-from-target.ts";
 export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
 export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
 export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
