@@ -64,6 +64,7 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export {
   bucketOf,
   bucketsMax,
@@ -82,6 +83,7 @@ export {
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export { daysSince } from "./trained/time2vec-features.ts";
 export {
   countTerms,
   isNgramRange,
@@ -90,5 +92,4 @@ export {
   termWeight,
   type WordsValue,
 } from "./trained/words-features.ts";
-export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

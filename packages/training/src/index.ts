@@ -83,5 +83,7 @@ export {
   type RunStart,
   type RunState,
 } from "./runs/run-record.ts";
+export type { TargetValue } from "./target/target.ts";
+export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";

@@ -3,6 +3,7 @@ import type { InputFailure } from "../runtime/session.ts";
 import { entityFeatures } from "./entity-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
+import { time2vecFeatures } from "./time2vec-features.ts";
 import { wordsFeatures } from "./words-features.ts";
 
 /** What a trained model's features are made from: its `manifest.json`, where `kind` decides which other keys there are. */
@@ -41,6 +42,7 @@ export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => F
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
   entity: entityFeatures,
   node2vec: node2vecFeatures,
+  time2vec: time2vecFeatures,
   words: wordsFeatures,
 };
 
