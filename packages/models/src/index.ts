@@ -68,6 +68,14 @@ export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export {
+  bucketOf,
+  bucketsMax,
+  categoriesFile,
+  type EntityRows,
+  type EntityValue,
+  entityRows,
+} from "./trained/entity-features.ts";
+export {
   type ArtefactFiles,
   type Features,
   type FeaturesManifest,
@@ -94,6 +102,7 @@ export {
 } from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export { daysSince } from "./trained/time2vec-features.ts";
 export {
   artefactsFolder,
   describeArtefact,

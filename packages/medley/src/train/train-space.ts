@@ -166,11 +166,13 @@ async function keep(
 ): Promise<TrainedSpace> {
   const { id } = run.record;
   const directory = join(artefactsFolder(lockFile, place), id);
+  // Curves are the run's, not the artefact's.
+  const card = modelCard({ run: { ...run, curves: [] } });
   const artefact: LockedArtefact = await writeArtefact({
     directory,
     run: id,
     model,
-    card: modelCard({ run }),
+    card,
   });
   let servedDifference: number | null = null;
   try {

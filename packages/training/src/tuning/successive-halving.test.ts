@@ -5,7 +5,7 @@ import { MedleyError } from "@medley/core";
 import { expect, onTestFinished, test } from "vitest";
 import { fitEpochs } from "../fit/fit.ts";
 import { batchesOf, LeastSquares, rowsOf } from "../fit/least-squares.fixture.ts";
-import { constant } from "../fit/schedule.ts";
+import { constantRate } from "../fit/schedule.ts";
 import { Random } from "../random.ts";
 import {
   type Candidate,
@@ -158,7 +158,7 @@ test("of real trainings it finds a learning rate that learns", async () => {
     ...{ candidates, budgetMin: 1, budgetMax: 9, seed: 1 },
     evaluate: async ({ learningRate }, { budget, seed }) => {
       const step = new LeastSquares();
-      const schedule = constant(learningRate);
+      const schedule = constantRate(learningRate);
       await fitEpochs({
         step,
         batches: batchesOf(train),
