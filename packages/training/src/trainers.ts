@@ -9,7 +9,9 @@ import {
 } from "@medley/core";
 import type { Device } from "@medley/models";
 import type { Edge } from "./graph/adjacency.ts";
+import { trainGraphSage } from "./graph/graphsage.ts";
 import { trainNode2Vec } from "./graph/node2vec.ts";
+import type { SageNode } from "./graph/sage-data.ts";
 import type { TrainingOptions } from "./progress.ts";
 import type { TrainedModel } from "./trained-model.ts";
 import { trainWords } from "./words/train-words.ts";
@@ -52,6 +54,23 @@ const number = (min: number, max: number): Setting => ({ type: "number", min, ma
 
 /** By the encoder's name in the configuration. */
 const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
+  graphsage: {
+    settings: {
+      hidden: integer(1, 4_096),
+      epochs: integer(1, 10_000),
+      batchRows: integer(1, 65_536),
+      dropout: number(0, 0.99),
+      learningRate: number(1e-9, 10),
+      weightDecay: number(0, 10),
+      negatives: integer(1, 65_536),
+    },
+    resumes: true,
+    train: (records, { space, settings, ...options }) => {
+      const { dimensions, aggregator, target } = definitionOf(space, "graphsage");
+      const given = withoutUndefined({ dimensions, aggregator, target });
+      return trainGraphSage(sageNodesOf(records, space, target), { ...options, ...given, ...settings });
+    },
+  },
   node2vec: {
     settings: {
       walkLength: integer(2, 1_000),
@@ -174,6 +193,23 @@ async function* edgesOf(
 ): AsyncGenerator<Edge, void, void> {
   for await (const { id, edges } of inputsOf<NodeInput>(records, space)) {
     for (const [to, weight] of Object.entries(edges)) yield { from: id, to, weight };
+  }
+}
+
+async function* sageNodesOf(
+  records: AsyncIterable<TrainingRecord>,
+  space: Space,
+  target: string | undefined,
+): AsyncGenerator<SageNode, void, void> {
+  for await (const record of records) {
+    const input = spaceInput(space, record) as NodeInput | null;
+    const { features } = record;
+    if (features === undefined) continue;
+    const label = target === undefined ? null : record.fields[target];
+    yield {
+      ...{ id: record.id, edges: input?.edges ?? {}, features },
+      label: typeof label === "string" ? label : null,
+    };
   }
 }
 
