@@ -37,6 +37,7 @@ export {
   confusionMatrix,
   mostProbable,
 } from "./evaluation/classification.ts";
+export { type MinimiseOptions, minimise, type Objective } from "./evaluation/lbfgs.ts";
 export {
   type FeatureRows,
   fitLogisticRegression,
