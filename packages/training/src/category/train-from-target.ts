@@ -1,6 +1,6 @@
 import type { EntityValue } from "@medley/models";
 import { bagModel } from "../bag-model.ts";
-import type { Batch } from "../engine/training-step.ts";
+import type { Batch } from "../engine/index.ts";
 import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import { fitOnTarget } from "../target/fit-on-target.ts";
