@@ -2,6 +2,7 @@ import type { Value } from "../value.ts";
 import { where } from "../value.ts";
 import {
   type Differentiated,
+  demand,
   firstIncoming,
   type GradientRule,
   type GradientRules,
@@ -29,11 +30,16 @@ function binary(sides: {
 }
 
 /** The side that was taken has the gradient; where both are equal, the left one. */
-const extremum = (takesLeft: (a: Value, b: Value) => Value): GradientRule =>
-  binary({
+function extremum(takesLeft: (a: Value, b: Value) => Value): GradientRule {
+  const ofTwo = binary({
     left: (dz, a, b) => dz.mul(takesLeft(a, b)),
     right: (dz, a, b) => dz.mul(takesLeft(a, b).neg().add(1)),
   });
+  return (asked) => {
+    demand(asked, asked.node.inputs.length === 2, "it compares other than two values");
+    return ofTwo(asked);
+  };
+}
 
 const twoOverRootPi = 2 / Math.sqrt(Math.PI);
 
@@ -69,18 +75,6 @@ function leakyRelu(asked: Differentiated): (Value | null)[] {
   return [dy.mul(above.add(above.neg().add(1).mul(alpha)))];
 }
 
-/** By erf; `approximate: tanh` is not differentiated as such, since both differ by less than 1e-3. */
-function gelu(asked: Differentiated): (Value | null)[] {
-  const [dy, x] = [firstIncoming(asked), inputOf(asked, 0)];
-  const cumulative = x.mul(Math.SQRT1_2).erf().add(1).mul(0.5);
-  const density = x
-    .square()
-    .mul(-0.5)
-    .exp()
-    .mul(1 / Math.sqrt(2 * Math.PI));
-  return [dy.mul(cumulative.add(x.mul(density)))];
-}
-
 /** Of more or fewer than two values, which ONNX allows. */
 function sum(asked: Differentiated): (Value | null)[] {
   const dy = firstIncoming(asked);
@@ -114,7 +108,6 @@ export const elementwiseRules: GradientRules = {
   Softplus: unary((dy, x) => dy.mul(x.sigmoid())),
   Elu: elu,
   LeakyRelu: leakyRelu,
-  Gelu: gelu,
   Clip: clip,
   Where: whereRule,
   Identity: unary((dy) => dy),

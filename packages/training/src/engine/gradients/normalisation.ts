@@ -1,7 +1,6 @@
-import { strict as assert } from "node:assert";
-import { axisOf, sizeOf } from "../shape.ts";
+import { axisOf } from "../shape.ts";
 import type { Value } from "../value.ts";
-import { type Differentiated, firstIncoming, type GradientRules, inputOf, outputOf } from "./rule.ts";
+import { type Differentiated, demand, firstIncoming, type GradientRules, inputOf, outputOf } from "./rule.ts";
 
 function softmax(asked: Differentiated): (Value | null)[] {
   const [dy, y] = [firstIncoming(asked), outputOf(asked, 0)];
@@ -37,7 +36,7 @@ function layerNormalization(asked: Differentiated): (Value | null)[] {
 /** With the statistics it was trained with, which are constants: a scale and a shift per channel (axis 1). */
 function batchNormalization(asked: Differentiated): (Value | null)[] {
   const { node } = asked;
-  assert.equal(node.attributes.int("training_mode", 0), 0, `${node.name} uses running statistics`);
+  demand(asked, node.attributes.int("training_mode", 0) === 0, "it uses the batch's statistics");
   const [dy, x, scale] = [firstIncoming(asked), inputOf(asked, 0), inputOf(asked, 1)];
   const channels = scale.size(0);
   const perChannel = x.shape.map((_, axis) => (axis === 1 ? channels : 1));
@@ -64,7 +63,6 @@ function instanceNormalization(asked: Differentiated): (Value | null)[] {
   const perChannel = x.shape.map((size, axis) => (axis === 1 ? size : 1));
   const inner = dy.mul(scale.reshape(perChannel));
   const others = [0, ...axes];
-  assert(sizeOf(x.shape) > 0, "something to normalise");
   return [
     asked.needs[0] ? inverse.mul(inner.sub(over(inner)).sub(normed.mul(over(inner.mul(normed))))) : null,
     asked.needs[1] ? dy.mul(normed).sum(others) : null,
