@@ -65,8 +65,9 @@ export function lossOf(graph: Graph, block: TrainingBlock): Value {
       return meanSquaredError(layerNorm("norm-2", attended.add(forward(attended, block, true))), y);
     }
     case "autoformer": {
-      const first = decompose(x.add(autoCorrelation(x, block.factor)), block.kernel).seasonal;
-      return meanSquaredError(decompose(first.add(forward(first, block, false)), block.kernel).seasonal, y);
+      const { seasonal, trend } = decompose(x.add(autoCorrelation(x, block.factor)), block.kernel);
+      const last = decompose(seasonal.add(forward(seasonal, block, false)), block.kernel);
+      return meanSquaredError(last.seasonal.add(trend), y);
     }
     case "convolution":
       return crossEntropy(linear("out", convolved(x, block.outputs), block.classes), y);

@@ -51,7 +51,7 @@ class Attention(nn.TransformerEncoderLayer):
 
 
 class Autoformer(nn.Module):
-    """An encoder layer; correlations by FFT, values rolled, as published."""
+    """A layer that adds the trend of its attention to what is seasonal at the end; correlations by FFT, values rolled, as published."""
 
     def __init__(self, block):
         super().__init__()
@@ -76,9 +76,10 @@ class Autoformer(nn.Module):
 
     def forward(self, x):
         x = x + self.attend(x)
-        x = x - self.average(x)
-        y = self.forward_2(F.gelu(self.forward_1(x.transpose(-1, 1)))).transpose(-1, 1)
-        return x + y - self.average(x + y)
+        trend = self.average(x)
+        seasonal = x - trend
+        y = self.forward_2(F.gelu(self.forward_1(seasonal.transpose(-1, 1)))).transpose(-1, 1)
+        return seasonal + y - self.average(seasonal + y) + trend
 
 
 class Convolution(nn.Module):
