@@ -41,6 +41,13 @@ function extremum(takesLeft: (a: Value, b: Value) => Value): GradientRule {
   };
 }
 
+const product = binary({ left: (dz, _a, b) => dz.mul(b), right: (dz, a) => dz.mul(a) });
+
+function multiply(asked: Differentiated): readonly (Value | null)[] {
+  const [a, b] = [inputOf(asked, 0), inputOf(asked, 1)];
+  return a === b ? [firstIncoming(asked).mul(2).mul(a)] : product(asked);
+}
+
 const twoOverRootPi = 2 / Math.sqrt(Math.PI);
 
 /** `Where(condition, a, b)`. */
@@ -84,7 +91,7 @@ function sum(asked: Differentiated): (Value | null)[] {
 export const elementwiseRules: GradientRules = {
   Add: binary({ left: (dz) => dz, right: (dz) => dz }),
   Sub: binary({ left: (dz) => dz, right: (dz) => dz.neg() }),
-  Mul: binary({ left: (dz, _a, b) => dz.mul(b), right: (dz, a) => dz.mul(a) }),
+  Mul: multiply,
   Div: binary({ left: (dz, _a, b) => dz.div(b), right: (dz, _a, b, z) => dz.mul(z).div(b).neg() }),
   Pow: binary({
     left: (dz, a, b) => dz.mul(b).mul(a.pow(b.sub(1))),
@@ -102,8 +109,9 @@ export const elementwiseRules: GradientRules = {
   Cos: unary((dy, x) => dy.mul(x.sin()).neg()),
   Tanh: unary((dy, _x, y) => dy.mul(y.square().neg().add(1))),
   Sigmoid: unary((dy, _x, y) => dy.mul(y).mul(y.neg().add(1))),
-  Erf: unary((dy, x) => dy.mul(x.square().neg().exp()).mul(twoOverRootPi)),
-  Relu: unary((dy, _x, y) => dy.mul(y.sign())),
+  // 2/√π e^(-x²), its factor within the exponent: one pass over memory less.
+  Erf: unary((dy, x) => dy.mul(x.graph.scalar(Math.log(twoOverRootPi)).sub(x.square()).exp())),
+  Relu: unary((dy, _x, y) => dy.mul(y.above(0))),
   Abs: unary((dy, x) => dy.mul(x.sign())),
   Softplus: unary((dy, x) => dy.mul(x.sigmoid())),
   Elu: elu,
