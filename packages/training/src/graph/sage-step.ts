@@ -25,11 +25,11 @@ export function createSageStep(
 }
 
 /** The targets' vectors [targets, dimensions] of the tensors of a batch. */
-function sampledEmbedding(
+export function sampledEmbedding(
   graph: Graph,
   layers: SageLayers,
   { features: width, hidden: hiddenWidth, aggregator }: SageSizes,
-  { targets, fanout: [first, second] }: SageStepOptions,
+  { targets, fanout: [first, second] }: SageBatchOptions,
 ): Value {
   const nodes = targets * (1 + first);
   const features = graph.input("features", [nodes, width]);
