@@ -143,6 +143,8 @@ function columnType(type: string, vectorSchema: string): string {
     case "categories":
       return "text[]";
     case "shares":
+    case "edges":
+    case "series":
       return "jsonb";
     case "number":
       return "float8";
