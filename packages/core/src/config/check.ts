@@ -5,6 +5,7 @@ import { MedleyError } from "../errors.ts";
 import { dimensionsMax, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
 import { parseHostPattern } from "./host-pattern.ts";
+import { profilesOf, profilesProblems } from "./profiles.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
 import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
@@ -106,6 +107,8 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
   const sources = (shape.sources ?? []).map((source) => Object.freeze(source as SourceDefinition));
   const target = { fields: shape.fields, versionKey: shape.version ?? null };
   for (const problem of sourcesProblems(sources, target)) problems.push(`collection ${name}, ${problem}`);
+  for (const problem of shape.profiles === undefined ? [] : profilesProblems(shape.profiles))
+    problems.push(`collection ${name}, profiles, ${problem}`);
   return Object.freeze({
     name,
     idKey,
@@ -114,6 +117,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     fields: Object.freeze(fields),
     spaces: Object.freeze(spaces),
     sources: Object.freeze(sources),
+    profiles: shape.profiles === undefined ? null : profilesOf(shape.profiles),
     weights: Object.freeze(
       Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
     ),
