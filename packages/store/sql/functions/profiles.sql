@@ -30,7 +30,7 @@ begin
   from unnest(users, event_ids, items, kinds, ats, versions)
     as input (user_id, event_id, item_id, kind, at, version)
   where not medley_internal.is_forgotten(wanted, user_id, at, version)
-  order by user_id collate "C", event_id collate "C", version desc
+  order by user_id, event_id, version desc
   on conflict (collection, user_id, event_id) do update
     set item_id = excluded.item_id, kind = excluded.kind, at = excluded.at, version = excluded.version
     where excluded.version > stored.version;
