@@ -11,6 +11,8 @@ import {
   type Delivery,
   type EncodeResult,
   type Encoder,
+  type EventEnvelope,
+  envelopeOfEvent,
   fail,
   MedleyError,
   type RecordEnvelope,
@@ -212,6 +214,11 @@ export function upsert(
 
 export function remove(id: string, v: number): RecordEnvelope {
   return { id, version: version(BigInt(v)), op: "delete", fields: {}, source: `notes.csv:${v}` };
+}
+
+export function like(user: string, item: string, v: number): EventEnvelope {
+  const event = { user, eventId: `${item}-${v}`, item, kind: "like", atMs: v, version: version(BigInt(v)) };
+  return envelopeOfEvent(event, `events.jsonl:${v}`);
 }
 
 export function delivery<E extends RecordEnvelope>(

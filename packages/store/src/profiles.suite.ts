@@ -203,7 +203,13 @@ export function describeProfiles(open: () => Promise<TestDatabase>): void {
     const known = event({ user: "gone", atMs: nowMs, version: version(100n) });
     await write(known, event({ user: "stays", item: "airplane" }));
     const letter = (user: string, op: string) => ({
-      ...{ collection: "films", recordId: user, version: null, stage: "produce" as const, code: "record_invalid" },
+      ...{
+        collection: "films",
+        recordId: user,
+        version: null,
+        stage: "produce" as const,
+        code: "record_invalid",
+      },
       ...{ reason: "", source: `${user}-${op}`, runId: null, attempt: 1, trace: null },
       payload: Buffer.from(JSON.stringify({ _op: op, user })),
     });
@@ -235,7 +241,9 @@ export function describeProfiles(open: () => Promise<TestDatabase>): void {
     expect((await ids({}))[0]).toBe("airplane");
     expect(await ids({ excludeSeen: true })).not.toContain("airplane");
     expect(await ids({ excludeSeen: true, filter: { id: "alien" } })).toEqual(["alien"]);
-    expect(await ids({ excludeSeen: true, filter: { id: { in: ["alien", "airplane"] } } })).toEqual(["alien"]);
+    expect(await ids({ excludeSeen: true, filter: { id: { in: ["alien", "airplane"] } } })).toEqual([
+      "alien",
+    ]);
     expect((await ids({ parts: { genres: "Horror" } }))[0]).toBe("alien");
     expect((await ids({ parts: { genres: null } }))[0]).toBe("airplane");
     expect((await ids({ weights: { year: 0, genres: -1 } }))[0]).not.toBe("airplane");

@@ -81,7 +81,7 @@ function placeOf(path: readonly PropertyKey[]): string {
   if (part === "spaces" && name !== undefined) words.push(`space ${name}`);
   else if (part === "fields" && name !== undefined) words.push(`field ${name}`);
   else if (part === "sources" && name !== undefined) words.push(`source ${Number(name) + 1}`);
-  else if (part !== undefined) words.push(part);
+  else if (part !== undefined) words.push(part, ...(name === undefined ? [] : [name]));
   return [...words, ...rest].join(", ");
 }
 
