@@ -128,6 +128,7 @@ export { parseSeries } from "./record/parse-series.ts";
 export { parseTimestamp } from "./record/parse-timestamp.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
+export { spaceInput } from "./space-input.ts";
 export { messageName, type TopicMessage } from "./topic-message.ts";
 export {
   type EventEnvelope,

@@ -21,6 +21,8 @@ export {
 } from "./artefact/locate.ts";
 export {
   emptyLock,
+  isRunId,
+  type LockedArtefact,
   type LockedFile,
   type LockedModel,
   lockFileName,
@@ -71,7 +73,32 @@ export {
   type FeaturesOf,
   featuresOf,
 } from "./trained/features.ts";
+export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
+export {
+  encodeManifest,
+  manifestFile,
+  modelFile,
+  parseManifest,
+  parseManifestFiles,
+  type TrainedManifest,
+} from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  artefactsFolder,
+  describeArtefact,
+  pinnedArtefact,
+  readTrainedModel,
+  type TrainedModelDescription,
+  type TrainedSpaceOptions,
+} from "./trained/trained-model.ts";
+export {
+  countTerms,
+  isNgramRange,
+  type NgramRange,
+  termsFile,
+  termWeight,
+  type WordsValue,
+} from "./trained/words-features.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

@@ -21,6 +21,7 @@ import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
 import { tokenCommand } from "./token.ts";
 import { topCommand } from "./top.ts";
+import { trainCommands } from "./train-options.ts";
 import { upCommand } from "./up.ts";
 
 const exitCodeHelp = `
@@ -92,6 +93,19 @@ function program(run: Run): Command {
       "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill postgres:public.films\n  $ medley backfill events.jsonl -c films --events\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
     )
     .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
+  searchCommands(medley, run);
+  profileCommands(medley, run);
+  watchCommands(medley, run);
+  sourceCommands(medley, run);
+  deadLetterCommands(medley, run);
+  trainCommands(medley, run);
+  modelCommands(medley, run);
+  operatorCommands(medley, run);
+  tokenCommands(medley, run);
+  return medley;
+}
+
+function searchCommands(medley: Command, run: Run): void {
   medley
     .command("search <collection> [parts...]")
     .description("search by weighted parts: --SPACE VALUE for each space of the collection")
@@ -110,14 +124,6 @@ function program(run: Run): Command {
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
     );
-  profileCommands(medley, run);
-  watchCommands(medley, run);
-  sourceCommands(medley, run);
-  deadLetterCommands(medley, run);
-  modelCommands(medley, run);
-  operatorCommands(medley, run);
-  tokenCommands(medley, run);
-  return medley;
 }
 
 function watchCommands(medley: Command, run: Run): void {

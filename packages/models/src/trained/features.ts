@@ -2,6 +2,7 @@ import type { Result } from "@medley/core";
 import type { InputFailure } from "../runtime/session.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
+import { wordsFeatures } from "./words-features.ts";
 
 /** What a trained model's features are made from: its `manifest.json`, where `kind` decides which other keys there are. */
 export interface FeaturesManifest {
@@ -38,6 +39,7 @@ export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => F
 
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
   node2vec: node2vecFeatures,
+  words: wordsFeatures,
 };
 
 /** Undefined for a kind that this version can't prepare. */
