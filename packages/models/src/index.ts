@@ -64,6 +64,7 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
 export {
   type ArtefactFiles,
   type Features,
@@ -74,4 +75,11 @@ export {
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  fillMissing,
+  type RegularSeries,
+  regularSeries,
+  type SeriesValue,
+} from "./trained/regular-series.ts";
+export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

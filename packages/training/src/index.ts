@@ -42,4 +42,7 @@ export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts"
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
+export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
+export type { SeriesSplit } from "./series/split.ts";
+export { trainSeries } from "./series/train-series.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";

@@ -2,6 +2,7 @@ import type { Result } from "@medley/core";
 import type { InputFailure } from "../runtime/session.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
+import { seriesFeatures } from "./series-features.ts";
 
 /** What a trained model's features are made from: its `manifest.json`, where `kind` decides which other keys there are. */
 export interface FeaturesManifest {
@@ -37,6 +38,10 @@ export interface Features<Value = unknown> {
 export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => Features<never>;
 
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
+  autoformer: seriesFeatures,
+  dlinear: seriesFeatures,
+  informer: seriesFeatures,
+  nlinear: seriesFeatures,
   node2vec: node2vecFeatures,
 };
 
