@@ -20,7 +20,7 @@ export function autoCorrelation(
     const q = linear("query", queries, width);
     const [k, v] = [fitTo(linear("key", memory, width), steps), fitTo(linear("value", memory, width), steps)];
     const correlations = correlationsOf(q, k);
-    const count = Math.max(1, Math.floor(factor * Math.log(steps)));
+    const count = Math.min(steps, Math.max(1, Math.floor(factor * Math.log(steps))));
     const weights = delayWeights(correlations, count);
     return linear("output", rolled(weights, v), width);
   });

@@ -83,9 +83,11 @@ export function sparsityMeasure(
   const unsampled = counts.map((times) => (times === 0 ? never : 0));
   const products = q.matmul(k.transposed());
   const highest = products.add(graph.constant(unsampled, [q.size(2), steps])).largest([3]);
+  // The sum of the products is the product with the sum.
+  const sampledSums = graph.constant(counts, [q.size(2), steps]).matmul(k);
   return highest.sub(
-    products
-      .mul(graph.constant(counts, [q.size(2), steps]))
+    q
+      .mul(sampledSums)
       .sum([3])
       .mul(1 / steps),
   );

@@ -87,13 +87,17 @@ export class SeriesSession implements AsyncDisposable {
     name: string,
     numbers?: Int32Array,
   ): Promise<Float32Array> {
-    const parts: Float32Array[] = [];
     const count = numbers?.length ?? windows.counts[part];
+    let whole = new Float32Array(0);
+    let at = 0;
     for (const batch of batchesInOrder(count, evaluatedAtOnce)) {
-      const asked = numbers === undefined ? batch : batch.map((at) => numbers[at] as number);
-      parts.push(await this.#output(windows, part, name, asked));
+      const asked = numbers === undefined ? batch : batch.map((place) => numbers[place] as number);
+      const values = await this.#output(windows, part, name, asked);
+      if (whole.length === 0) whole = new Float32Array((values.length / asked.length) * count);
+      whole.set(values, at);
+      at += values.length;
     }
-    return Float32Array.from(parts.flatMap((values) => [...values]));
+    return whole;
   }
 
   /** Over all windows of a part, each counted once, in scaled units. */
@@ -102,8 +106,8 @@ export class SeriesSession implements AsyncDisposable {
     for (const numbers of batchesInOrder(windows.counts[part], evaluatedAtOnce)) {
       const { targets, weights } = windows.batch(part, numbers);
       const forecast = await this.#output(windows, part, "forecast", numbers);
-      for (const [at, weight] of weights.entries()) {
-        if (weight === 0) continue;
+      for (let at = 0; at < weights.length; at += 1) {
+        if (weights[at] === 0) continue;
         const error = (forecast[at] as number) - (targets[at] as number);
         squares += error * error;
         absolutes += Math.abs(error);

@@ -3,7 +3,6 @@ import { MedleyError } from "@medley/core";
 import {
   fillMissing,
   marksOf,
-  type RegularSeries,
   regularSeries,
   type SeriesManifest,
   type SeriesValue,
@@ -24,9 +23,17 @@ export interface WindowsOptions extends BordersOptions {
   readonly missingShareMax: number;
 }
 
+/** A series once scaled, so that a window of it is a copy where nothing is missing. */
+interface ScaledSeries {
+  readonly startMs: number | null;
+  /** [steps, channels]; NaN is missing. */
+  readonly values: Float32Array;
+  readonly isWhole: boolean;
+}
+
 /** What a window begins with and what follows it: `lookback` steps before `end`, `horizon` steps from there on. */
 interface Window {
-  readonly series: RegularSeries;
+  readonly series: ScaledSeries;
   readonly end: number;
 }
 
@@ -74,9 +81,11 @@ export class SeriesWindows {
       missingShareMax,
     };
     const parts: Record<SeriesPart, Window[]> = { train: [], validation: [], test: [] };
-    for (const [at, each] of series.entries()) {
-      const first = Math.min(lookback, each.steps - horizon);
-      for (let end = first; end > 0 && end + horizon <= each.steps; end += options.stride) {
+    for (const [at, { startMs, values: unscaled, steps }] of series.entries()) {
+      const scaled = scaleWindow(unscaled, this.manifest);
+      const each = { startMs, values: scaled, isWhole: !scaled.some(Number.isNaN) };
+      const first = Math.min(lookback, steps - horizon);
+      for (let end = first; end > 0 && end + horizon <= steps; end += options.stride) {
         const part = borders.partOf(at, end, end + horizon - 1);
         if (part !== null && this.#isUsable({ series: each, end })) parts[part].push({ series: each, end });
       }
@@ -103,16 +112,17 @@ export class SeriesWindows {
     const marks: Float32Array[] = [];
     for (let row = 0; row < rows; row += 1) {
       const { series, end } = this.#parts[part][numbers[row] as number] as Window;
-      const { window } = this.#filled({ series, end });
-      inputs.set(scaleWindow(window, this.manifest), row * lookback * channels);
-      const actual = scaleWindow(
-        series.values.slice(end * channels, (end + horizon) * channels),
-        this.manifest,
-      );
-      for (const [at, value] of actual.entries()) {
-        if (Number.isNaN(value)) continue;
-        targets[row * perTarget + at] = value;
-        weights[row * perTarget + at] = 1;
+      inputs.set(this.#lookback({ series, end }).values, row * lookback * channels);
+      const actual = series.values.subarray(end * channels, (end + horizon) * channels);
+      if (series.isWhole) {
+        targets.set(actual, row * perTarget);
+        weights.fill(1, row * perTarget, (row + 1) * perTarget);
+      } else {
+        for (const [at, value] of actual.entries()) {
+          if (Number.isNaN(value)) continue;
+          targets[row * perTarget + at] = value;
+          weights[row * perTarget + at] = 1;
+        }
       }
       if (calendar && stepMs !== null && series.startMs !== null)
         marks.push(marksOf(series.startMs + (end - lookback) * stepMs, stepMs, lookback + horizon));
@@ -131,20 +141,23 @@ export class SeriesWindows {
 
   #isUsable(window: Window): boolean {
     const { channels, horizon, missingShareMax } = this.manifest;
-    const { values } = window.series;
-    const hasTarget = values
-      .subarray(window.end * channels, (window.end + horizon) * channels)
-      .some((value) => !Number.isNaN(value));
-    return hasTarget && this.#filled(window).missing <= missingShareMax;
+    const { series, end } = window;
+    if (series.isWhole) return this.#lookback(window).missing <= missingShareMax;
+    const ahead = series.values.subarray(end * channels, (end + horizon) * channels);
+    return ahead.some((value) => !Number.isNaN(value)) && this.#lookback(window).missing <= missingShareMax;
   }
 
-  /** The look-back before scaling, [lookback, channels]. */
-  #filled({ series, end }: Window): { window: Float64Array; missing: number } {
-    const { channels, lookback, means } = this.manifest;
+  /** [lookback, channels], filled as `windowOf` does it; scaling first makes no difference to a line. */
+  #lookback({ series, end }: Window): { values: Float32Array; missing: number } {
+    const { channels, lookback } = this.manifest;
+    if (series.isWhole && end >= lookback) {
+      return { values: series.values.subarray((end - lookback) * channels, end * channels), missing: 0 };
+    }
     const window = new Float64Array(lookback * channels).fill(Number.NaN);
     const from = Math.max(0, end - lookback);
     window.set(series.values.subarray(from * channels, end * channels), (lookback - (end - from)) * channels);
-    return { missing: fillMissing(window, channels, means), window };
+    const missing = fillMissing(window, channels, new Float64Array(channels));
+    return { missing, values: Float32Array.from(window) };
   }
 }
 
