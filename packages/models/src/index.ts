@@ -82,4 +82,5 @@ export {
   type SeriesValue,
 } from "./trained/regular-series.ts";
 export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

@@ -40,8 +40,35 @@ export {
 export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluation/ranking.ts";
 export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
+export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } from "./fit/checkpoint.ts";
+export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
+export { encodeSafetensors } from "./fit/safetensors.ts";
+export {
+  constant,
+  cosine,
+  halvedEachEpoch,
+  linear,
+  type Position,
+  type Schedule,
+  withWarmUp,
+} from "./fit/schedule.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
+export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
+export { curvePlot } from "./runs/curve-plot.ts";
+export { curveSvg } from "./runs/curve-svg.ts";
+export { logToMlflow, type MlflowOptions } from "./runs/mlflow.ts";
+export { type ModelCard, modelCard } from "./runs/model-card.ts";
+export { type Run, type RunEnd, RunFolder, readRun } from "./runs/run-folder.ts";
+export {
+  isRunId,
+  newRunId,
+  type Parameter,
+  type Parameters,
+  type RunRecord,
+  type RunStart,
+  type RunState,
+} from "./runs/run-record.ts";
 export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
 export type { SeriesSplit } from "./series/split.ts";
 export { trainSeries } from "./series/train-series.ts";

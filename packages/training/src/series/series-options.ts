@@ -1,3 +1,4 @@
+import type { CheckpointFolder } from "../fit/checkpoint.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { movingAverageSteps } from "./decomposition.ts";
 import type { ForecasterSize, SeriesKind } from "./forecaster.ts";
@@ -7,6 +8,8 @@ export interface SeriesTrainingOptions extends TrainingOptions, Partial<SeriesSe
   readonly kind: SeriesKind;
   /** Of the embedding. */
   readonly dimensions: number;
+  /** Where a training that is cut off goes on from. */
+  readonly checkpoint?: CheckpointFolder;
 }
 
 /** What may be set beside the kind. */
@@ -23,10 +26,8 @@ export interface SeriesSettings extends ForecasterSize {
   /** A window of which more is missing is neither learned from nor embedded. */
   readonly missingShareMax: number;
   readonly batchWindows: number;
-  /** Of the first epoch. */
+  /** Of the first epoch; halved in each further one, as published. */
   readonly learningRate: number;
-  /** The learning rate is multiplied by this after each epoch. */
-  readonly decayPerEpoch: number;
   readonly epochsMax: number;
   /** Epochs without a better validation error before the training ends. */
   readonly patience: number;
@@ -48,7 +49,6 @@ const shared = {
   split: { shares: [0.7, 0.1, 0.2] },
   missingShareMax: 0.5,
   batchWindows: 32,
-  decayPerEpoch: 0.5,
   patience: 3,
 } as const;
 

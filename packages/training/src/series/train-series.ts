@@ -2,7 +2,9 @@ import { strict as assert } from "node:assert";
 import { availableParallelism } from "node:os";
 import { MedleyError } from "@medley/core";
 import type { SeriesValue } from "@medley/models";
-import type { TrainedTensors, TrainingStep } from "../engine/index.ts";
+import type { Batch, TrainedTensors } from "../engine/index.ts";
+import { type Fitted, fitEpochs } from "../fit/fit.ts";
+import { halvedEachEpoch } from "../fit/schedule.ts";
 import { Random } from "../random.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { principalComponents } from "./principal-components.ts";
@@ -33,98 +35,89 @@ export async function trainSeries(
   const stepMs = settings.stepMs === undefined ? medianStepMs(series) : settings.stepMs;
   const windows = new SeriesWindows(series, { ...settings, stepMs, seed });
   const model: SeriesModel = { kind, size: settings, manifest: windows.manifest };
-  const found = await trainEpochs(model, windows, { ...options, settings, threads });
-
-  const { counts } = windows;
-  const picked = new Random(seed)
-    .shuffle(Int32Array.from({ length: counts.train }, (_, at) => at))
-    .slice(0, embeddedWindowsMax);
-  await using latents = await SeriesSession.open(servedModel(model, found.trained), { threads });
-  const rows = await latents.outputs(windows, "train", "latent", picked);
-  const features = rows.length / picked.length;
-  const served = servedModel(model, found.trained, principalComponents(rows, { features, dimensions, seed }));
+  const { trained, metrics, curves } = await trainEpochs(model, windows, { ...options, settings, threads });
+  const served = await encoderOf(model, trained, windows, { dimensions, seed, threads });
   await using session = await SeriesSession.open(served, { threads });
+  const { counts } = windows;
   onProgress?.({ stage: "test", done: 0, total: counts.test, unit: "windows" });
   const test = counts.test === 0 ? null : await session.errors(windows, "test");
   return {
     manifest: { kind, dimensions, ...windows.manifest },
     files: new Map([["model.onnx", served]]),
     metrics: {
+      ...metrics,
+      ...(test === null ? {} : { "test/mse": test.mse, "test/mae": test.mae }),
       "train/windows": counts.train,
       "validation/windows": counts.validation,
-      "validation/mse": found.validation.mse,
-      "validation/mae": found.validation.mae,
-      ...(test === null ? {} : { "test/windows": counts.test, "test/mse": test.mse, "test/mae": test.mae }),
+      "test/windows": counts.test,
     },
-    curves: [
-      { name: "train/mse", points: found.trainErrors },
-      { name: "validation/mse", points: found.validationErrors },
-    ],
+    curves,
   };
 }
 
-interface Fitted {
-  readonly trained: TrainedTensors;
-  readonly validation: { readonly mse: number; readonly mae: number };
-  readonly trainErrors: { step: number; value: number }[];
-  readonly validationErrors: { step: number; value: number }[];
+/** The model with its embedding: the axes are found from the latent vectors of training windows. */
+async function encoderOf(
+  model: SeriesModel,
+  trained: TrainedTensors,
+  windows: SeriesWindows,
+  { dimensions, seed, threads }: { dimensions: number; seed: number; threads: number },
+): Promise<Uint8Array> {
+  const order = Int32Array.from({ length: windows.counts.train }, (_, at) => at);
+  const picked = new Random(seed).shuffle(order).slice(0, embeddedWindowsMax);
+  await using session = await SeriesSession.open(servedModel(model, trained), { threads });
+  const rows = await session.outputs(windows, "train", "latent", picked);
+  const features = rows.length / picked.length;
+  return servedModel(model, trained, principalComponents(rows, { features, dimensions, seed }));
 }
+
+type Training = SeriesTrainingOptions & {
+  readonly settings: ReturnType<typeof settingsOf>;
+  readonly threads: number;
+};
 
 async function trainEpochs(
   model: SeriesModel,
   windows: SeriesWindows,
-  options: SeriesTrainingOptions & { settings: ReturnType<typeof settingsOf>; threads: number },
-): Promise<Fitted> {
-  const { settings, seed, threads, signal } = options;
-  await using step = await openTraining(model, { batchWindows: settings.batchWindows, seed, threads });
-  const random = new Random(seed);
-  let best: Pick<Fitted, "trained" | "validation"> | null = null;
-  let bestEpoch = 0;
-  const [trainErrors, validationErrors]: [Fitted["trainErrors"], Fitted["trainErrors"]] = [[], []];
-  for (let epoch = 1; epoch <= settings.epochsMax && epoch - bestEpoch <= settings.patience; epoch += 1) {
-    const learningRate = settings.learningRate * settings.decayPerEpoch ** (epoch - 1);
-    const loss = await trainEpoch(step, windows, { ...options, epoch, learningRate, random });
-    trainErrors.push({ step: epoch, value: loss });
-    if (signal?.aborted && best !== null) break;
-    const trained = step.trained();
-    await using session = await SeriesSession.open(servedModel(model, trained), { threads });
-    const validation = await session.errors(windows, "validation");
-    validationErrors.push({ step: epoch, value: validation.mse });
-    if (best === null || validation.mse < best.validation.mse)
-      [best, bestEpoch] = [{ trained, validation }, epoch];
-  }
-  assert(best, "at least one epoch");
-  return { ...best, trainErrors, validationErrors };
+  { settings, threads, seed, signal, onProgress, checkpoint }: Training,
+): Promise<Fitted & { readonly trained: TrainedTensors }> {
+  const { batchWindows, learningRate, epochsMax, patience } = settings;
+  await using step = await openTraining(model, { batchWindows, seed, threads });
+  const fitted = await fitEpochs({
+    step,
+    batches: (random) => trainingBatches(windows, batchWindows, random),
+    stepsPerEpoch: Math.ceil(windows.counts.train / batchWindows),
+    epochsMax,
+    schedule: halvedEachEpoch(learningRate),
+    seed,
+    validation: {
+      run: () => validate(model, step.trained(), windows, threads),
+      by: "validation/mse",
+      better: "lower",
+      patience,
+    },
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
+  return { ...fitted, trained: step.trained() };
 }
 
-/** The mean loss of its steps; ends early where the training is told to. */
-async function trainEpoch(
-  step: TrainingStep,
-  windows: SeriesWindows,
-  {
-    settings: { batchWindows },
-    signal,
-    onProgress,
-    epoch,
-    learningRate,
-    random,
-  }: SeriesTrainingOptions & {
-    settings: ReturnType<typeof settingsOf>;
-    epoch: number;
-    learningRate: number;
-    random: Random;
-  },
-): Promise<number> {
-  const total = Math.ceil(windows.counts.train / batchWindows);
-  let [done, sum] = [0, 0];
-  for (const numbers of shuffledBatches(windows.counts.train, batchWindows, random)) {
-    if (signal?.aborted && done > 0) break;
+function* trainingBatches(windows: SeriesWindows, rows: number, random: Random): Generator<Batch> {
+  for (const numbers of shuffledBatches(windows.counts.train, rows, random)) {
     const { inputs, targets, weights } = windows.batch("train", numbers);
-    const { loss } = await step.train({ ...inputs, targets, weights }, learningRate);
-    [done, sum] = [done + 1, sum + loss];
-    onProgress?.({ stage: `epoch ${epoch}`, done, total, unit: "steps", loss });
+    yield { ...inputs, targets, weights };
   }
-  return sum / done;
+}
+
+async function validate(
+  model: SeriesModel,
+  trained: TrainedTensors,
+  windows: SeriesWindows,
+  threads: number,
+): Promise<Record<string, number>> {
+  await using session = await SeriesSession.open(servedModel(model, trained), { threads });
+  const { mse, mae } = await session.errors(windows, "validation");
+  return { "validation/mse": mse, "validation/mae": mae };
 }
 
 /** The median distance of two readings, in whole milliseconds; null where some series has no times. */

@@ -87,7 +87,7 @@ test("a batch's window is what serving makes of the same readings", () => {
   const series = {
     times: full.times,
     values: full.values.map((reading) =>
-      reading.map((value) => (noise.uniform() < 0.2 ? null : value + noise.normal())),
+      reading.map((value) => (noise.uniform() < 0.2 ? null : (value as number) + noise.normal())),
     ),
   };
   const windows = new SeriesWindows([series], { ...options, calendar: true });
