@@ -66,6 +66,14 @@ export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
 export {
+  bucketOf,
+  bucketsMax,
+  categoriesFile,
+  type EntityRows,
+  type EntityValue,
+  entityRows,
+} from "./trained/entity-features.ts";
+export {
   type ArtefactFiles,
   type Features,
   type FeaturesManifest,
@@ -82,5 +90,14 @@ export {
   type SeriesValue,
 } from "./trained/regular-series.ts";
 export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
+
+  countTerms,
+  isNgramRange,
+  type NgramRange,
+  termsFile,
+  termWeight,
+  type WordsValue,
+} from "./trained/words-features.ts";
+
 export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

@@ -1,3 +1,5 @@
+export type { EntityOptions } from "./category/entity-table.ts";
+export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
 export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
 export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
 export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
@@ -10,6 +12,7 @@ export {
   classTarget,
   classWeights,
 } from "./data/targets.ts";
+export { encodeValues } from "./encode-values.ts";
 export {
   type BootstrapInterval,
   type BootstrapOptions,
@@ -29,6 +32,12 @@ export {
   confusionMatrix,
   mostProbable,
 } from "./evaluation/classification.ts";
+export {
+  type FeatureRows,
+  fitLogisticRegression,
+  LogisticRegression,
+  type LogisticRegressionOptions,
+} from "./evaluation/logistic-regression.ts";
 export {
   classifyByNeighbours,
   classifyLeaveOneOut,
@@ -73,3 +82,4 @@ export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./se
 export type { SeriesSplit } from "./series/split.ts";
 export { trainSeries } from "./series/train-series.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export { trainWords, type WordsOptions } from "./words/train-words.ts";

@@ -1,8 +1,10 @@
 import type { Result } from "@medley/core";
 import type { InputFailure } from "../runtime/session.ts";
+import { entityFeatures } from "./entity-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
 import { seriesFeatures } from "./series-features.ts";
+import { wordsFeatures } from "./words-features.ts";
 
 /** What a trained model's features are made from: its `manifest.json`, where `kind` decides which other keys there are. */
 export interface FeaturesManifest {
@@ -40,9 +42,11 @@ export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => F
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
   autoformer: seriesFeatures,
   dlinear: seriesFeatures,
+  entity: entityFeatures,
   informer: seriesFeatures,
   nlinear: seriesFeatures,
   node2vec: node2vecFeatures,
+  words: wordsFeatures,
 };
 
 /** Undefined for a kind that this version can't prepare. */

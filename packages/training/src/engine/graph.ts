@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import {
   encodeOnnx,
+  floatsOf,
   type OnnxAttribute,
   type OnnxModel,
   type OnnxTensor,
@@ -173,10 +174,12 @@ export class Graph {
     return [...new BigInt64Array(Uint8Array.from(tensor.rawData).buffer)].map(Number);
   }
 
-  /** Makes a constant of a graph that was read a parameter: from now on it is trained. Its values stay what they are. */
-  train(value: Value, initial: Float32Array, { decays }: { decays: boolean }): void {
-    assert(this.#constants.delete(value), `${value.name} is no constant`);
-    this.parameters.set(value.name, { value, initial, decays });
+  /** Makes a float32 constant of a graph that was read a parameter: from now on it is trained. */
+  train(value: Value, { decays = value.rank > 1 }: { decays?: boolean } = {}): void {
+    const tensor = this.#constants.get(value);
+    assert(tensor, `${value.name} is no constant`);
+    this.#constants.delete(value);
+    this.parameters.set(value.name, { value, initial: floatsOf(tensor), decays });
   }
 
   /** Adds a node; one value per entry of `outputs`. */
@@ -199,6 +202,11 @@ export class Graph {
       attributes: onnxAttributes(attributes),
     });
     return values;
+  }
+
+  /** A tensor of a node that is yet to be added: graphs that are read bring their own names. */
+  value(name: string, shape: Shape, type: ElementType): Value {
+    return new Value(this, name, shape, type);
   }
 
   /** A node of one output. */
@@ -239,7 +247,8 @@ export class Graph {
   model(outputs: ReadonlyMap<string, Value>, inputs: readonly Value[] = []): Uint8Array {
     const needed = this.#needed([...outputs.values()]);
     const nodes = this.nodes.filter((node) => node.outputs.some((value) => value && needed.has(value)));
-    const named = [...outputs].map(([name, value]) => ({
+    const renamed = [...outputs].filter(([name, value]) => name !== value.name);
+    const named = renamed.map(([name, value]) => ({
       name: `${name}/Identity`,
       opType: "Identity",
       input: [value.name],
