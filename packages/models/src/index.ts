@@ -64,6 +64,7 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
 export {
   bucketOf,
@@ -90,7 +91,7 @@ export {
   type SeriesValue,
 } from "./trained/regular-series.ts";
 export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
-
+export {
   countTerms,
   isNgramRange,
   type NgramRange,
@@ -98,6 +99,4 @@ export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./tr
   termWeight,
   type WordsValue,
 } from "./trained/words-features.ts";
-
-export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";
