@@ -21,6 +21,8 @@ export {
 } from "./artefact/locate.ts";
 export {
   emptyLock,
+  isRunId,
+  type LockedArtefact,
   type LockedFile,
   type LockedModel,
   lockFileName,
@@ -82,6 +84,13 @@ export {
   featuresOf,
 } from "./trained/features.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
+export {
+  encodeManifest,
+  manifestFile,
+  modelFile,
+  parseManifest,
+  type TrainedManifest,
+} from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
 export {
@@ -91,6 +100,13 @@ export {
   type SeriesValue,
 } from "./trained/regular-series.ts";
 export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
+  artefactsFolder,
+  describeArtefact,
+  pinnedArtefact,
+  readTrainedModel,
+  type TrainedModelDescription,
+  type TrainedSpaceOptions,
+} from "./trained/trained-model.ts";
 export {
   countTerms,
   isNgramRange,

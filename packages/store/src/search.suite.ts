@@ -38,6 +38,8 @@ function film(n: number): Film {
       released: n % 6 === 0 ? null : Date.UTC(1950 + (n % 60), n % 12, 1 + (n % 28)),
       place: n % 3 === 0 ? null : { lat: ((n * 7) % 181) - 90, lon: ((n * 13) % 361) - 180 },
       face: null,
+      sequels: n % 4 === 0 ? null : { [`f${n + 1}`]: 1, "f.last": 0.5 },
+      takings: n % 9 === 0 ? null : { times: null, values: [[n]] },
     },
   };
 }
@@ -156,6 +158,10 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     [{ moods: { any: ["dark"] } }, ({ fields }) => fields.moods !== null],
     [{ moods: { none: ["dark"] } }, ({ fields }) => fields.moods === null],
     [{ moods: { all: ["dark", "sad"] } }, () => false],
+    [{ sequels: "f2" }, ({ id }) => id === "f001"],
+    [{ sequels: { all: ["f4", "f.last"] } }, ({ id }) => id === "f003"],
+    [{ sequels: { none: ["f.last"] } }, ({ fields }) => fields.sequels === null],
+    [{ takings: { null: true } }, ({ fields }) => fields.takings === null],
     [
       { released: { gte: "1990-06-15" } },
       ({ fields: { released: r } }) => Number(r ?? 0) >= Date.UTC(1990, 5, 15),
