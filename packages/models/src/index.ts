@@ -100,6 +100,7 @@ export {
   type SeriesValue,
 } from "./trained/regular-series.ts";
 export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
+export {
   artefactsFolder,
   describeArtefact,
   pinnedArtefact,
