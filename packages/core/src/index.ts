@@ -127,5 +127,6 @@ export { parseSeries } from "./record/parse-series.ts";
 export { parseTimestamp } from "./record/parse-timestamp.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
+export { spaceInput } from "./space-input.ts";
 export { messageName, type TopicMessage } from "./topic-message.ts";
 export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

@@ -83,12 +83,14 @@ export {
   type FeaturesOf,
   featuresOf,
 } from "./trained/features.ts";
+export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
 export {
   encodeManifest,
   manifestFile,
   modelFile,
   parseManifest,
+  parseManifestFiles,
   type TrainedManifest,
 } from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";

@@ -1,3 +1,5 @@
+export { checkServed } from "./artefact/check-served.ts";
+export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
 export type { EntityOptions } from "./category/entity-table.ts";
 export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
 export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
@@ -84,6 +86,15 @@ export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./se
 export type { SeriesSplit } from "./series/split.ts";
 export { trainSeries } from "./series/train-series.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export {
+  parseSettings,
+  type Setting,
+  type SettingValue,
+  type Trainer,
+  type TrainerOptions,
+  type TrainingRecord,
+  trainerOf,
+} from "./trainers.ts";
 export {
   type CycleEvent,
   type CycleOptions,

@@ -54,3 +54,23 @@ export function parseManifest(json: Readonly<Record<string, unknown>>, path: str
     throw damaged(`its files do not list ${modelFile}`);
   return json as unknown as TrainedManifest;
 }
+
+/**
+ * What a manifest lists, of whatever kind it is: also a tuned pre-trained model's. Throws `model_damaged` where it lists no
+ * files with their hashes.
+ */
+export function parseManifestFiles(bytes: Uint8Array, path: string): Readonly<Record<string, LockedFile>> {
+  let files: unknown;
+  try {
+    files = JSON.parse(new TextDecoder().decode(bytes)).files;
+  } catch {
+    files = undefined;
+  }
+  const entries = typeof files === "object" && files !== null ? Object.entries(files) : [];
+  const isPinned = ([name, file]: [string, LockedFile]) =>
+    isPlainPath(name) && /^[0-9a-f]{64}$/.test(String(file?.sha256)) && Number.isSafeInteger(file?.bytes);
+  if (entries.length > 0 && entries.every(isPinned)) return Object.fromEntries(entries);
+  throw new MedleyError("model_damaged", `${path} lists no files with their sha256`, {
+    mend: "take the artefact's folder from a backup, or train the space again",
+  });
+}

@@ -9,6 +9,7 @@ import {
   type Store,
   type StoredSegments,
   segmentHashBytes,
+  spaceInput,
   type Transport,
   type VectorEnvelope,
 } from "@medley/core";
@@ -18,7 +19,7 @@ import { deadLetterOf } from "../dead-letters.ts";
 import { newestOf } from "../newest.ts";
 import { asStage } from "../stage.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
-import { segmentHash, segmentInput } from "./segment-input.ts";
+import { segmentHash } from "./segment-hash.ts";
 
 export interface EmbedPorts {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
@@ -157,7 +158,7 @@ function reuseOrCollect(
   const jobs: SegmentJob[] = [];
   for (const draft of drafts) {
     if (draft.envelope.op === "delete") continue;
-    const input = segmentInput(at.space, draft.envelope);
+    const input = spaceInput(at.space, draft.envelope);
     const featureHashes = features.map(({ hashOffset: from }) =>
       draft.segmentHashes.subarray(from, from + segmentHashBytes),
     );
