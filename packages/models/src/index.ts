@@ -102,6 +102,7 @@ export {
   type SeriesValue,
 } from "./trained/regular-series.ts";
 export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
+export { daysSince } from "./trained/time2vec-features.ts";
 export {
   artefactsFolder,
   describeArtefact,

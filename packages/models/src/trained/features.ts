@@ -4,6 +4,7 @@ import { entityFeatures } from "./entity-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
 import { seriesFeatures } from "./series-features.ts";
+import { time2vecFeatures } from "./time2vec-features.ts";
 import { wordsFeatures } from "./words-features.ts";
 
 /** What a trained model's features are made from: its `manifest.json`, where `kind` decides which other keys there are. */
@@ -46,6 +47,7 @@ const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
   informer: seriesFeatures,
   nlinear: seriesFeatures,
   node2vec: node2vecFeatures,
+  time2vec: time2vecFeatures,
   words: wordsFeatures,
 };
 

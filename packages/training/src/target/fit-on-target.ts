@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { splitRows } from "../data/split.ts";
 import { checkRowCount } from "../data/targets.ts";
@@ -7,8 +8,8 @@ import type { AdamW } from "../engine/optimiser.ts";
 import { openDimension } from "../engine/shape.ts";
 import { type Batch, TrainingStep } from "../engine/training-step.ts";
 import type { Value } from "../engine/value.ts";
-import { fitEpochs } from "../fit/fit-epochs.ts";
-import { cosine } from "../fit/schedule.ts";
+import { fitEpochs } from "../fit/fit.ts";
+import { cosineRate } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import type { Target } from "./target.ts";
@@ -62,7 +63,7 @@ export async function fitOnTarget(
   const stepsPerEpoch = Math.floor(train.length / batchRows);
   const fitted = await fitEpochs<Batch>({
     ...{ step, stepsPerEpoch, epochsMax: options.epochsMax, seed },
-    schedule: cosine(options.learningRate),
+    schedule: cosineRate(options.learningRate),
     batches: function* (random) {
       const order = random.shuffle(Int32Array.from(train));
       for (let at = 0; at < stepsPerEpoch; at += 1) {
@@ -115,8 +116,8 @@ async function validate(
       const part = places.subarray(start, start + scoredRowsMax);
       const batch = { ...embedding.inputs(part, false), [targetInput]: target.tensor(part) };
       const results = await session.run(feedsOf(session, graph, batch, part.length));
-      outputs.set(results.predicted?.data as Float32Array, start * target.outputs);
-      lossSum += ((results.loss?.data as Float32Array)[0] as number) * part.length;
+      outputs.set(floatsOf(results.predicted), start * target.outputs);
+      lossSum += (floatsOf(results.loss)[0] as number) * part.length;
     }
     const report = Object.entries(target.report(outputs, places));
     return {
@@ -126,6 +127,11 @@ async function validate(
   } finally {
     await session.release();
   }
+}
+
+function floatsOf(tensor: Tensor | undefined): Float32Array {
+  assert(tensor?.data instanceof Float32Array, "a tensor of floats");
+  return tensor.data;
 }
 
 function feedsOf(session: InferenceSession, graph: Graph, batch: Batch, rows: number) {
