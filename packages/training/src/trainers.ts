@@ -7,10 +7,12 @@ import {
   spaceInput,
   suggestion,
 } from "@medley/core";
-import type { Device } from "@medley/models";
+import type { Device, SeriesValue } from "@medley/models";
 import type { Edge } from "./graph/adjacency.ts";
 import { trainNode2Vec } from "./graph/node2vec.ts";
 import type { TrainingOptions } from "./progress.ts";
+import { type SeriesKind, seriesKinds } from "./series/forecaster.ts";
+import { trainSeries } from "./series/train-series.ts";
 import type { TrainedModel } from "./trained-model.ts";
 import { trainWords } from "./words/train-words.ts";
 
@@ -50,8 +52,45 @@ export interface Trainer {
 const integer = (min: number, max: number): Setting => ({ type: "integer", min, max });
 const number = (min: number, max: number): Setting => ({ type: "number", min, max });
 
+/** Of all four kinds; what a kind has no use for makes no difference to it. */
+const series: Trainer = {
+  settings: {
+    width: integer(1, 4_096),
+    hiddenWidth: integer(1, 16_384),
+    heads: integer(1, 64),
+    encoderLayers: integer(1, 12),
+    decoderLayers: integer(1, 12),
+    kernel: integer(1, 1_023),
+    factor: integer(1, 100),
+    labelSteps: integer(0, 4_096),
+    dropout: number(0, 0.9),
+    calendar: { type: "boolean" },
+    stride: integer(1, 100_000),
+    stepMs: integer(1, 366 * 24 * 3_600_000),
+    missingShareMax: number(0, 1),
+    batchWindows: integer(1, 4_096),
+    learningRate: number(1e-7, 1),
+    epochsMax: integer(1, 1_000),
+    patience: integer(1, 1_000),
+    seriesMax: integer(2, 1_000_000),
+  },
+  resumes: true,
+  train: (records, { space, settings, checkpoints, ...options }) => {
+    const { definition } = space;
+    if (!isSeriesSpace(definition)) throw new TypeError("a space of series");
+    const { encoder: kind, dimensions, lookback, horizon } = definition;
+    const given = withoutUndefined({ kind, dimensions, lookback, horizon });
+    const kept = withoutUndefined({ checkpoints });
+    return trainSeries(inputsOf<SeriesValue>(records, space), { ...options, ...given, ...settings, ...kept });
+  },
+};
+
 /** By the encoder's name in the configuration. */
 const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
+  autoformer: series,
+  dlinear: series,
+  informer: series,
+  nlinear: series,
   node2vec: {
     settings: {
       walkLength: integer(2, 1_000),
@@ -183,6 +222,12 @@ function definitionOf<Name extends Space["definition"]["encoder"]>(
 ): Extract<Space["definition"], { encoder: Name }> {
   if (definition.encoder !== encoder) throw new TypeError(`a space of encoder ${encoder}`);
   return definition as Extract<Space["definition"], { encoder: Name }>;
+}
+
+function isSeriesSpace(
+  definition: Space["definition"],
+): definition is Extract<Space["definition"], { encoder: SeriesKind }> {
+  return (seriesKinds as readonly string[]).includes(definition.encoder);
 }
 
 /** So that an option that is not configured has the trainer's default. */

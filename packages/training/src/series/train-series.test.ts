@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { SeriesValue } from "@medley/models";
 import { type FeaturesManifest, seriesFeatures } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
@@ -100,6 +103,34 @@ test("a training that is stopped keeps what was best so far", async () => {
   });
   expect(model.curves.find(({ name }) => name === "validation/mse")?.points).toHaveLength(1);
   expect(model.files.has("model.onnx")).toBe(true);
+});
+
+test("of many short series the horizon follows from their length, and the step from their times", async () => {
+  const { times, values } = days(20);
+  const series = Array.from({ length: 60 }, (_, at) => ({
+    times: (times ?? []).slice(6 * at, 6 * at + 34),
+    values: values.slice(6 * at, 6 * at + 34),
+  }));
+  const { horizon: _, ...options } = optionsOf("nlinear");
+  const model = await trainSeries(series, { ...options, epochsMax: 1 });
+  expect(model.manifest).toMatchObject({ lookback: 24, horizon: 10, stepMs: hourMs });
+  expect(model.metrics["test/windows"]).toBeGreaterThan(0);
+});
+
+test("a training that was cut off goes on from its checkpoint to the same bytes, another one may not", async () => {
+  const checkpoints = await mkdtemp(join(tmpdir(), "medley-series-"));
+  const options = optionsOf("nlinear");
+  const whole = await trainSeries([days(10)], options);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onProgress = ({ stage }: { stage: string }) => stage === "epoch 2" && controller.abort();
+  await trainSeries([days(10)], { ...options, checkpoints, signal, onProgress });
+  const resumed = await trainSeries([days(10)], { ...options, checkpoints });
+  expect(resumed.files).toEqual(whole.files);
+  await expect(trainSeries([days(10)], { ...options, kernel: 5, checkpoints })).rejects.toMatchObject({
+    code: "run_damaged",
+  });
+  await rm(checkpoints, { recursive: true });
 });
 
 test("series without times have no calendar, and steps that are their readings", async () => {

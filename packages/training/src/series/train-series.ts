@@ -1,15 +1,16 @@
 import { strict as assert } from "node:assert";
 import { availableParallelism } from "node:os";
-import { MedleyError } from "@medley/core";
 import type { SeriesValue } from "@medley/models";
 import type { Batch, TrainedTensors } from "../engine/index.ts";
+import { CheckpointFolder } from "../fit/checkpoint.ts";
 import { type Fitted, fitEpochs } from "../fit/fit.ts";
 import { halvedEachEpoch } from "../fit/schedule.ts";
 import { Random } from "../random.ts";
+import { sampleItems } from "../reservoir.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { principalComponents } from "./principal-components.ts";
 import { openTraining, type SeriesModel, SeriesSession, servedModel } from "./series-model.ts";
-import { type SeriesTrainingOptions, settingsOf } from "./series-options.ts";
+import { type SeriesSettings, type SeriesTrainingOptions, settingsOf, settleOn } from "./series-options.ts";
 import { SeriesWindows, shuffledBatches } from "./windows.ts";
 
 /** Windows that the embedding's axes are found from. */
@@ -25,15 +26,16 @@ const embeddedWindowsMax = 2_048;
  * windows of each part. Throws `training_data_invalid` where the series don't give windows.
  */
 export async function trainSeries(
-  series: readonly SeriesValue[],
+  given: Iterable<SeriesValue> | AsyncIterable<SeriesValue>,
   options: SeriesTrainingOptions,
 ): Promise<TrainedModel> {
-  const { kind, dimensions, seed, onProgress } = options;
+  const { kind, dimensions, seed, signal, onProgress } = options;
   assert(Number.isSafeInteger(dimensions) && dimensions > 0, "dimensions of the embedding");
   const threads = options.threads ?? availableParallelism();
-  const settings = settingsOf(options);
-  const stepMs = settings.stepMs === undefined ? medianStepMs(series) : settings.stepMs;
-  const windows = new SeriesWindows(series, { ...settings, stepMs, seed });
+  const set = settingsOf(options);
+  const series = await sampleItems(given, { itemsMax: set.seriesMax, random: new Random(seed), signal });
+  const settings = settleOn(set, series);
+  const windows = new SeriesWindows(series, { ...settings, seed });
   const model: SeriesModel = { kind, size: settings, manifest: windows.manifest };
   const { trained, metrics, curves } = await trainEpochs(model, windows, { ...options, settings, threads });
   const served = await encoderOf(model, trained, windows, { dimensions, seed, threads });
@@ -71,17 +73,20 @@ async function encoderOf(
 }
 
 type Training = SeriesTrainingOptions & {
-  readonly settings: ReturnType<typeof settingsOf>;
+  readonly settings: SeriesSettings;
   readonly threads: number;
 };
 
 async function trainEpochs(
   model: SeriesModel,
   windows: SeriesWindows,
-  { settings, threads, seed, signal, onProgress, checkpoint }: Training,
+  { settings, threads, seed, signal, onProgress, checkpoints }: Training,
 ): Promise<Fitted & { readonly trained: TrainedTensors }> {
   const { batchWindows, learningRate, epochsMax, patience } = settings;
   await using step = await openTraining(model, { batchWindows, seed, threads });
+  // The scaler and the number of windows stand for the data.
+  const { kind, manifest } = model;
+  const identity = JSON.stringify({ kind, manifest, settings, seed, counts: windows.counts });
   const fitted = await fitEpochs({
     step,
     batches: (random) => trainingBatches(windows, batchWindows, random),
@@ -95,7 +100,7 @@ async function trainEpochs(
       better: "lower",
       patience,
     },
-    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(checkpoints === undefined ? {} : { checkpoint: new CheckpointFolder(checkpoints, { identity }) }),
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
@@ -118,17 +123,4 @@ async function validate(
   await using session = await SeriesSession.open(servedModel(model, trained), { threads });
   const { mse, mae } = await session.errors(windows, "validation");
   return { "validation/mse": mse, "validation/mae": mae };
-}
-
-/** The median distance of two readings, in whole milliseconds; null where some series has no times. */
-function medianStepMs(series: readonly SeriesValue[]): number | null {
-  const distances = series.flatMap(({ times }) =>
-    (times ?? []).slice(1).map((time, at) => time - (times?.[at] as number)),
-  );
-  if (distances.length === 0 || series.some(({ times }) => times === null)) return null;
-  const median = distances.sort((a, b) => a - b)[Math.floor(distances.length / 2)] as number;
-  if (median >= 1) return Math.round(median);
-  throw new MedleyError("training_data_invalid", "the series' times do not rise", {
-    mend: "give each reading the milliseconds since 1970 at which it was made, in order",
-  });
 }
