@@ -21,6 +21,8 @@ export {
 } from "./artefact/locate.ts";
 export {
   emptyLock,
+  isRunId,
+  type LockedArtefact,
   type LockedFile,
   type LockedModel,
   lockFileName,
@@ -65,6 +67,7 @@ export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
+export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
 export {
   bucketOf,
   bucketsMax,
@@ -80,10 +83,42 @@ export {
   type FeaturesOf,
   featuresOf,
 } from "./trained/features.ts";
+export {
+  type Aggregator,
+  aggregate,
+  graphsageFeatures,
+  sageIncomingFile,
+  sageMessagesFile,
+  sageNodesFile,
+} from "./trained/graphsage-features.ts";
+export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
+export {
+  encodeManifest,
+  manifestFile,
+  modelFile,
+  parseManifest,
+  parseManifestFiles,
+  type TrainedManifest,
+} from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  fillMissing,
+  type RegularSeries,
+  regularSeries,
+  type SeriesValue,
+} from "./trained/regular-series.ts";
+export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
 export { daysSince } from "./trained/time2vec-features.ts";
+export {
+  artefactsFolder,
+  describeArtefact,
+  pinnedArtefact,
+  readTrainedModel,
+  type TrainedModelDescription,
+  type TrainedSpaceOptions,
+} from "./trained/trained-model.ts";
 export {
   countTerms,
   isNgramRange,

@@ -10,7 +10,7 @@ import { type FitOptions, fitEpochs } from "./fit.ts";
 import { trainIn } from "./killed-training.fixture.ts";
 import { batchesOf, LeastSquares, type Rows, rowsOf } from "./least-squares.fixture.ts";
 import { encodeSafetensors } from "./safetensors.ts";
-import { constant, cosine } from "./schedule.ts";
+import { constantRate, cosineRate } from "./schedule.ts";
 
 const [train, held] = [rowsOf(80, 1), rowsOf(40, 2)];
 
@@ -23,7 +23,14 @@ function scripted(scores: readonly number[], rest: { better?: "higher" | "lower"
 
 function optionsOf(step: LeastSquares, rest: Partial<FitOptions<Rows>> = {}): FitOptions<Rows> {
   return {
-    ...{ step, batches: batchesOf(train), stepsPerEpoch: 10, epochsMax: 12, schedule: cosine(0.05), seed: 3 },
+    ...{
+      step,
+      batches: batchesOf(train),
+      stepsPerEpoch: 10,
+      epochsMax: 12,
+      schedule: cosineRate(0.05),
+      seed: 3,
+    },
     validation: { run: () => ({ error: step.error(held) }), by: "error", better: "lower" },
     ...rest,
   };
@@ -127,7 +134,7 @@ test("the signal ends it within a step, with the best that was", async () => {
 
 test("a loss or a figure that is no number ends it with an error", async () => {
   const step = new LeastSquares();
-  await expect(fitEpochs(optionsOf(step, { schedule: constant(1e30) }))).rejects.toMatchObject({
+  await expect(fitEpochs(optionsOf(step, { schedule: constantRate(1e30) }))).rejects.toMatchObject({
     code: "training_diverged",
     message: expect.stringMatching(/^train\/loss is (NaN|Infinity) in epoch 1$/),
   });
@@ -161,7 +168,7 @@ test("a checkpoint keeps the best beside the last, and no other; it goes on from
   const path = await temporaryFolder();
   const checkpoint = new CheckpointFolder(path, { identity: "a" });
   const optionsUntil = (epochsMax: number, scores: number[], rest: Partial<FitOptions<Rows>>) => ({
-    ...{ epochsMax, validation: scripted(scores), schedule: constant(0.01) },
+    ...{ epochsMax, validation: scripted(scores), schedule: constantRate(0.01) },
     ...rest,
   });
   const whole = new LeastSquares();

@@ -3,14 +3,21 @@ import type { TrainingProgress } from "../progress.ts";
 import { CheckpointFolder } from "./checkpoint.ts";
 import { fitEpochs } from "./fit.ts";
 import { batchesOf, LeastSquares, rowsOf } from "./least-squares.fixture.ts";
-import { cosine } from "./schedule.ts";
+import { cosineRate } from "./schedule.ts";
 
 /** What it comes to, to the bit. */
 export async function trainIn(folder: string, onProgress: (progress: TrainingProgress) => void = () => {}) {
   const step = new LeastSquares();
   const [train, held] = [rowsOf(80, 1), rowsOf(40, 2)];
   const fitted = await fitEpochs({
-    ...{ step, batches: batchesOf(train), stepsPerEpoch: 10, epochsMax: 12, schedule: cosine(0.05), seed: 3 },
+    ...{
+      step,
+      batches: batchesOf(train),
+      stepsPerEpoch: 10,
+      epochsMax: 12,
+      schedule: cosineRate(0.05),
+      seed: 3,
+    },
     validation: { run: () => ({ error: step.error(held) }), by: "error", better: "lower" },
     checkpoint: new CheckpointFolder(folder, { identity: "least squares" }),
     onProgress,
