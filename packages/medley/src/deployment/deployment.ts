@@ -145,7 +145,7 @@ export class Deployment implements AsyncDisposable {
     return this.#consumers.length > 0;
   }
 
-  /** Puts records into the queue: upserts, or deletes with `_op: "delete"`. Resolves when the valid ones are durable. */
+  /** Puts records into the queue: upserts, deletes with `_op: "delete"`, events of users with `_op: "event"`. Resolves when the valid ones are durable. */
   async ingest(collection: string, records: readonly unknown[]): Promise<Checked> {
     const opened = this.collection(collection).collection;
     const inputs = records.map((value, index) => ({ value, source: `ingest:${index}`, textual: false }));
@@ -176,6 +176,15 @@ export class Deployment implements AsyncDisposable {
   /** Runs a query whose parts are encoded. */
   searchEncoded(collection: string, { segments, ...rest }: Query): Promise<readonly Hit[]> {
     return this.store.search({ collection, parts: segments, ...rest });
+  }
+
+  /**
+   * Takes away a user's events and profile in a collection, and keeps away what of the user happened or arrived until now.
+   * Resolves, when it is done, to how many events there were.
+   */
+  forgetUser(collection: string, user: string): Promise<number> {
+    const { versions } = this.produce;
+    return this.store.forgetUser(collection, user, { atMs: versions.nowMs(), version: versions.next() });
   }
 
   /** Takes no more packets and waits for those in hand; what is not done after `graceMs` goes back to its lane. */
