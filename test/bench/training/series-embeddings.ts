@@ -49,9 +49,7 @@ export async function run(): Promise<Measurement[]> {
       await encodeValues(model, windowsOf(series, asked)),
     );
     const raw = classify(rawWindows(series, known, model), rawWindows(series, asked, model));
-    const rightOf = (predicted: Int32Array) =>
-      Array.from(predicted, (one, at) => (one === truth[at] ? 1 : 0));
-    const { low, high, isGain } = pairedBootstrap(rightOf(embedded), rightOf(raw), { seed });
+    const { low, high, isGain } = pairedBootstrap(byDay(embedded, truth), byDay(raw, truth), { seed });
     const accuracyOf = (predicted: Int32Array) => classReport(truth, predicted, { classCount }).accuracy;
     shares.push({ embedded: accuracyOf(embedded), raw: accuracyOf(raw), low, high, isGain });
   }

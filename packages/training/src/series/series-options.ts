@@ -75,9 +75,9 @@ export type GivenSettings = Omit<SeriesSettings, FromSeries> & Partial<Pick<Seri
 
 /** Everything that is not given by its default, but for what follows from the series. */
 export function settingsOf(options: SeriesTrainingOptions): GivenSettings {
-  const { kind, dimensions, seed } = options;
+  const { kind, dimensions, seed, threads, signal, onProgress, checkpoints, ...settings } = options;
   const width = options.width ?? Math.max(64, 8 * Math.ceil(dimensions / 64));
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   return { ...shared, ...ofKind[kind], width, hiddenWidth: 4 * width, sampleSeed: seed, ...given };
 }
 
