@@ -1,6 +1,9 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Aggregator, type FeaturesManifest, featuresOf, sageMessagesFile } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { encodeValues } from "../encode-values.ts";
 import { Graph } from "../engine/graph.ts";
 import { Random } from "../random.ts";
@@ -155,6 +158,24 @@ test("the same seed gives the same artefact, bit by bit", async () => {
   const first = await train(1);
   expect(await train(1)).toEqual(first);
   expect((await train(2)).files).not.toEqual(first.files);
+});
+
+test("a training that is cut off goes on from its checkpoint, to the same bits", async () => {
+  const checkpoints = await mkdtemp(join(tmpdir(), "medley-graphsage-"));
+  onTestFinished(() => rm(checkpoints, { recursive: true }));
+  const settings = { ...small, target: "papers.colour", epochs: 4 };
+  const stop = new AbortController();
+  const cut = await trainGraphSage(nodes, {
+    ...{ ...settings, checkpoints, signal: stop.signal },
+    onProgress: ({ stage }) => {
+      if (stage === "epoch 3") stop.abort();
+    },
+  });
+  const whole = await trainGraphSage(nodes, settings);
+  expect(cut.files.get("model.onnx")).not.toEqual(whole.files.get("model.onnx"));
+  expect(await trainGraphSage(nodes, { ...settings, checkpoints })).toEqual(whole);
+  const other = trainGraphSage(nodes, { ...settings, checkpoints, hidden: 8 });
+  await expect(other).rejects.toMatchObject({ code: "run_damaged" });
 });
 
 const [first, second] = nodes as [SageNode, SageNode];

@@ -1,6 +1,4 @@
-import { Graph } from "../engine/graph.ts";
-import { TrainingStep } from "../engine/training-step.ts";
-import type { Value } from "../engine/value.ts";
+import { Graph, TrainingStep, type Value } from "../engine/index.ts";
 import type { SageBatchOptions } from "./sage-batches.ts";
 import { SageLayers, type SageSizes } from "./sage-layers.ts";
 import type { Objective } from "./sage-objective.ts";

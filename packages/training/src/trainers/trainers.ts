@@ -77,7 +77,7 @@ const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
       weightDecay: number(0, 1),
       negatives: integer(1, 4_096),
     },
-    resumes: false,
+    resumes: true,
     train: (records, { space, settings, ...options }) => {
       const { dimensions, aggregator, target } = definitionOf(space, "graphsage");
       const given = withoutUndefined({ dimensions, aggregator, target });
