@@ -40,6 +40,7 @@ export {
   confusionMatrix,
   mostProbable,
 } from "./evaluation/classification.ts";
+export { type MinimiseOptions, minimise, type Objective } from "./evaluation/lbfgs.ts";
 export {
   type FeatureRows,
   fitLogisticRegression,
@@ -90,18 +91,15 @@ export {
   type RunStart,
   type RunState,
 } from "./runs/run-record.ts";
+export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
+export type { SeriesSplit } from "./series/split.ts";
+export { trainSeries } from "./series/train-series.ts";
 export type { TargetValue } from "./target/target.ts";
 export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
-export {
-  parseSettings,
-  type Setting,
-  type SettingValue,
-  type Trainer,
-  type TrainerOptions,
-  type TrainingRecord,
-  trainerOf,
-} from "./trainers.ts";
+export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
+export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
+export { trainerOf } from "./trainers/trainers.ts";
 export {
   type CycleEvent,
   type CycleOptions,
