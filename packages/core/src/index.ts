@@ -1,6 +1,6 @@
 export { closest, suggestion } from "./closest.ts";
 export type { Collection, Field, SegmentLayout, Space } from "./collection.ts";
-export { checkConfig, dimensionsMax } from "./config/check.ts";
+export { checkConfig } from "./config/check.ts";
 export { defineConfig } from "./config/define.ts";
 export type {
   AudioSpace,
@@ -20,6 +20,7 @@ export type {
   VectorSpace,
 } from "./config/definition.ts";
 export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
+export type { Profiles, ProfilesDefinition } from "./config/profiles.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
 export { type SourceDefinition, sourceName } from "./config/sources.ts";
@@ -43,6 +44,15 @@ export type {
   TopicFormat,
   TopicSource,
 } from "./config/topic-source.ts";
+export {
+  featuresOfSpace,
+  isGraphSpace,
+  isTrainedSpace,
+  type SeriesSpace,
+  type TrainedSpace,
+  targetOf,
+  trainedEncoders,
+} from "./config/trained-spaces.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
 export {
   type DeadLetterColumn,
@@ -51,7 +61,7 @@ export {
   type DeadLetterWhere,
   deadLetterConditions,
 } from "./dead-letter-filter.ts";
-export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
+export type { EncodeFailure, EncodeResult, Encoder, NodeInput } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
 export type { NumberQuery } from "./encoders/number.ts";
@@ -68,8 +78,7 @@ export {
 } from "./envelope.ts";
 export { type ErrorCode, errorTable, isRetryable, MedleyError } from "./errors.ts";
 export {
-  type AnnouncedFieldType,
-  announcedFieldTypes,
+  dimensionsMax,
   type Fields,
   type FieldType,
   type FieldValue,
@@ -77,6 +86,7 @@ export {
   fieldTypes,
   type GeoPoint,
   type RecordFields,
+  type Series,
   type VectorFieldType,
   vectorDimensions,
 } from "./fields.ts";
@@ -112,8 +122,19 @@ export {
 } from "./ports/transport.ts";
 export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
 export { isObject, textProblem } from "./record/describe-value.ts";
+export { parseEdges } from "./record/parse-edges.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
+export { parseSeries } from "./record/parse-series.ts";
+export { parseTimestamp } from "./record/parse-timestamp.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
+export { spaceInput } from "./space-input.ts";
 export { messageName, type TopicMessage } from "./topic-message.ts";
-export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";
+export {
+  type EventEnvelope,
+  envelopeOfEvent,
+  eventOfEnvelope,
+  isEvent,
+  type UserEvent,
+} from "./user-event.ts";
+export { timeOf, type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

@@ -21,6 +21,8 @@ export {
 } from "./artefact/locate.ts";
 export {
   emptyLock,
+  isRunId,
+  type LockedArtefact,
   type LockedFile,
   type LockedModel,
   lockFileName,
@@ -64,4 +66,65 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
+export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
+export {
+  bucketOf,
+  bucketsMax,
+  categoriesFile,
+  type EntityRows,
+  type EntityValue,
+  entityRows,
+} from "./trained/entity-features.ts";
+export {
+  type ArtefactFiles,
+  type Features,
+  type FeaturesManifest,
+  type FeaturesOf,
+  featuresOf,
+} from "./trained/features.ts";
+export {
+  type Aggregator,
+  aggregate,
+  graphsageFeatures,
+  sageIncomingFile,
+  sageMessagesFile,
+  sageNodesFile,
+} from "./trained/graphsage-features.ts";
+export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
+export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
+export {
+  encodeManifest,
+  manifestFile,
+  modelFile,
+  parseManifest,
+  parseManifestFiles,
+  type TrainedManifest,
+} from "./trained/manifest.ts";
+export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
+export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  fillMissing,
+  type RegularSeries,
+  regularSeries,
+  type SeriesValue,
+} from "./trained/regular-series.ts";
+export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
+export { daysSince } from "./trained/time2vec-features.ts";
+export {
+  artefactsFolder,
+  describeArtefact,
+  pinnedArtefact,
+  readTrainedModel,
+  type TrainedModelDescription,
+  type TrainedSpaceOptions,
+} from "./trained/trained-model.ts";
+export {
+  countTerms,
+  isNgramRange,
+  type NgramRange,
+  termsFile,
+  termWeight,
+  type WordsValue,
+} from "./trained/words-features.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

@@ -2,12 +2,14 @@ import type { z } from "zod";
 import { suggestion } from "../closest.ts";
 import type { Collection, Field, Space } from "../collection.ts";
 import { MedleyError } from "../errors.ts";
-import { type announcedFieldTypes, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
+import { dimensionsMax, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
 import { parseHostPattern } from "./host-pattern.ts";
+import { profilesOf, profilesProblems } from "./profiles.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
 import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
+import { trainedProblems } from "./trained-problems.ts";
 
 /** Which field types an encoder reads. */
 const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
@@ -20,12 +22,15 @@ const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
   recency: ["timestamp"],
   geo: ["geo"],
   vector: ["vector(n)"],
-};
-
-/** What a field type that is only announced comes with. */
-const announcedWith: Record<(typeof announcedFieldTypes)[number], string> = {
-  series: "the time-series encoders (DLinear, Autoformer, Informer)",
-  graph: "the graph encoders (Node2Vec, GraphSAGE)",
+  words: ["text"],
+  entity: ["category", "categories"],
+  node2vec: ["edges"],
+  graphsage: ["edges"],
+  time2vec: ["timestamp"],
+  dlinear: ["series"],
+  nlinear: ["series"],
+  autoformer: ["series"],
+  informer: ["series"],
 };
 
 // Identifiers in Postgres (63 bytes), with room for a generation's suffix.
@@ -33,8 +38,6 @@ const namePattern = /^[a-z][a-z0-9_]{0,39}$/;
 const nameRule = "a name is 1-40 of a-z, 0-9 and _, beginning with a letter";
 const reservedFields = new Set(["id", "version", "indexed_at", "deleted_at", "segment_hashes", "embedding"]);
 const reservedCollections = new Set(["dead_letters"]);
-/** pgvector's limit for an HNSW index over halfvec. */
-export const dimensionsMax = 4000;
 
 /**
  * Checks a loaded configuration and freezes it into collections. Throws `MedleyError` `config_invalid` that lists every
@@ -78,7 +81,7 @@ function placeOf(path: readonly PropertyKey[]): string {
   if (part === "spaces" && name !== undefined) words.push(`space ${name}`);
   else if (part === "fields" && name !== undefined) words.push(`field ${name}`);
   else if (part === "sources" && name !== undefined) words.push(`source ${Number(name) + 1}`);
-  else if (part !== undefined) words.push(part);
+  else if (part !== undefined) words.push(part, ...(name === undefined ? [] : [name]));
   return [...words, ...rest].join(", ");
 }
 
@@ -104,6 +107,8 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
   const sources = (shape.sources ?? []).map((source) => Object.freeze(source as SourceDefinition));
   const target = { fields: shape.fields, versionKey: shape.version ?? null };
   for (const problem of sourcesProblems(sources, target)) problems.push(`collection ${name}, ${problem}`);
+  for (const problem of shape.profiles === undefined ? [] : profilesProblems(shape.profiles))
+    problems.push(`collection ${name}, profiles, ${problem}`);
   return Object.freeze({
     name,
     idKey,
@@ -112,6 +117,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     fields: Object.freeze(fields),
     spaces: Object.freeze(spaces),
     sources: Object.freeze(sources),
+    profiles: shape.profiles === undefined ? null : profilesOf(shape.profiles),
     weights: Object.freeze(
       Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
     ),
@@ -123,13 +129,6 @@ function checkField(collection: string, name: string, type: string, problems: st
   if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
   if (reservedFields.has(name))
     problems.push(`${place}: the name is a column of Medley's own; choose another`);
-  if (Object.hasOwn(announcedWith, type)) {
-    const comesWith = announcedWith[type as keyof typeof announcedWith];
-    problems.push(
-      `${place}: type "${type}" comes with ${comesWith}, which this version lacks; leave the field out for now`,
-    );
-    return [];
-  }
   const dimensions = vectorDimensions(type);
   if (dimensions !== undefined && dimensions > dimensionsMax) {
     problems.push(
@@ -174,6 +173,7 @@ function checkSpace(
     }
   }
   for (const problem of parameterProblems(definition)) problems.push(`${place}: ${problem}`);
+  for (const problem of trainedProblems(name, definition, shape)) problems.push(`${place}: ${problem}`);
   return Object.freeze({ name, definition: Object.freeze(definition), fields: Object.freeze(fields) });
 }
 

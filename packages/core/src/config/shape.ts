@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { profilesShape } from "./profiles.ts";
 import { sourceShape } from "./sources.ts";
+import { trainedSpaceShapes, tunedShape } from "./trained-shape.ts";
 
 /**
  * The shape of a configuration, without its cross-references: `check.ts` adds those. Also the source of the JSON schema
@@ -17,6 +19,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     encoder: z.literal("text"),
     field: z.union([z.string(), z.array(z.string()).min(1)]),
     model: z.string().min(1).optional(),
+    tuned: tunedShape,
     weight,
   }),
   z.strictObject({
@@ -25,6 +28,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     model: z.string().min(1),
     output: z.string().min(1).optional(),
     from,
+    tuned: tunedShape,
     weight,
   }),
   z.strictObject({
@@ -34,6 +38,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     output: z.string().min(1).optional(),
     secondsMax: z.number().positive().max(600).optional(),
     from,
+    tuned: tunedShape,
     weight,
   }),
   z.strictObject({
@@ -82,6 +87,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
   }),
   z.strictObject({ encoder: z.literal("geo"), field, weight }),
   z.strictObject({ encoder: z.literal("vector"), field, weight }),
+  ...trainedSpaceShapes,
 ]);
 
 export const configShape = z.strictObject({
@@ -93,6 +99,7 @@ export const configShape = z.strictObject({
       fields: z.record(z.string(), z.string()),
       spaces: z.record(z.string(), spaceShape),
       sources: z.array(sourceShape).optional(),
+      profiles: profilesShape.optional(),
       unknownKeys: z.enum(["reject", "ignore"]).optional(),
     }),
   ),

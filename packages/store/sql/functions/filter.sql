@@ -2,7 +2,7 @@
 -- the text: the condition reads them from the filter, parameter $3 of the statement it is put into.
 --
 --   {"year": {"gte": 1990, "lt": 2000}, "title": "Jaws", "genres": {"any": ["Comedy"], "none": ["Horror"]},
---    "released": {"gte": "2001-01-01"}, "place": {"within": {"lat": 52.1, "lon": 4.3, "km": 10}}, "plot": {"null": false}}
+--    "released": {"gte": "2001-01-01"}, "cites": {"any": ["a"]}, "place": {"within": {"lat": 52.1, "lon": 4.3, "km": 10}}, "plot": {"null": false}}
 --
 -- All conditions hold at once. A row without a value fails all but `ne`, `none` and {"null": true}.
 
@@ -26,6 +26,10 @@ begin
     end if;
     if jsonb_typeof(wanted) = 'object' then
       for operator in select jsonb_object_keys(wanted) loop
+        if field = 'id' and operator = 'unseenBy' then
+          conditions := conditions || medley_internal.unseen_condition(found_row, wanted -> operator);
+          continue;
+        end if;
         conditions := conditions || medley_internal.field_condition(
           field, fields ->> field, operator, wanted -> operator, array[field, operator]
         );
@@ -33,12 +37,23 @@ begin
     else
       conditions := conditions || medley_internal.field_condition(
         field, fields ->> field,
-        case when wanted = 'null' then 'null' when fields ->> field in ('categories', 'shares') then 'any' else 'eq' end,
+        case when wanted = 'null' then 'null' when fields ->> field in ('categories', 'shares', 'edges') then 'any' else 'eq' end,
         wanted, array[field]
       );
     end if;
   end loop;
   return coalesce(array_to_string(nullif(conditions, '{}'), ' and '), 'true');
+end $$;
+
+-- No record that one of the user's events names; "unseenBy" of "id".
+create or replace function medley_internal.unseen_condition(found_row medley_internal.collections, wanted jsonb)
+returns text language plpgsql immutable parallel safe as $$
+begin
+  perform medley_internal.check_filter_value('id', 'text', 'unseenBy', wanted);
+  return format(
+    'row.id not in (select medley_internal.seen_by(%L, medley_internal.filter_text($3 #> ''{id,unseenBy}'')))',
+    found_row.name
+  );
 end $$;
 
 -- `path`: where the value lies in the filter.
@@ -50,7 +65,7 @@ declare
   ordered jsonb := '{"eq": "=", "ne": "is distinct from", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}';
   known text[] := case
     when type in ('text', 'category', 'number', 'timestamp') then array['eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'in', 'null']
-    when type in ('categories', 'shares') then array['any', 'all', 'none', 'null']
+    when type in ('categories', 'shares', 'edges') then array['any', 'all', 'none', 'null']
     when type = 'geo' then array['within', 'null']
     else array['null']
   end;
@@ -71,7 +86,7 @@ begin
     perform medley_internal.check_filter_list(field, bare_type, operator, wanted);
     return format('row.%I = any (array(select medley_internal.filter_%s(x) from jsonb_array_elements($3 #> %L) as x))',
       field, bare_type, path);
-  elsif type in ('categories', 'shares') then
+  elsif type in ('categories', 'shares', 'edges') then
     if jsonb_typeof(wanted) <> 'string' then
       perform medley_internal.check_filter_list(field, 'text', operator, wanted);
     end if;

@@ -1,8 +1,11 @@
 import {
   type Collection,
   canonicalJson,
+  isTrainedSpace,
   MedleyError,
+  type Profiles,
   type SegmentLayout,
+  type SpaceDefinition,
   vectorDimensions,
 } from "@medley/core";
 import pg from "pg";
@@ -23,6 +26,8 @@ export interface CatalogueRow {
   readonly spaces: readonly { name: string; offset: number; dimensions: number; identity: string }[];
   readonly weights: Readonly<Record<string, number>>;
   readonly live_table: string;
+  /** Null: the collection takes no events of users. */
+  readonly profiles: Profiles | null;
 }
 
 /** The table of a collection's rows, quoted. One generation for now. */
@@ -42,8 +47,7 @@ export function planCollection(
   }
   refuseConflicts(configured, stored);
   const added = configured.collection.fields.filter((field) => stored.fields[field.name] === undefined);
-  const { fields, spaces, weights } = stored;
-  const same = canonicalJson({ fields, spaces, weights }) === canonicalJson(searchPart(catalogue));
+  const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
   if (added.length === 0 && same) return [];
   const columns = added.map(
     (field) => `add column ${columnDefinition(field.name, field.type, vectorSchema)}`,
@@ -59,7 +63,7 @@ export function planCollection(
         ...(added.length === 0 ? [] : [alterTable]),
         viewSql(catalogue.name, Object.keys({ ...stored.fields, ...catalogue.fields })),
         `update medley_internal.collections set fields = ${json(catalogue.fields)}, spaces = ${json(catalogue.spaces)},
-  weights = ${json(catalogue.weights)} where name = ${escapeLiteral(catalogue.name)};`,
+  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(catalogue.name)};`,
       ].join("\n"),
     },
   ];
@@ -69,8 +73,9 @@ function searchPart({
   fields,
   spaces,
   weights,
-}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights"> {
-  return { fields, spaces, weights };
+  profiles,
+}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights" | "profiles"> {
+  return { fields, spaces, weights, profiles };
 }
 
 function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
@@ -86,6 +91,7 @@ function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
     })),
     weights: collection.weights,
     live_table: `${collection.name}_g1`,
+    profiles: collection.profiles,
   };
 }
 
@@ -116,9 +122,9 @@ function createSql(
   ];
   return `create table ${table} (\n  ${columns.join(",\n  ")}\n) with (${upkeep});
 ${viewSql(collection.name, Object.keys(catalogue.fields))}
-insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table) values (
+insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
-  ${dimensions}, ${escapeLiteral(catalogue.live_table)}
+  ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}
 );`;
 }
 
@@ -143,6 +149,8 @@ function columnType(type: string, vectorSchema: string): string {
     case "categories":
       return "text[]";
     case "shares":
+    case "edges":
+    case "series":
       return "jsonb";
     case "number":
       return "float8";
@@ -160,8 +168,16 @@ function json(value: unknown): string {
   return `${escapeLiteral(JSON.stringify(value))}`;
 }
 
+function orNull(value: unknown): string {
+  return value === null ? "null" : json(value);
+}
+
 const newName =
   "give the changed collection a new name, or use a fresh data folder or database, and backfill it";
+
+function isTrained(definition: SpaceDefinition): boolean {
+  return isTrainedSpace(definition) || ("tuned" in definition && definition.tuned !== undefined);
+}
 
 function refuseConflicts({ collection, layout }: CollectionLayout, stored: CatalogueRow): void {
   const conflict = (what: string) =>
@@ -184,6 +200,16 @@ function refuseConflicts({ collection, layout }: CollectionLayout, stored: Catal
       );
     }
     if (space.identity !== segment.encoderIdentity) {
+      const definition = collection.spaces[index]?.definition;
+      if (definition !== undefined && isTrained(definition)) {
+        const place = `${collection.name}.${space.name}`;
+        throw new MedleyError(
+          "schema_conflict",
+          `collection "${collection.name}": the rows' segments of space "${space.name}" are of another artefact than the one ` +
+            "that medley.lock.json pins",
+          { mend: `pin the one they are of (\`medley models use ${place} RUN\`), or ${newName}` },
+        );
+      }
       throw conflict(`space "${space.name}" was encoded by another encoder, or one with other parameters`);
     }
   }
