@@ -66,6 +66,16 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
+export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
+export {
+  bucketOf,
+  bucketsMax,
+  categoriesFile,
+  type EntityRows,
+  type EntityValue,
+  entityRows,
+} from "./trained/entity-features.ts";
 export {
   type ArtefactFiles,
   type Features,
@@ -73,6 +83,14 @@ export {
   type FeaturesOf,
   featuresOf,
 } from "./trained/features.ts";
+export {
+  type Aggregator,
+  aggregate,
+  graphsageFeatures,
+  sageIncomingFile,
+  sageMessagesFile,
+  sageNodesFile,
+} from "./trained/graphsage-features.ts";
 export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
 export {
@@ -85,6 +103,14 @@ export {
 } from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  fillMissing,
+  type RegularSeries,
+  regularSeries,
+  type SeriesValue,
+} from "./trained/regular-series.ts";
+export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
+export { daysSince } from "./trained/time2vec-features.ts";
 export {
   artefactsFolder,
   describeArtefact,

@@ -1,5 +1,13 @@
 export { checkServed } from "./artefact/check-served.ts";
 export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
+
+export type { EntityOptions } from "./category/entity-table.ts";
+export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
+export {
+  type EntityExample,
+  type EntityTargetOptions,
+  trainEntityFromTarget,
+} from "./category/train-from-target.ts";
 export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
 export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
 export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
@@ -32,6 +40,7 @@ export {
   confusionMatrix,
   mostProbable,
 } from "./evaluation/classification.ts";
+export { type MinimiseOptions, minimise, type Objective } from "./evaluation/lbfgs.ts";
 export {
   type FeatureRows,
   fitLogisticRegression,
@@ -49,8 +58,22 @@ export {
 export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluation/ranking.ts";
 export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
+export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } from "./fit/checkpoint.ts";
+export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
+export { encodeSafetensors } from "./fit/safetensors.ts";
+export {
+  constantRate,
+  cosineRate,
+  halvedEachEpoch,
+  linearRate,
+  type Position,
+  type Schedule,
+  withWarmUp,
+} from "./fit/schedule.ts";
 export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
+export { type GraphSageOptions, trainGraphSage } from "./graph/graphsage.ts";
 export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
+export type { SageNode } from "./graph/sage-data.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
@@ -68,14 +91,42 @@ export {
   type RunStart,
   type RunState,
 } from "./runs/run-record.ts";
+export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
+export type { SeriesSplit } from "./series/split.ts";
+export { trainSeries } from "./series/train-series.ts";
+export type { TargetValue } from "./target/target.ts";
+export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
+export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
+export { trainerOf } from "./trainers/trainers.ts";
 export {
-  parseSettings,
-  type Setting,
-  type SettingValue,
-  type Trainer,
-  type TrainerOptions,
-  type TrainingRecord,
-  trainerOf,
-} from "./trainers.ts";
+  type CycleEvent,
+  type CycleOptions,
+  type CycleResult,
+  type CycleRound,
+  type CycleState,
+  cycleTransitions,
+  runCycle,
+} from "./tuning/cycle.ts";
+export {
+  type Candidate,
+  choice,
+  type Dimension,
+  gridOf,
+  integer,
+  logUniform,
+  type SearchSpace,
+  sampleCandidates,
+  uniform,
+} from "./tuning/search-space.ts";
+export {
+  type HalvingOptions,
+  type HalvingResult,
+  type Rung,
+  rungsOf,
+  successiveHalving,
+  type TrialStart,
+} from "./tuning/successive-halving.ts";
+export { type Trial, TrialList } from "./tuning/trial-list.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";

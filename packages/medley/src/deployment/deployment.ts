@@ -17,6 +17,7 @@ import {
   type ModelRuntime,
   type ModelRuntimeOptions,
   openModelRuntime,
+  pinnedArtefact,
 } from "@medley/models";
 import {
   type Checked,
@@ -41,6 +42,7 @@ import {
 } from "@medley/store";
 import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
+import { trainedSpaces } from "../config/configured-models.ts";
 import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openDeadLetterTopic } from "./dead-letter-topic.ts";
@@ -201,6 +203,11 @@ export class Deployment implements AsyncDisposable {
   }
 }
 
+/** Throws `model_not_found` for a space that has no artefact yet. */
+function requireTrained({ collections, lock }: DeploymentOptions): void {
+  for (const place of trainedSpaces(collections)) pinnedArtefact(place, lock);
+}
+
 /** Throws `device_unavailable`. */
 async function runtimeOptionsOf(
   { settings, lock, encodes = true }: DeploymentOptions,
@@ -252,6 +259,8 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     faults[fault.part] += 1;
     options.onFault?.(fault);
   };
+  // Before the database, which takes seconds to make.
+  if (options.encoderOf === undefined) requireTrained(options);
   await using resources = new AsyncDisposableStack();
   const database = await openDatabase({
     settings,

@@ -1,7 +1,11 @@
 import type { Result } from "@medley/core";
 import type { InputFailure } from "../runtime/session.ts";
+import { entityFeatures } from "./entity-features.ts";
+import { graphsageFeatures } from "./graphsage-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
+import { seriesFeatures } from "./series-features.ts";
+import { time2vecFeatures } from "./time2vec-features.ts";
 import { wordsFeatures } from "./words-features.ts";
 
 /** What a trained model's features are made from: its `manifest.json`, where `kind` decides which other keys there are. */
@@ -38,7 +42,15 @@ export interface Features<Value = unknown> {
 export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => Features<never>;
 
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
+  graphsage: graphsageFeatures,
+
+  autoformer: seriesFeatures,
+  dlinear: seriesFeatures,
+  entity: entityFeatures,
+  informer: seriesFeatures,
+  nlinear: seriesFeatures,
   node2vec: node2vecFeatures,
+  time2vec: time2vecFeatures,
   words: wordsFeatures,
 };
 
