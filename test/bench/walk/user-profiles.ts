@@ -1,6 +1,6 @@
-import { checkConfig } from "@medley/core";
+import { readFileSync } from "node:fs";
+import { type Collection, checkConfig } from "@medley/core";
 import type { Deployment, SearchQuery } from "medley";
-import config from "../../../examples/films/medley.config.ts";
 import { SeededRandom } from "../../chaos/workload/seeded-random.ts";
 import { ingest, withPipeline } from "../embedded-pipeline.ts";
 import { eventWeights, type Session, sessionsOf } from "../film-sessions.ts";
@@ -25,13 +25,7 @@ const goalRatio = 1.2;
  * well they do for a shop.
  */
 export async function run(): Promise<Measurement[]> {
-  const { films: example } = config.collections;
-  const fields = { ...example.fields, watched: "number" };
-  const popular = { encoder: "number", field: "watched", range: [1, usersCount], scale: "log" };
-  const spaces = { ...example.spaces, popular };
-  const profiles = { events: eventWeights, halfLifeDays: 30 };
-  const checked = checkConfig({ collections: { films: { ...example, fields, spaces, profiles } } });
-  const collections = new Map(checked.map((collection) => [collection.name, collection]));
+  const collections = new Map(filmsWithProfiles().map((collection) => [collection.name, collection]));
   const picked = films(filmsCount);
   return withPipeline({ collections }, async (deployment) => {
     const choosing = await sendSessions(deployment, picked, choosingSeed);
@@ -57,6 +51,25 @@ export async function run(): Promise<Measurement[]> {
     }
     return [measurementOf(rates, both)];
   });
+}
+
+/** As the example has them, with how much each is watched. */
+function filmsWithProfiles(): readonly Collection[] {
+  const vocabulary = new URL("../../../examples/films/vocabulary.json", import.meta.url);
+  const { genres, cast }: Record<string, string[]> = JSON.parse(readFileSync(vocabulary, "utf8"));
+  const fields = {
+    ...{ title: "text", plot: "text", year: "number", watched: "number" },
+    ...{ genres: "categories", cast: "categories" },
+  };
+  const spaces = {
+    plot: { encoder: "text", field: "plot" },
+    genres: { encoder: "category", field: "genres", values: genres },
+    year: { encoder: "number", field: "year", range: [1970, 2023] },
+    cast: { encoder: "category", field: "cast", values: cast },
+    popular: { encoder: "number", field: "watched", range: [1, usersCount], scale: "log" },
+  };
+  const profiles = { events: eventWeights, halfLifeDays: 30 };
+  return checkConfig({ collections: { films: { fields, spaces, profiles } } });
 }
 
 interface Rates {
