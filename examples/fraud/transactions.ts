@@ -89,7 +89,10 @@ function honestPayment(
 ): Payment {
   const card = Math.floor(random() * cards);
   // People go to the same few shops; some shop at a ring's without knowing.
-  const usual = random() < 0.03 ? pick(pick(rings, random).shops, random) : `shop:${(card * 7 + Math.floor(random() ** 2 * 25)) % shops}`;
+  const usual =
+    random() < 0.03
+      ? pick(pick(rings, random).shops, random)
+      : `shop:${(card * 7 + Math.floor(random() ** 2 * 25)) % shops}`;
   const category = shopCategory[Number(usual.slice(5))] as Category;
   const device = random() < 0.85 ? `device:${card}` : `device:${card}-other`;
   return {
@@ -101,7 +104,12 @@ function honestPayment(
   };
 }
 
-function ringPayment(ring: Ring, day: number, shopCategory: readonly Category[], random: () => number): Payment {
+function ringPayment(
+  ring: Ring,
+  day: number,
+  shopCategory: readonly Category[],
+  random: () => number,
+): Payment {
   const shop = pick(ring.shops, random);
   const category = shopCategory[Number(shop.slice(5))] as Category;
   return {
@@ -121,7 +129,11 @@ function stolenPayment(day: number, shopCategory: readonly Category[], random: (
     at: atHour(day, (22 + Math.floor(random() * 7)) % 24, random),
     category: wanted,
     amount: amountOf(categories[wanted] * 2.2, random),
-    touches: [`card:${card}`, `device:unknown-${Math.floor(random() * 4_000)}`, `shop:${pick(fitting, random)}`],
+    touches: [
+      `card:${card}`,
+      `device:unknown-${Math.floor(random() * 4_000)}`,
+      `shop:${pick(fitting, random)}`,
+    ],
     verdict: "fraud",
   };
 }

@@ -83,6 +83,14 @@ export {
   type FeaturesOf,
   featuresOf,
 } from "./trained/features.ts";
+export {
+  type Aggregator,
+  aggregate,
+  graphsageFeatures,
+  sageIncomingFile,
+  sageMessagesFile,
+  sageNodesFile,
+} from "./trained/graphsage-features.ts";
 export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
 export {

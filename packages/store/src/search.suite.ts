@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildIndex } from "./collection-index.ts";
 import type { PostgresStore } from "./postgres-store.ts";
+import { readRecords } from "./rows/read-records.ts";
 import type { Search } from "./search.ts";
 import { filmsLayout, openStore, type TestDatabase, tombstone, upsert } from "./test-database.fixture.ts";
 
@@ -57,6 +58,24 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     await store.writeRows("films", [...rows, tombstone("gone", 1)], null);
   });
   afterAll(() => database.close());
+
+  test("records are read back in order of id, a page at a time, without those that are deleted", async () => {
+    const { collection } = filmsLayout("films");
+    for (const pageRowsMax of [1_000, 300, 7]) {
+      const records = await Array.fromAsync(readRecords(database.pool, collection, { pageRowsMax }));
+      expect(records.map(({ id }) => id)).toEqual(films.map(({ id }) => id));
+      const missing = { poster: null, theme: null };
+      expect(records[8]).toEqual({ id: "f008", fields: { ...missing, ...films[8]?.fields } });
+    }
+    const titles = { ...collection, name: "other", fields: collection.fields.slice(0, 1) };
+    const [first] = await Array.fromAsync(readRecords(database.pool, titles, { from: "films" }));
+    expect(first).toEqual({ id: "f000", fields: { title: null } });
+    const read = (from: string, given = collection) =>
+      Array.fromAsync(readRecords(database.pool, given, { from }));
+    await expect(read("flims")).rejects.toMatchObject({ code: "collection_unknown" });
+    const lacking = { ...collection, fields: [{ name: "lack", type: "text" } as const] };
+    await expect(read("films", lacking)).rejects.toMatchObject({ code: "schema_conflict" });
+  });
 
   const search = (asked: Omit<Search, "collection">) => store.search({ collection: "films", ...asked });
   const dot = (a: readonly number[], b: readonly number[]) =>

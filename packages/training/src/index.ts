@@ -1,5 +1,6 @@
 export { checkServed } from "./artefact/check-served.ts";
 export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
+
 export type { EntityOptions } from "./category/entity-table.ts";
 export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
 export {
@@ -39,6 +40,7 @@ export {
   confusionMatrix,
   mostProbable,
 } from "./evaluation/classification.ts";
+export { type MinimiseOptions, minimise, type Objective } from "./evaluation/lbfgs.ts";
 export {
   type FeatureRows,
   fitLogisticRegression,
@@ -69,7 +71,9 @@ export {
   withWarmUp,
 } from "./fit/schedule.ts";
 export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
+export { type GraphSageOptions, trainGraphSage } from "./graph/graphsage.ts";
 export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
+export type { SageNode } from "./graph/sage-data.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
@@ -93,15 +97,9 @@ export { trainSeries } from "./series/train-series.ts";
 export type { TargetValue } from "./target/target.ts";
 export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
-export {
-  parseSettings,
-  type Setting,
-  type SettingValue,
-  type Trainer,
-  type TrainerOptions,
-  type TrainingRecord,
-  trainerOf,
-} from "./trainers.ts";
+export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
+export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
+export { trainerOf } from "./trainers/trainers.ts";
 export {
   type CycleEvent,
   type CycleOptions,

@@ -33,7 +33,7 @@ export interface Node2VecSpace<F extends Fields> extends Trained {
   field: FieldOf<F, "edges">;
   /** Walks go along edges in their direction only. Default false. */
   directed?: boolean;
-  /** Return parameter: above 1 a walk seldom turns back. Default 1. */
+  /** Return parameter: above 1 a walk seldom turns back. Default 4. */
   p?: number;
   /** In-out parameter: above 1 a walk stays near, below it goes far. Default 1. */
   q?: number;

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { MedleyError } from "@medley/core";
-import { compareRuns, listRuns, type Run } from "@medley/training";
+import { compareRuns, listRuns, type Run, type RunComparison } from "@medley/training";
 import { spaceNamed } from "../train/training-space.ts";
 import { type Context, configOf } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
@@ -18,67 +18,26 @@ export async function compareCommand(
       mend: "name two, or none for the newest two",
     });
   }
-  const { runs, damaged } = await listRuns(join(dirname(lock.file as string), "runs"), { model: place });
+  const root = join(dirname(lock.file as string), "runs");
+  const { runs, damaged } = await listRuns(root, { model: place });
   const pinned = lock.trained[place]?.run ?? null;
   const chosen = ids.length === 0 ? runs.slice(0, 2).reverse() : ids.map((id) => runNamed(runs, id, place));
-  const list = table(
-    ["run", "state", "started", "seed", "records", "serves"],
-    runs.map(({ record }) => [
-      record.id,
-      record.state,
-      record.startedAt,
-      record.seed,
-      record.data.count,
-      record.id === pinned ? "yes" : "",
-    ]),
-  );
   const [a, b] = chosen;
-  if (a === undefined || b === undefined) {
-    const metrics = table(
-      ["metric", "value"],
-      Object.entries(a?.metrics ?? {}).map(([name, value]) => [name, figure(value)]),
-    );
-    const text = a === undefined ? `no run of ${place} yet: medley train ${place}` : `${list}\n\n${metrics}`;
-    return {
-      exitCode: 0,
-      data: { space: place, pinned, runs: runs.map(({ record }) => record), damaged, comparison: null },
-      text,
-    };
-  }
-  const comparison = compareRuns(a, b);
-  const names = [a.record.id, b.record.id];
-  const text = [
-    list,
-    table(
-      ["metric", ...names, "difference"],
-      comparison.metrics.map((metric) => [
-        metric.name,
-        figure(metric.a),
-        figure(metric.b),
-        figure(metric.difference),
-      ]),
-    ),
-    ...(comparison.parameters.length === 0
-      ? []
-      : [
-          table(
-            ["setting", ...names],
-            comparison.parameters.map(({ name, a: one, b: other }) => [name, shown(one), shown(other)]),
-          ),
-        ]),
-    ...(comparison.isSameData
-      ? []
-      : ["they were trained on other records, or parted otherwise: their metrics do not compare"]),
+  const comparison = a === undefined || b === undefined ? null : compareRuns(a, b);
+  const parts = [
+    ...(a === undefined ? [`no run of ${place} yet: medley train ${place}`] : [runTable(runs, pinned)]),
+    ...(a !== undefined && comparison === null ? [metricTable(a)] : []),
+    ...(a && b && comparison ? comparisonTables(comparison, [a.record.id, b.record.id]) : []),
     ...damaged.map((id) => `run ${id} can't be read`),
-  ].join("\n\n");
+  ];
   const data = {
     space: place,
     pinned,
     runs: runs.map(({ record }) => record),
     damaged,
-    comparison: { a: names[0], b: names[1], ...comparison },
+    comparison: comparison && { a: a?.record.id, b: b?.record.id, ...comparison },
   };
-  return { exitCode: 0, data, text };
+  return { exitCode: 0, data, text: parts.join("\n\n") };
 }
 
 function runNamed(runs: readonly Run[], id: string, place: string): Run {
@@ -87,6 +46,43 @@ function runNamed(runs: readonly Run[], id: string, place: string): Run {
   throw new MedleyError("not_found", `there is no run "${id}" of ${place}`, {
     mend: `known: ${runs.map(({ record }) => record.id).join(", ") || "none"}`,
   });
+}
+
+function runTable(runs: readonly Run[], pinned: string | null): string {
+  const rows = runs.map(({ record: { id, state, startedAt, seed, data } }) => [
+    id,
+    state,
+    startedAt,
+    seed,
+    data.count,
+    id === pinned ? "yes" : "",
+  ]);
+  return table(["run", "state", "started", "seed", "records", "serves"], rows);
+}
+
+function metricTable({ metrics }: Run): string {
+  return table(
+    ["metric", "value"],
+    Object.entries(metrics).map(([name, value]) => [name, figure(value)]),
+  );
+}
+
+function comparisonTables(
+  { metrics, parameters, isSameData }: RunComparison,
+  names: readonly [string, string],
+): string[] {
+  const metricRows = metrics.map(({ name, a, b, difference }) => [
+    name,
+    figure(a),
+    figure(b),
+    figure(difference),
+  ]);
+  const parameterRows = parameters.map(({ name, a, b }) => [name, shown(a), shown(b)]);
+  return [
+    table(["metric", ...names, "difference"], metricRows),
+    ...(parameterRows.length === 0 ? [] : [table(["setting", ...names], parameterRows)]),
+    ...(isSameData ? [] : ["trained on other records, or parted otherwise: their metrics do not compare"]),
+  ];
 }
 
 function figure(value: number | null): string {

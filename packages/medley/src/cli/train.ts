@@ -30,7 +30,7 @@ export async function trainCommand(context: Context, place: string, given: Train
   const training = spaceNamed(config.collections, place);
   const trainer = trainerOf(training.space, place);
   const epochs = given.epochs === undefined ? [] : [`epochs=${given.epochs}`];
-  const settings = parseSettings(trainer, [...given.set, ...epochs]);
+  const settings = parseSettings(trainer.settings, [...given.set, ...epochs]);
   const device = await chooseDevice(given.device);
   const startedMs = performance.now();
   await using resources = new AsyncDisposableStack();
@@ -159,7 +159,7 @@ class TrainingLine {
 }
 
 function outcomeOf(
-  { run, directory, replaced, servedDifference, skipped }: TrainedSpace,
+  { run, directory, replaced, note, servedDifference, skipped }: TrainedSpace,
   { context, place, seconds }: { context: Context; place: string; seconds: number },
 ): Outcome {
   const { id, state, data: trainedOn } = run.record;
@@ -175,7 +175,7 @@ function outcomeOf(
     servedDifference === null
       ? `${path}, pinned in medley.lock.json`
       : `${path}, pinned in medley.lock.json; served as it was trained, to ${servedDifference.toExponential(0)}`,
-    ...(replaced === null ? [] : [replacedNote(place, replaced)]),
+    ...(note === null ? [] : [note]),
   ];
   const data = {
     space: place,
@@ -190,13 +190,4 @@ function outcomeOf(
     servedDifference,
   };
   return { exitCode: isInterrupted ? 130 : 0, data, text: lines.join("\n") };
-}
-
-/** What became of rows that were encoded by the artefact before. */
-export function replacedNote(place: string, replaced: string): string {
-  const [collection] = place.split(".");
-  return (
-    `rows of ${collection} that are stored hold segments of run ${replaced}: services that start now refuse them (schema_conflict). ` +
-    `Give the collection a new name and backfill it, or go back: medley models use ${place} ${replaced}`
-  );
 }

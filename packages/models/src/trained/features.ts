@@ -1,6 +1,7 @@
 import type { Result } from "@medley/core";
 import type { InputFailure } from "../runtime/session.ts";
 import { entityFeatures } from "./entity-features.ts";
+import { graphsageFeatures } from "./graphsage-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
 import { seriesFeatures } from "./series-features.ts";
@@ -41,6 +42,8 @@ export interface Features<Value = unknown> {
 export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => Features<never>;
 
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
+  graphsage: graphsageFeatures,
+
   autoformer: seriesFeatures,
   dlinear: seriesFeatures,
   entity: entityFeatures,

@@ -9,19 +9,24 @@ export interface StoredRecord {
   readonly fields: RecordFields;
 }
 
-/** Rows of one statement: some megabytes of long texts. */
-const pageRowsMax = 500;
+export interface ReadRecordsOptions {
+  /** Another collection's name, whose view has the fields too. Default: the collection's own. */
+  readonly from?: string;
+  /** Of one statement. Default 500: some megabytes of long texts. */
+  readonly pageRowsMax?: number;
+}
+
+const pageRowsDefault = 500;
 
 /**
  * The live records of a collection's view in order of id, by its typed columns: the fields that `collection` names. A page at
  * a time by key, so no transaction stays open: rows that are written meanwhile are read if their id is still to come.
- * `from`: another collection's name, whose view has the columns too. Throws `collection_unknown` where there is no such
- * view, `schema_conflict` where it lacks a column.
+ * Throws `collection_unknown` where there is no such view, `schema_conflict` where it lacks a column.
  */
 export async function* readRecords(
   pool: pg.Pool,
   collection: Collection,
-  { from = collection.name }: { readonly from?: string } = {},
+  { from = collection.name, pageRowsMax = pageRowsDefault }: ReadRecordsOptions = {},
 ): AsyncGenerator<StoredRecord, void, void> {
   const columns = collection.fields.map(
     (field, index) => `, ${jsonExpression(field, `row.${escapeIdentifier(field.name)}`)} as f${index}`,

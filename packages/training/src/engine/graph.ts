@@ -2,8 +2,10 @@ import { strict as assert } from "node:assert";
 import {
   encodeOnnx,
   floatsOf,
+  nodeOf,
   type OnnxAttribute,
   type OnnxModel,
+  type OnnxNode,
   type OnnxTensor,
   tensorOf,
   valueInfoOf,
@@ -174,6 +176,13 @@ export class Graph {
     return [...new BigInt64Array(Uint8Array.from(tensor.rawData).buffer)].map(Number);
   }
 
+  /** The value of a float32 constant of one element; null: it is something else. */
+  numberOf(value: Value): number | null {
+    const tensor = this.#constants.get(value);
+    if (tensor?.dataType !== elementTypes.float32 || sizeOf(tensor.dims) !== 1) return null;
+    return floatsOf(tensor)[0] as number;
+  }
+
   /** Makes a float32 constant of a graph that was read a parameter: from now on it is trained. */
   train(value: Value, { decays = value.rank > 1 }: { decays?: boolean } = {}): void {
     const tensor = this.#constants.get(value);
@@ -247,14 +256,7 @@ export class Graph {
   model(outputs: ReadonlyMap<string, Value>, inputs: readonly Value[] = []): Uint8Array {
     const needed = this.#needed([...outputs.values()]);
     const nodes = this.nodes.filter((node) => node.outputs.some((value) => value && needed.has(value)));
-    const renamed = [...outputs].filter(([name, value]) => name !== value.name);
-    const named = renamed.map(([name, value]) => ({
-      name: `${name}/Identity`,
-      opType: "Identity",
-      input: [value.name],
-      output: [name],
-      attribute: [],
-    }));
+    const { names, copies } = outputNames(outputs, nodes);
     const taken = [...this.inputs, ...inputs].filter((value) => needed.has(value));
     const model: OnnxModel = {
       irVersion,
@@ -262,7 +264,7 @@ export class Graph {
       opsetImport: [{ domain: "", version: operatorSet }],
       graph: {
         name: "medley",
-        node: [...nodes.map(onnxNode), ...named],
+        node: [...nodes.map((node) => onnxNode(node, names)), ...copies],
         initializer: [...this.#constants].filter(([value]) => needed.has(value)).map(([, tensor]) => tensor),
         input: taken.map((value) => valueInfo(value.name, value)),
         output: [...outputs].map(([name, value]) => valueInfo(name, value)),
@@ -292,13 +294,35 @@ export class Graph {
   }
 }
 
-function onnxNode({ opType, domain, name, inputs, outputs, onnxAttributes: attribute }: GraphNode) {
+/**
+ * What a node gives is named in the file as the output that it is; copies are only for what is given twice, or was taken. ONNX
+ * Runtime does not remove a copy that gives an output.
+ */
+function outputNames(
+  outputs: ReadonlyMap<string, Value>,
+  nodes: readonly GraphNode[],
+): { names: ReadonlyMap<Value, string>; copies: OnnxNode[] } {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const names = new Map<Value, string>();
+  const copies: OnnxNode[] = [];
+  for (const [name, value] of outputs) {
+    if (made.has(value) && !names.has(value)) names.set(value, name);
+    else if (name !== value.name) copies.push(nodeOf("Identity", [names.get(value) ?? value.name], name));
+  }
+  return { names, copies };
+}
+
+function onnxNode(
+  { opType, domain, name, inputs, outputs, onnxAttributes: attribute }: GraphNode,
+  names: ReadonlyMap<Value, string>,
+): OnnxNode {
+  const named = (value: Value | null) => (value === null ? "" : (names.get(value) ?? value.name));
   return {
     name,
     opType,
     ...(domain === "" ? {} : { domain }),
-    input: inputs.map((value) => value?.name ?? ""),
-    output: outputs.map((value) => value?.name ?? ""),
+    input: inputs.map(named),
+    output: outputs.map(named),
     attribute: [...attribute],
   };
 }

@@ -97,7 +97,7 @@ export class TrainingStep implements AsyncDisposable {
     return this.#steps;
   }
 
-  /** One step on one batch; gives the loss before the update. A loss that is no number throws `training_unsupported`. */
+  /** One step on one batch; gives the loss before the update. A loss that is no number throws `training_diverged`. */
   async train(batch: Batch, learningRate: number): Promise<StepResult> {
     const feeds: Record<string, Tensor> = Object.fromEntries(this.#current);
     for (const { name, shape, type } of this.#graph.inputs) {
@@ -115,7 +115,7 @@ export class TrainingStep implements AsyncDisposable {
     const results = await this.#session.run(this.#taken(feeds), fetches);
     const loss = numberOf(results[lossOutput]);
     if (!Number.isFinite(loss)) {
-      throw new MedleyError("training_unsupported", `the loss of step ${this.#steps + 1} is ${loss}`, {
+      throw new MedleyError("training_diverged", `the loss of step ${this.#steps + 1} is ${loss}`, {
         mend: "use a lower learning rate, or look for values in the data that are out of all proportion",
       });
     }
@@ -178,6 +178,8 @@ async function createSession(
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: "sequential",
+      // A plan of all buffers is a second copy of them beside those of the first step.
+      enableMemPattern: false,
       graphOptimizationLevel: "all",
       logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: "0" } } },

@@ -92,7 +92,7 @@ test.for([
   });
 });
 
-test("what was trained until the signal is kept; the loss falls", async () => {
+test("what was trained until the signal is kept", async () => {
   const stop = new AbortController();
   const losses: number[] = [];
   let done = 0;
@@ -108,6 +108,7 @@ test("what was trained until the signal is kept; the loss falls", async () => {
   expect(done).toBeLessThan(16 * 1000);
   expect(metrics["train/pairs"]).toBeGreaterThan(0);
   expect(files.has("model.onnx")).toBe(true);
-  expect(losses.at(-1)).toBeLessThan(losses[0] as number);
+  // Of vectors that say nothing it is 2 log 2 = 1.386.
+  expect(losses.at(-1)).toBeLessThan(1.2);
   await expect(trainNode2Vec(cliques, settings)).rejects.toThrow("aborted");
 });
