@@ -129,9 +129,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("a table as a source (ne
 
   test("without its triggers a producer does not start, and says what to run", async () => {
     const { data } = await shop.run(["sources", "uninstall", "--all"]);
-    expect(data.uninstalled).toEqual([
-      expect.stringMatching(/^medley-\w+\.products\.public\.products$/),
-    ]);
+    expect(data.uninstalled).toEqual([expect.stringMatching(/^medley-\w+\.products\.public\.products$/)]);
     await expect(shop.start("producer")).rejects.toThrow("medley sources install");
     expect((await shop.workplace.runJson(["sources", "status"], shop)).data.sources).toMatchObject([
       { state: "missing" },

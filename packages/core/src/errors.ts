@@ -150,6 +150,32 @@ export const errorTable = {
     retryable: true,
     meaning: "the model hub can't be reached, breaks off, or refuses for a passing reason",
   },
+  training_data_invalid: {
+    exitCode: 1,
+    httpStatus: 422,
+    retryable: false,
+    meaning:
+      "data to train on are too few, all the same or not finite, or the same records are in two parts of a split",
+  },
+  training_diverged: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning: "a training's loss or validation is no longer a finite number",
+  },
+  run_damaged: {
+    exitCode: 1,
+    httpStatus: 500,
+    retryable: false,
+    meaning:
+      "a run's folder or checkpoint can't be read, or is another training's than the one that would resume",
+  },
+  tracking_unavailable: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "the MLflow server that runs are told to can't be reached, or refuses them",
+  },
   encoder_failed: {
     exitCode: 1,
     httpStatus: 500,

@@ -64,4 +64,22 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export {
+  type ArtefactFiles,
+  type Features,
+  type FeaturesManifest,
+  type FeaturesOf,
+  featuresOf,
+} from "./trained/features.ts";
+export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
+export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
+export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  countTerms,
+  isNgramRange,
+  type NgramRange,
+  termsFile,
+  termWeight,
+  type WordsValue,
+} from "./trained/words-features.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

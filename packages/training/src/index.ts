@@ -1,3 +1,52 @@
+export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
+export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
+export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
+export {
+  type ClassTarget,
+  type ClassTargetOptions,
+  checkFinite,
+  checkNumberTarget,
+  checkRowCount,
+  classTarget,
+  classWeights,
+} from "./data/targets.ts";
+export {
+  type BootstrapInterval,
+  type BootstrapOptions,
+  bootstrapDifference,
+  pairedBootstrap,
+} from "./evaluation/bootstrap.ts";
+export {
+  brierScore,
+  expectedCalibrationError,
+  type ReliabilityBin,
+  reliabilityBins,
+} from "./evaluation/calibration.ts";
+export {
+  type ClassReport,
+  type ClassScore,
+  classReport,
+  confusionMatrix,
+  mostProbable,
+} from "./evaluation/classification.ts";
+export {
+  type FeatureRows,
+  fitLogisticRegression,
+  LogisticRegression,
+  type LogisticRegressionOptions,
+} from "./evaluation/logistic-regression.ts";
+export {
+  classifyByNeighbours,
+  classifyLeaveOneOut,
+  type Neighbours,
+  type NeighbourVote,
+  nearestNeighbours,
+  type VectorTable,
+} from "./evaluation/nearest-neighbours.ts";
+export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluation/ranking.ts";
+export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
+export { type Spread, spreadOf } from "./evaluation/spread.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export { trainWords, type WordsOptions } from "./words/train-words.ts";
