@@ -48,5 +48,20 @@ export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts"
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
+export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
+export { curvePlot } from "./runs/curve-plot.ts";
+export { curveSvg } from "./runs/curve-svg.ts";
+export { logToMlflow, type MlflowOptions } from "./runs/mlflow.ts";
+export { type ModelCard, modelCard } from "./runs/model-card.ts";
+export { type Run, type RunEnd, RunFolder, readRun } from "./runs/run-folder.ts";
+export {
+  isRunId,
+  newRunId,
+  type Parameter,
+  type Parameters,
+  type RunRecord,
+  type RunStart,
+  type RunState,
+} from "./runs/run-record.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";
