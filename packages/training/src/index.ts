@@ -10,6 +10,7 @@ export {
   classTarget,
   classWeights,
 } from "./data/targets.ts";
+export { encodeValues } from "./encode-values.ts";
 export {
   type BootstrapInterval,
   type BootstrapOptions,

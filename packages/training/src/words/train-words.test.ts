@@ -1,8 +1,7 @@
 import { strict as assert } from "node:assert";
-import { normalize } from "@medley/core";
-import { type FeaturesManifest, featuresOf, termsFile, type WordsValue } from "@medley/models";
+import { termsFile, type WordsValue } from "@medley/models";
 import { expect, test } from "vitest";
-import { runBag } from "../bag-model.fixture.ts";
+import { encodeValues } from "../encode-values.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import reference from "./reference.json" with { type: "json" };
 import { trainWords } from "./train-words.ts";
@@ -10,16 +9,9 @@ import { trainWords } from "./train-words.ts";
 const { texts } = reference;
 
 /** Unit-length vectors, all values in one batch. */
-async function encode(model: TrainedModel, values: readonly WordsValue[]): Promise<Float32Array[]> {
-  const features = featuresOf(model.manifest as FeaturesManifest, model.files);
-  const rows = values.map((value) => {
-    const row = features?.row(value as never);
-    assert(row?.ok);
-    return row.value;
-  });
-  const graph = model.files.get("model.onnx") as Uint8Array;
-  const vectors = await runBag(graph, rows, model.manifest.dimensions);
-  return vectors.map((vector) => normalize(vector));
+async function encode(model: TrainedModel, texts: readonly WordsValue[]): Promise<Float32Array[]> {
+  const { values, dimensions } = await encodeValues(model, texts);
+  return texts.map((_, row) => values.subarray(row * dimensions, (row + 1) * dimensions));
 }
 
 function cosine(a: Float32Array | undefined, b: Float32Array | undefined): number {
