@@ -15,6 +15,8 @@ export interface BlockCut {
   readonly tensor: string;
   /** The model's output that the blocks lead to. */
   readonly output: string;
+  /** Trained ones, after the cut. */
+  readonly blocks: number;
   readonly blockCount: number;
   /** The model's inputs that the trained part reads beside `tensor`: an attention mask. */
   readonly inputs: readonly string[];
@@ -49,7 +51,7 @@ export function findBlockCut(
     const nodes = reach.without(tensor);
     const reachesEarlier = [...nodes].some((node) => (blockOf.get(node) ?? first) < first);
     if (reachesEarlier || later(nodes) < laterCount) continue;
-    return { tensor, output, blockCount, inputs: reach.inputsOf(nodes).filter((name) => name !== tensor) };
+    return { tensor, output, blocks, blockCount, inputs: reach.inputsOf(nodes).filter((name) => name !== tensor) };
   }
   throw unsupported(path, `no one tensor leads from block ${first - 1} to block ${first}`);
 }

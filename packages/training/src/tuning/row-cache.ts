@@ -131,7 +131,7 @@ export class RowCache implements AsyncDisposable {
 }
 
 /** Hex sha256 of an input. */
-export function rowKey(input: string | ArrayBufferView): string {
+export function rowKey(input: string | Uint8Array | Int32Array): string {
   return createHash("sha256").update(input).digest("hex");
 }
 

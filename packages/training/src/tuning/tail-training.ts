@@ -1,11 +1,12 @@
 import { strict as assert } from "node:assert";
-import { TrainingStep } from "../engine/training-step.ts";
+import { type StateTensor, TrainingStep } from "../engine/training-step.ts";
+import type { LearningStep } from "../fit/fit.ts";
 import { readGraph } from "../engine/read-graph.ts";
 import { dropout } from "../engine/layers.ts";
 import type { Value } from "../engine/value.ts";
 import { tokenInput, type HiddenStates } from "./hidden-states.ts";
 import type { BlockCut } from "./blocks.ts";
-import { type Objective, objectiveLoss, targetInput, targetsOf } from "./objective.ts";
+import { headName, type Objective, objectiveLoss, targetInput, targetsOf } from "./objective.ts";
 import type { ShapedBatch } from "./shape-buckets.ts";
 import type { TextBackbone, TokenRow } from "./text-backbone.ts";
 import { trainableWeights } from "./trainable-weights.ts";
@@ -23,6 +24,13 @@ export interface TailTrainingOptions {
   readonly threads: number;
 }
 
+/** What a batch's rows are numbers of. */
+export interface GroupedRows {
+  readonly rows: readonly TokenRow[];
+  /** The class of each, or the pair it belongs to. */
+  readonly groups: ArrayLike<number>;
+}
+
 const poolingInput = "pooling";
 
 /**
@@ -30,37 +38,53 @@ const poolingInput = "pooling";
  * session of its own; all of them share one state, so an epoch may take shapes in any order. Sessions are made when their
  * shape is first met, of which there are a few (`shapeLengths`). `close` frees them.
  */
-export class TailTraining implements AsyncDisposable {
+export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> {
   readonly #backbone: TextBackbone;
   readonly #cut: BlockCut;
   readonly #part: Uint8Array;
   readonly #hidden: HiddenStates;
+  readonly #data: GroupedRows;
   readonly #options: TailTrainingOptions;
+  /** By length; never empty once it is open. */
   readonly #steps = new Map<number, TrainingStep>();
 
-  constructor(
+  private constructor(
     backbone: TextBackbone,
     { cut, part }: { cut: BlockCut; part: Uint8Array },
     hidden: HiddenStates,
+    data: GroupedRows,
     options: TailTrainingOptions,
   ) {
     this.#backbone = backbone;
     this.#cut = cut;
     this.#part = part;
     this.#hidden = hidden;
+    this.#data = data;
     this.#options = options;
   }
 
-  /** One step on rows of `groups` (classes, or pairs); gives the loss before it. Throws `training_unsupported`. */
-  async train(
-    { length, rows }: ShapedBatch,
-    data: { readonly rows: readonly TokenRow[]; readonly groups: ArrayLike<number> },
-    learningRate: number,
-  ): Promise<number> {
+  /** `length`: one of those that batches will have. Throws `training_unsupported` where the blocks can't be differentiated. */
+  static async open(
+    { backbone, cut, hidden, data, length }: {
+      backbone: TextBackbone;
+      cut: { cut: BlockCut; part: Uint8Array };
+      hidden: HiddenStates;
+      data: GroupedRows;
+      length: number;
+    },
+    options: TailTrainingOptions,
+  ): Promise<TailTraining> {
+    const training = new TailTraining(backbone, cut, hidden, data, options);
+    await training.#stepOf(length);
+    return training;
+  }
+
+  /** One step; gives the loss before it. */
+  async train({ length, rows }: ShapedBatch, learningRate: number): Promise<{ loss: number }> {
     const { objective, batchRows, classCount, classWeights } = this.#options;
     const step = await this.#stepOf(length);
-    const chosen = rows.map((row) => data.rows[row] as TokenRow);
-    const groups = rows.map((row) => data.groups[row] as number);
+    const chosen = rows.map((row) => this.#data.rows[row] as TokenRow);
+    const groups = rows.map((row) => this.#data.groups[row] as number);
     const batch: Record<string, Float32Array | BigInt64Array> = {
       [this.#cut.tensor]: await this.#hiddenOf(chosen, length),
       [poolingInput]: this.#poolingOf(chosen, length),
@@ -73,21 +97,26 @@ export class TailTraining implements AsyncDisposable {
     for (const name of this.#cut.inputs) {
       batch[name] = tokenInput(name, chosen, { length, batchRows }) as BigInt64Array;
     }
-    return (await step.train(batch, learningRate)).loss;
+    return step.train(batch, learningRate);
   }
 
-  /** What was trained, by name, as it is now; a copy. Before the first step: empty. */
-  trained(): Map<string, { readonly dims: readonly number[]; readonly data: Float32Array }> {
-    const [step] = this.#steps.values();
-    if (step === undefined) return new Map();
+  state(): Map<string, StateTensor> {
+    return this.#anyStep().state();
+  }
+  restore(state: ReadonlyMap<string, StateTensor>): void {
+    this.#anyStep().restore(state);
+  }
+
+  /** What was trained, as it is now: the backbone's tensors by their names in its file, and the head's. A copy. */
+  trained(): { blocks: Map<string, StateTensor>; head: Map<string, StateTensor> } {
+    const step = this.#anyStep();
     const state = step.state();
-    return new Map(
-      [...step.trained().keys()].map((name) => {
-        const tensor = state.get(name);
-        assert(tensor, `the state has ${name}`);
-        return [name, tensor];
-      }),
-    );
+    const tensors = [...step.trained().keys()].map((name) => [name, state.get(name) as StateTensor] as const);
+    const isHead = (name: string) => name.startsWith(`${headName}/`);
+    return {
+      blocks: new Map(tensors.filter(([name]) => !isHead(name))),
+      head: new Map(tensors.filter(([name]) => isHead(name))),
+    };
   }
 
   async close(): Promise<void> {
@@ -95,6 +124,12 @@ export class TailTraining implements AsyncDisposable {
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #anyStep(): TrainingStep {
+    const [step] = this.#steps.values();
+    assert(step, "opened with one");
+    return step;
   }
 
   async #stepOf(length: number): Promise<TrainingStep> {
