@@ -82,4 +82,5 @@ export {
   termWeight,
   type WordsValue,
 } from "./trained/words-features.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

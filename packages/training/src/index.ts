@@ -47,6 +47,18 @@ export {
 export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluation/ranking.ts";
 export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
+export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } from "./fit/checkpoint.ts";
+export { type FitOptions, type Fitted, fit, type LearningStep, type Validation } from "./fit/fit.ts";
+export { encodeSafetensors } from "./fit/safetensors.ts";
+export {
+  constant,
+  cosine,
+  halvedEachEpoch,
+  linear,
+  type Position,
+  type Schedule,
+  withWarmUp,
+} from "./fit/schedule.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";

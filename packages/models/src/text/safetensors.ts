@@ -16,6 +16,13 @@ interface Entry {
   readonly data_offsets: readonly [number, number];
 }
 
+/** What a safetensors file holds. */
+export interface Safetensors {
+  readonly tensors: ReadonlyMap<string, Weights>;
+  /** Texts by name that the writer has added. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /**
  * The tensors of a safetensors file (8 bytes of header length, a JSON header, the data; little-endian), F32, F16 and
  * BF16 widened to float32. Throws `model_damaged` where the header doesn't fit the data or a tensor has another type.
@@ -23,7 +30,7 @@ interface Entry {
 export function readSafetensors(file: PinnedFile): ReadonlyMap<string, Weights> {
   const bytes = readPinned(file);
   try {
-    return new Map(entriesOf(bytes));
+    return decodeSafetensors(bytes).tensors;
   } catch (cause) {
     throw new MedleyError(
       "model_damaged",
@@ -36,25 +43,37 @@ export function readSafetensors(file: PinnedFile): ReadonlyMap<string, Weights> 
   }
 }
 
-function* entriesOf(bytes: Uint8Array): Generator<[string, Weights]> {
+/** As `readSafetensors`, of bytes; throws whatever tells that they are damaged. */
+export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = Number(view.getBigUint64(0, true));
   if (headerBytes > headerBytesMax) throw new RangeError(`a header of ${headerBytes} bytes`);
   const data = bytes.subarray(8 + headerBytes);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes)));
-  for (const [name, entry] of Object.entries(header as Readonly<Record<string, Entry>>)) {
-    if (name === "__metadata__") continue;
-    const [start, end] = entry.data_offsets;
-    const count = entry.shape.reduce((product, dim) => product * dim, 1);
-    const read = readers[entry.dtype];
-    if (read === undefined) throw new RangeError(`${name} is of type ${entry.dtype}, not F32, F16 or BF16`);
-    if (end > data.length || end - start !== count * read.bytes) {
-      throw new RangeError(`${name} [${entry.shape}] does not fill the bytes ${start} to ${end}`);
-    }
-    const part = new DataView(data.buffer, data.byteOffset + start, end - start);
-    const values = Float32Array.from({ length: count }, (_, index) => read.at(part, index));
-    yield [name, { shape: entry.shape, values }];
+  const header: Readonly<Record<string, unknown>> = JSON.parse(
+    new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes)),
+  );
+  const { __metadata__: metadata = {}, ...entries } = header;
+  return {
+    tensors: new Map(
+      Object.entries(entries).map(([name, entry]) => [name, weightsOf(name, entry as Entry, data)]),
+    ),
+    metadata: metadata as Readonly<Record<string, string>>,
+  };
+}
+
+function weightsOf(name: string, entry: Entry, data: Uint8Array): Weights {
+  const [start, end] = entry.data_offsets;
+  const count = entry.shape.reduce((product, dim) => product * dim, 1);
+  const read = readers[entry.dtype];
+  if (read === undefined) throw new RangeError(`${name} is of type ${entry.dtype}, not F32, F16 or BF16`);
+  if (end > data.length || end - start !== count * read.bytes) {
+    throw new RangeError(`${name} [${entry.shape}] does not fill the bytes ${start} to ${end}`);
   }
+  const part = new DataView(data.buffer, data.byteOffset + start, end - start);
+  return {
+    shape: entry.shape,
+    values: Float32Array.from({ length: count }, (_, index) => read.at(part, index)),
+  };
 }
 
 const bfloat16 = new DataView(new ArrayBuffer(4));
