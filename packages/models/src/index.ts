@@ -64,6 +64,14 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
+export {
+  type Classification,
+  openTextClassifier,
+  readClassifier,
+  SegmentClassifier,
+  type TextClassifier,
+} from "./trained/classifier.ts";
 export {
   type ArtefactFiles,
   type Features,
@@ -82,5 +90,4 @@ export {
   termWeight,
   type WordsValue,
 } from "./trained/words-features.ts";
-export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { type Verified, verifyModel } from "./verify-model.ts";

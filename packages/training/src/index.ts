@@ -48,7 +48,7 @@ export { averagePrecision, type RankedQuery, recallAtK, rocAuc } from "./evaluat
 export { meanAbsoluteError, meanSquaredError } from "./evaluation/regression.ts";
 export { type Spread, spreadOf } from "./evaluation/spread.ts";
 export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } from "./fit/checkpoint.ts";
-export { type FitOptions, type Fitted, fit, type LearningStep, type Validation } from "./fit/fit.ts";
+export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
 export { encodeSafetensors } from "./fit/safetensors.ts";
 export {
   constant,

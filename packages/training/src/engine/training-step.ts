@@ -57,7 +57,8 @@ class State {
 
   /** Whether these are the tensors that it holds. */
   fits(carried: readonly Carried[]): boolean {
-    const sameTensor = ({ value }: Carried) => sameShape(this.current.get(value.name)?.dims ?? [-1], value.shape);
+    const sameTensor = ({ value }: Carried) =>
+      sameShape(this.current.get(value.name)?.dims ?? [-1], value.shape);
     return carried.length === this.current.size && carried.every(sameTensor);
   }
 }
@@ -136,7 +137,8 @@ export class TrainingStep implements AsyncDisposable {
     for (const name of scalarNames) feeds[name] = new Tensor("float32", Float32Array.of(scalars[name]), []);
     const fetches: Record<string, Tensor | null> = { [lossOutput]: null };
     for (const name of this.#metricNames) fetches[name] = null;
-    for (const { value } of this.#carried) fetches[nextName(value)] = this.#state.other.get(value.name) as Tensor;
+    for (const { value } of this.#carried)
+      fetches[nextName(value)] = this.#state.other.get(value.name) as Tensor;
     const results = await this.#session.run(this.#taken(feeds), fetches);
     const loss = numberOf(results[lossOutput]);
     if (!Number.isFinite(loss)) {

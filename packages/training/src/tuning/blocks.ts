@@ -39,7 +39,10 @@ export function findBlockCut(
   const numbers = [...new Set(blockOf.values())].filter((number) => number !== null).sort((a, b) => a - b);
   const blockCount = numbers.length;
   if (blockCount === 0) {
-    throw unsupported(path, "none of its nodes says to which block it belongs (layer.0, layers.0, h.0, block.0)");
+    throw unsupported(
+      path,
+      "none of its nodes says to which block it belongs (layer.0, layers.0, h.0, block.0)",
+    );
   }
   if (blocks > blockCount) throw unsupported(path, `it has ${blockCount} blocks, not ${blocks}`);
   const first = numbers[blockCount - blocks] as number;
@@ -51,7 +54,13 @@ export function findBlockCut(
     const nodes = reach.without(tensor);
     const reachesEarlier = [...nodes].some((node) => (blockOf.get(node) ?? first) < first);
     if (reachesEarlier || later(nodes) < laterCount) continue;
-    return { tensor, output, blocks, blockCount, inputs: reach.inputsOf(nodes).filter((name) => name !== tensor) };
+    return {
+      tensor,
+      output,
+      blocks,
+      blockCount,
+      inputs: reach.inputsOf(nodes).filter((name) => name !== tensor),
+    };
   }
   throw unsupported(path, `no one tensor leads from block ${first - 1} to block ${first}`);
 }
@@ -115,7 +124,9 @@ class Reach {
   /** Inputs of the model that the nodes read. */
   inputsOf(nodes: ReadonlySet<OnnxNode>): string[] {
     const read = new Set([...nodes].flatMap(({ input }) => input));
-    return this.#graph.input.map(({ name }) => name).filter((name) => read.has(name) && !this.#stored.has(name));
+    return this.#graph.input
+      .map(({ name }) => name)
+      .filter((name) => read.has(name) && !this.#stored.has(name));
   }
 }
 

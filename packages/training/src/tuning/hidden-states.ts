@@ -35,7 +35,11 @@ export class HiddenStates implements AsyncDisposable {
     this.#cache = cache;
   }
 
-  static async open(backbone: TextBackbone, tensor: string, options: HiddenStatesOptions): Promise<HiddenStates> {
+  static async open(
+    backbone: TextBackbone,
+    tensor: string,
+    options: HiddenStatesOptions,
+  ): Promise<HiddenStates> {
     const cache = await RowCache.open({
       directory: options.cacheDirectory,
       of: [backbone.model.model.contents, tensor],

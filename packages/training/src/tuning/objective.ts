@@ -34,7 +34,11 @@ const temperatureDefault = 0.07;
 const far = -1e9;
 
 /** Adds the loss of unit vectors [rows, dimensions] and the input `target` that `targetsOf` fills. */
-export function objectiveLoss(objective: Objective, vectors: Value, { classCount }: { classCount: number }): Value {
+export function objectiveLoss(
+  objective: Objective,
+  vectors: Value,
+  { classCount }: { classCount: number },
+): Value {
   const { graph } = vectors;
   const rows = vectors.size(0);
   if (objective.kind === "classification") {
@@ -72,7 +76,11 @@ export interface TargetOptions {
  * or [batchRows, batchRows] with the share of each row among the others of the same group (Khosla et al. 2020, eq. 2; for pairs
  * that is NT-Xent, Chen et al. 2020). Scaled so that the loss is the mean over what counts.
  */
-export function targetsOf(objective: Objective, groups: readonly number[], options: TargetOptions): Float32Array {
+export function targetsOf(
+  objective: Objective,
+  groups: readonly number[],
+  options: TargetOptions,
+): Float32Array {
   const { batchRows, classCount, classWeights } = options;
   assert(groups.length <= batchRows && groups.length > 0, "rows of one batch");
   if (objective.kind === "contrastive") return contrastiveTargets(groups, batchRows);

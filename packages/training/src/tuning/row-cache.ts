@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MedleyError } from "@medley/core";
@@ -55,7 +55,10 @@ export class RowCache implements AsyncDisposable {
     const { directory, of, element } = options;
     if (directory !== undefined) await mkdir(directory, { recursive: true });
     const temporary = directory === undefined ? await mkdtemp(join(tmpdir(), "medley-rows-")) : null;
-    const name = createHash("sha256").update(JSON.stringify([...of, element])).digest("hex").slice(0, 32);
+    const name = createHash("sha256")
+      .update(JSON.stringify([...of, element]))
+      .digest("hex")
+      .slice(0, 32);
     const path = join(directory ?? (temporary as string), `${name}.rows`);
     const file = await open(path, "a+").then((created) => created.close().then(() => open(path, "r+")));
     return new RowCache(file, options, temporary, await scan(file, bytesOf(element)));

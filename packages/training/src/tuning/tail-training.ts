@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
-import { type StateTensor, TrainingStep } from "../engine/training-step.ts";
-import type { LearningStep } from "../fit/fit.ts";
-import { readGraph } from "../engine/read-graph.ts";
 import { dropout } from "../engine/layers.ts";
+import { readGraph } from "../engine/read-graph.ts";
+import { type StateTensor, TrainingStep } from "../engine/training-step.ts";
 import type { Value } from "../engine/value.ts";
-import { tokenInput, type HiddenStates } from "./hidden-states.ts";
+import type { LearningStep } from "../fit/fit.ts";
 import type { BlockCut } from "./blocks.ts";
+import { type HiddenStates, tokenInput } from "./hidden-states.ts";
 import { headName, type Objective, objectiveLoss, targetInput, targetsOf } from "./objective.ts";
 import type { ShapedBatch } from "./shape-buckets.ts";
 import type { TextBackbone, TokenRow } from "./text-backbone.ts";
@@ -65,7 +65,13 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
 
   /** `length`: one of those that batches will have. Throws `training_unsupported` where the blocks can't be differentiated. */
   static async open(
-    { backbone, cut, hidden, data, length }: {
+    {
+      backbone,
+      cut,
+      hidden,
+      data,
+      length,
+    }: {
       backbone: TextBackbone;
       cut: { cut: BlockCut; part: Uint8Array };
       hidden: HiddenStates;

@@ -10,7 +10,7 @@ import {
   type TextModel,
 } from "@medley/models";
 import { decodeOnnx, inlineExternalData } from "@medley/models/onnx";
-import { type TokenizerDefinition, TextTokenizer } from "@medley/models/tokenise";
+import { TextTokenizer, type TokenizerDefinition } from "@medley/models/tokenise";
 import { type BlockCut, findBlockCut, partAfterCut } from "./blocks.ts";
 
 export interface TextBackboneOptions {
@@ -58,9 +58,13 @@ export class TextBackbone {
     const outputs = decodeOnnx(whole).graph.output.map(({ name }) => name);
     const output = knownOutputs.find((name) => outputs.includes(name));
     if (output === undefined) {
-      throw new MedleyError("training_unsupported", `${model.model.path} has no output ${knownOutputs.join(" or ")}`, {
-        mend: "use an export of the model for feature extraction",
-      });
+      throw new MedleyError(
+        "training_unsupported",
+        `${model.model.path} has no output ${knownOutputs.join(" or ")}`,
+        {
+          mend: "use an export of the model for feature extraction",
+        },
+      );
     }
     const definition = JSON.parse(await readFile(model.tokenizer.path, "utf8")) as TokenizerDefinition;
     return new TextBackbone(model, whole, output, new TextTokenizer(model, definition));
@@ -92,9 +96,13 @@ export class TextBackbone {
     const known = ["attention_mask", "token_type_ids"];
     const foreign = cut.inputs.find((name) => !known.includes(name));
     if (foreign !== undefined) {
-      throw new MedleyError("training_unsupported", `the last blocks of ${model.path} read its input "${foreign}"`, {
-        mend: "train a head on the frozen model (blocks: 0)",
-      });
+      throw new MedleyError(
+        "training_unsupported",
+        `the last blocks of ${model.path} read its input "${foreign}"`,
+        {
+          mend: "train a head on the frozen model (blocks: 0)",
+        },
+      );
     }
     return { cut, part: partAfterCut(this.bytes, cut, hiddenSize) };
   }

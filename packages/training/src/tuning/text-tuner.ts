@@ -4,7 +4,7 @@ import { classWeights as balancedWeights } from "../data/targets.ts";
 import type { StateTensor } from "../engine/training-step.ts";
 import { classReport, mostProbable } from "../evaluation/classification.ts";
 import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
-import { fit } from "../fit/fit.ts";
+import { fitEpochs } from "../fit/fit.ts";
 import { linear, withWarmUp } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
 import type { Curve } from "../trained-model.ts";
@@ -158,7 +158,7 @@ export class TextTuner implements AsyncDisposable {
       fullEnough(shapedBatches(units, shapes, { batchRows, random }), objective, batchRows);
     const stepsPerEpoch = Math.max(1, Math.floor((units.length * unitRows(objective)) / batchRows));
     const warmUpSteps = Math.ceil(warmUpShare * stepsPerEpoch * settings.epochs);
-    const fitted = await fit({
+    const fitted = await fitEpochs({
       step: training,
       batches: epochBatches,
       ...{ stepsPerEpoch, epochsMax: settings.epochs, seed },
@@ -237,7 +237,14 @@ export class TextTuner implements AsyncDisposable {
         mend: "use a lower learning rate",
       });
     }
-    return { blocks: new Map(), cut: null, head, logits, validation: { accuracy, macroF1, loss }, curves: [] };
+    return {
+      blocks: new Map(),
+      cut: null,
+      head,
+      logits,
+      validation: { accuracy, macroF1, loss },
+      curves: [],
+    };
   }
 }
 

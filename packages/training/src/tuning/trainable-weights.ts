@@ -27,5 +27,7 @@ function weightsOf(graph: Graph, { opType, inputs, outputs }: GraphNode): Value[
   if (opType !== "Add" && opType !== "Mul") return [];
   // A bias or scale of a layer: one number per feature of what it is put on.
   const width = outputs[0]?.shape.at(-1);
-  return inputs.filter(stored).filter(({ rank, shape }) => rank === 1 && shape[0] === width && (width as number) > 1);
+  return inputs
+    .filter(stored)
+    .filter(({ rank, shape }) => rank === 1 && shape[0] === width && (width as number) > 1);
 }
