@@ -24,25 +24,26 @@ export type Objective =
 export const targetInput = "target";
 /** Of the head: `head/weight` [dimensions, classes] and `head/bias`. */
 export const headName = "head";
-/**
- * Vectors of length 1 are small to a layer of the usual step: multiplied by this the head learns in the first few dozen steps,
- * and the blocks below it follow a direction that means something (Kumar et al. 2022 train the head first for that reason).
- */
+/** Vectors of length 1 are small to a layer whose weights move by the learning rate per step: multiplied by this it keeps up. */
 export const headScale = 64;
 const temperatureDefault = 0.07;
 /** Added to the cosine of a row with itself, so that its softmax is 0. */
 const far = -1e9;
 
-/** Adds the loss of unit vectors [rows, dimensions] and the input `target` that `targetsOf` fills. */
-export function objectiveLoss(
-  objective: Objective,
-  vectors: Value,
-  { classCount }: { classCount: number },
-): Value {
+/** What the head starts from; of `headName`'s parameters, on vectors times `headScale`. */
+export interface InitialHead {
+  /** [dimensions, classes]. */
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+}
+
+/** Adds the loss of unit vectors [rows, dimensions] and the input `target` that `targetsOf` fills. `head`: of a classification. */
+export function objectiveLoss(objective: Objective, vectors: Value, head: InitialHead | null): Value {
   const { graph } = vectors;
   const rows = vectors.size(0);
   if (objective.kind === "classification") {
-    return crossEntropy(headLogits(vectors, classCount), graph.input(targetInput, [rows, classCount]));
+    assert(head, "a classification has a head");
+    return crossEntropy(headLogits(vectors, head), graph.input(targetInput, [rows, head.bias.length]));
   }
   const { temperature = temperatureDefault } = objective;
   const cosines = vectors.matmul(vectors.transposed()).mul(1 / temperature);
@@ -51,15 +52,14 @@ export function objectiveLoss(
   return crossEntropy(others, graph.input(targetInput, [rows, rows]));
 }
 
-/** Starts from zero, so that the first gradients are the head's own. */
-export function headLogits(vectors: Value, classCount: number): Value {
+function headLogits(vectors: Value, { weight, bias }: InitialHead): Value {
   const { graph } = vectors;
   return graph.scoped(headName, () => {
-    const dimensions = vectors.size(-1);
-    const zeros = (size: number) => new Float32Array(size);
-    const weight = graph.parameter("weight", [dimensions, classCount], zeros(dimensions * classCount));
-    const bias = graph.parameter("bias", [classCount], zeros(classCount));
-    return vectors.mul(headScale).matmul(weight).add(bias);
+    const matrix = graph.parameter("weight", [vectors.size(-1), bias.length], weight);
+    return vectors
+      .mul(headScale)
+      .matmul(matrix)
+      .add(graph.parameter("bias", [bias.length], bias));
   });
 }
 

@@ -4,9 +4,18 @@ import { readGraph } from "../engine/read-graph.ts";
 import { type StateTensor, TrainingStep } from "../engine/training-step.ts";
 import type { Value } from "../engine/value.ts";
 import type { LearningStep } from "../fit/fit.ts";
+import { Random } from "../random.ts";
 import type { BlockCut } from "./blocks.ts";
 import { type HiddenStates, tokenInput } from "./hidden-states.ts";
-import { headName, type Objective, objectiveLoss, targetInput, targetsOf } from "./objective.ts";
+import { keptTokens } from "./kept-tokens.ts";
+import {
+  headName,
+  type InitialHead,
+  type Objective,
+  objectiveLoss,
+  targetInput,
+  targetsOf,
+} from "./objective.ts";
 import type { ShapedBatch } from "./shape-buckets.ts";
 import type { TextBackbone, TokenRow } from "./text-backbone.ts";
 import { trainableWeights } from "./trainable-weights.ts";
@@ -14,12 +23,16 @@ import { trainableWeights } from "./trainable-weights.ts";
 export interface TailTrainingOptions {
   readonly objective: Objective;
   readonly classCount: number;
+  /** Where the head begins; null for an objective without one. */
+  readonly head: InitialHead | null;
   readonly classWeights?: ArrayLike<number> | undefined;
   readonly batchRows: number;
   /** Of the vector, before the head. */
   readonly dropout: number;
   readonly weightDecay: number;
   readonly clipNorm: number;
+  /** Of each text in a step (`keptTokens`). */
+  readonly tokensKept: number;
   readonly seed: number;
   readonly threads: number;
 }
@@ -89,10 +102,10 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
   async train({ length, rows }: ShapedBatch, learningRate: number): Promise<{ loss: number }> {
     const { objective, batchRows, classCount, classWeights } = this.#options;
     const step = await this.#stepOf(length);
-    const chosen = rows.map((row) => this.#data.rows[row] as TokenRow);
     const groups = rows.map((row) => this.#data.groups[row] as number);
+    const { chosen, values } = await this.#hiddenOf(rows, length, stepRandom(this.#options.seed, step.steps));
     const batch: Record<string, Float32Array | BigInt64Array> = {
-      [this.#cut.tensor]: await this.#hiddenOf(chosen, length),
+      [this.#cut.tensor]: values,
       [poolingInput]: this.#poolingOf(chosen, length),
       [targetInput]: targetsOf(objective, groups, {
         batchRows,
@@ -154,7 +167,7 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
   }
 
   async #graphOf(length: number): Promise<{ graph: Value["graph"]; loss: Value }> {
-    const { batchRows, objective, classCount, seed } = this.#options;
+    const { batchRows, objective, head, seed } = this.#options;
     const { hiddenSize, pooling } = this.#backbone.model;
     const tokens = { shape: [batchRows, length], type: "int64" } as const;
     const { graph, value } = await readGraph(this.#part, {
@@ -169,16 +182,30 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
     const weights = graph.input(poolingInput, [batchRows, pooling.modes.length, length]);
     const pooled = weights.matmul(value(this.#cut.output)).reshape([batchRows, this.#backbone.dimensions]);
     const vectors = dropout(pooled.unit(), this.#options.dropout);
-    return { graph, loss: objectiveLoss(objective, vectors, { classCount }) };
+    return { graph, loss: objectiveLoss(objective, vectors, head) };
   }
 
-  async #hiddenOf(rows: readonly TokenRow[], length: number): Promise<Float32Array> {
-    const perRow = length * this.#backbone.model.hiddenSize;
+  /** Of the tokens that are kept of each row, [batch, length, hidden size], and the rows as they then are. */
+  async #hiddenOf(
+    rows: readonly number[],
+    length: number,
+    random: Random,
+  ): Promise<{ chosen: TokenRow[]; values: Float32Array }> {
+    const { hiddenSize, tokensMax } = this.#backbone.model;
+    const perRow = length * hiddenSize;
     const values = new Float32Array(this.#options.batchRows * perRow);
-    for (const [at, row] of rows.entries()) {
-      await this.#hidden.read(row, values.subarray(at * perRow, (at + 1) * perRow));
+    const whole = new Float32Array(tokensMax * hiddenSize);
+    const chosen: TokenRow[] = [];
+    for (const [at, number] of rows.entries()) {
+      const row = this.#data.rows[number] as TokenRow;
+      const kept = keptTokens(row, this.#options.tokensKept, random);
+      await this.#hidden.read(row, kept === null ? values.subarray(at * perRow) : whole);
+      for (const [to, from] of (kept ?? []).entries()) {
+        values.set(whole.subarray(from * hiddenSize, (from + 1) * hiddenSize), at * perRow + to * hiddenSize);
+      }
+      chosen.push(kept === null ? row : { ...row, ids: kept.map((place) => row.ids[place] as number) });
     }
-    return values;
+    return { chosen, values };
   }
 
   #poolingOf(rows: readonly TokenRow[], length: number): Float32Array {
@@ -189,4 +216,9 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
     }
     return weights;
   }
+}
+
+/** Of one step alone, so that a training that goes on from a checkpoint keeps the same tokens. */
+function stepRandom(seed: number, step: number): Random {
+  return new Random(new Random(seed).uint32() ^ Math.imul(step + 1, 0x9e3779b1));
 }

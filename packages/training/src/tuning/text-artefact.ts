@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Environment, locateModel, ModelFiles, type ModelLock } from "@medley/models";
 import { quantiseWeights } from "@medley/models/onnx";
 import { replaceTensors } from "../engine/replace-tensors.ts";
@@ -28,9 +30,8 @@ const copied = [
   "special_tokens_map.json",
   "modules.json",
   "config_sentence_transformers.json",
-  "LICENSE",
-  "NOTICE",
 ];
+const licences = ["LICENSE", "NOTICE"];
 const limitFile = "sentence_bert_config.json";
 export const headWeightsFile = "head/model.safetensors";
 const fileBytesMax = 256 * 2 ** 20;
@@ -47,7 +48,14 @@ export async function textArtefact(
   const { model, bytes } = backbone;
   const { environment, lock, classes, target, temperature, stores } = options;
   const files = new Map<string, Uint8Array>();
-  const source = await ModelFiles.open(await locateModel(model.name, environment, { lock, kind: "text" }));
+  const located = await locateModel(model.name, environment, { lock, kind: "text" });
+  const source = await ModelFiles.open(located);
+  for (const name of licences) {
+    // Beside a manifest that does not list them; of the hub's only what the lock names is the model's.
+    if (located.origin === "hub" && !source.isListed(name)) continue;
+    const bytes = await readFile(join(located.directory, name)).catch(() => null);
+    if (bytes !== null) files.set(name, bytes);
+  }
   for (const name of [...copied, ...(await moduleFiles(source))]) {
     const read = await source.read(name, fileBytesMax);
     if (read !== undefined) files.set(name, read.bytes);

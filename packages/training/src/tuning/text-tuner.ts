@@ -7,14 +7,15 @@ import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
 import { fitEpochs } from "../fit/fit.ts";
 import { linear, withWarmUp } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
+import { Random } from "../random.ts";
 import type { Curve } from "../trained-model.ts";
 import type { BlockCut } from "./blocks.ts";
 import { type ClassifierHead, headLogitsOf, negativeLogLikelihood } from "./classifier-head.ts";
 import { frozenVectors } from "./frozen-vectors.ts";
 import { HiddenStates } from "./hidden-states.ts";
-import { headScale, type Objective } from "./objective.ts";
+import { headScale, type InitialHead, type Objective } from "./objective.ts";
 import { shapedBatches, shapeLengths, type Unit } from "./shape-buckets.ts";
-import { TailTraining } from "./tail-training.ts";
+import { type GroupedRows, TailTraining } from "./tail-training.ts";
 import { tailVectors } from "./tail-vectors.ts";
 import { TextBackbone, type TextBackboneOptions, type TokenRow } from "./text-backbone.ts";
 
@@ -49,6 +50,8 @@ export interface BlockSettings {
   readonly balances?: boolean;
   /** Of the vector, before the head. Default 0. */
   readonly dropout?: number;
+  /** Tokens of each text that a step looks at, others in each epoch; what serves looks at all. Default: all. */
+  readonly tokensKept?: number;
 }
 
 /** A text model that was tuned, and how it does on the validation rows. */
@@ -67,6 +70,9 @@ const cacheBytesDefault = 2 * 2 ** 30;
 const clipNorm = 1;
 /** Of the steps; BERT's own fine-tuning warms up over a tenth. */
 const warmUpShare = 0.1;
+/** Rows from which the head that training begins with is fitted: enough for a direction, few enough to cost little. */
+const firstHeadRowsMax = 1_000;
+const firstHeadPenalty = 1e-3;
 /** λ of heads on frozen vectors that are tried on the validation rows. */
 const penalties = [1e-2, 1e-3, 1e-4, 1e-5];
 
@@ -116,7 +122,8 @@ export class TextTuner implements AsyncDisposable {
 
   /**
    * Trains the last blocks and a head on the first `rows` training rows (default: all), and keeps the best epoch by validation
-   * accuracy. With a contrastive objective the head is fitted afterwards.
+   * accuracy. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
+   * 2022, Fine-Tuning can Distort Pretrained Features); with a contrastive objective it is fitted afterwards.
    */
   async trainBlocks(settings: BlockSettings, { rows = this.#train.length } = {}): Promise<TunedCandidate> {
     const cut = this.backbone.cut(settings.blocks);
@@ -127,17 +134,18 @@ export class TextTuner implements AsyncDisposable {
     const { objective = { kind: "classification" }, balances = false, batchRows } = settings;
     const classCount = classes.length;
     const groups = Array.from({ length: rows }, (_, row) => train.labels[row] as number);
-    const units = unitsOf(objective, chosen, groups);
-    const shapes = shapeLengths(
-      chosen.map(({ ids }) => ids.length),
-      { batchRows },
-    );
+    const { tokensKept = this.backbone.model.tokensMax } = settings;
+    const lengths = chosen.map(({ ids }) => Math.min(ids.length, tokensKept));
+    const units = unitsOf(objective, lengths, groups);
+    const shapes = shapeLengths(lengths, { batchRows });
     const data = { rows: chosen, groups };
+    const head =
+      objective.kind === "classification" ? await this.#firstHead(cut, hidden, data, classCount) : null;
     const length = shapes.at(-1) as number;
     await using training = await TailTraining.open(
       { backbone: this.backbone, cut, hidden, data, length },
       {
-        ...{ objective, classCount, batchRows, clipNorm, seed, threads },
+        ...{ objective, classCount, head, batchRows, clipNorm, tokensKept, seed, threads },
         classWeights: balances ? balancedWeights(groups, { classCount }) : undefined,
         dropout: settings.dropout ?? 0,
         weightDecay: settings.weightDecay,
@@ -154,7 +162,7 @@ export class TextTuner implements AsyncDisposable {
           : this.#judged(headOf(head), held);
       return { ...found, blocks, cut: cut.cut };
     };
-    const epochBatches = (random: Parameters<typeof shapedBatches>[2]["random"]) =>
+    const epochBatches = (random: Random) =>
       fullEnough(shapedBatches(units, shapes, { batchRows, random }), objective, batchRows);
     const stepsPerEpoch = Math.max(1, Math.floor((units.length * unitRows(objective)) / batchRows));
     const warmUpSteps = Math.ceil(warmUpShare * stepsPerEpoch * settings.epochs);
@@ -208,6 +216,23 @@ export class TextTuner implements AsyncDisposable {
     return opened;
   }
 
+  async #firstHead(
+    cut: ReturnType<TextBackbone["cut"]>,
+    hidden: HiddenStates,
+    { rows, groups }: GroupedRows,
+    classCount: number,
+  ): Promise<InitialHead> {
+    const { seed, threads = 1, signal } = this.#options;
+    const places = new Random(seed).shuffle(Int32Array.from(rows.keys())).slice(0, firstHeadRowsMax);
+    const chosen = Array.from(places, (place) => rows[place] as TokenRow);
+    const vectors = await tailVectors(this.backbone, cut, hidden, new Map(), chosen, { threads, signal });
+    const columns = this.backbone.dimensions;
+    const labels = Array.from(places, (place) => groups[place] as number);
+    const options = { classCount, l2: firstHeadPenalty };
+    const { weights } = fitLogisticRegression({ columns, values: vectors }, labels, options);
+    return initialHead(headOfRegression(weights, columns));
+  }
+
   #headOn(
     vectors: Float32Array,
     held: Float32Array,
@@ -257,14 +282,13 @@ function unitRows({ kind }: Objective): number {
 }
 
 /** Rows one by one, or two of a class together: a batch drawn at random from many classes would hold no two of one. */
-function unitsOf({ kind }: Objective, rows: readonly TokenRow[], groups: readonly number[]): Unit[] {
-  const lengthOf = (row: number) => (rows[row] as TokenRow).ids.length;
-  if (kind === "classification") return rows.map((_, row) => ({ rows: [row], length: lengthOf(row) }));
+function unitsOf({ kind }: Objective, lengths: readonly number[], groups: readonly number[]): Unit[] {
+  if (kind === "classification") return lengths.map((length, row) => ({ rows: [row], length }));
   const members = Map.groupBy(groups.keys(), (row) => groups[row] as number);
   return [...members.values()].flatMap((of) =>
     Array.from({ length: of.length >> 1 }, (_, at): Unit => {
       const pair = [of[2 * at] as number, of[2 * at + 1] as number];
-      return { rows: pair, length: Math.max(...pair.map(lengthOf)) };
+      return { rows: pair, length: Math.max(...pair.map((row) => lengths[row] as number)) };
     }),
   );
 }
@@ -292,6 +316,16 @@ function headOf(tensors: ReadonlyMap<string, StateTensor>): ClassifierHead {
     }
   }
   return { weight: transposed, bias: bias.data };
+}
+
+/** The other way round of `headOf`. */
+function initialHead({ weight, bias }: ClassifierHead): InitialHead {
+  const dimensions = weight.length / bias.length;
+  const transposed = Float32Array.from(weight, (_, at) => {
+    const [d, one] = [Math.floor(at / bias.length), at % bias.length];
+    return (weight[one * dimensions + d] as number) / headScale;
+  });
+  return { weight: transposed, bias };
 }
 
 /** From [classes, columns + 1], the biases last. */

@@ -34,7 +34,7 @@ export interface TunedText extends TrainedModel {
  */
 export async function tuneText(options: TuneTextOptions): Promise<TunedText> {
   await using tuner = await TextTuner.open(options);
-  return finishTuning(tuner, options);
+  return await finishTuning(tuner, options);
 }
 
 /** As `tuneText`, by a tuner that has tried settings before: what it has cached is used again. */
