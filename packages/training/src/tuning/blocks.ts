@@ -27,8 +27,8 @@ const blockPattern = /(?:^|[./_])(?:layers?|h|blocks?)[._](\d+)(?=[./_]|$)/;
 
 /**
  * Finds the tensor between block n - `blocks` - 1 and block n - `blocks` of a stack of n. A node belongs to the block in its name
- * or else in the names of what it reads; the cut is the first tensor without which no earlier block is reached from the output,
- * but all of the later ones are. Throws `training_unsupported` where there is no such tensor.
+ * or else in the names of what it reads; the cut is the last tensor without which no earlier block is reached from the output,
+ * but all nodes of the later ones are. Throws `training_unsupported` where there is no such tensor.
  */
 export function findBlockCut(
   bytes: Uint8Array,
@@ -50,17 +50,16 @@ export function findBlockCut(
   const later = (nodes: ReadonlySet<OnnxNode>) =>
     [...nodes].filter((node) => (blockOf.get(node) ?? -1) >= first).length;
   const laterCount = later(reach.without(null));
+  let best: { tensor: string; nodes: ReadonlySet<OnnxNode> } | null = null;
   for (const tensor of reach.tensors()) {
     const nodes = reach.without(tensor);
     const reachesEarlier = [...nodes].some((node) => (blockOf.get(node) ?? first) < first);
     if (reachesEarlier || later(nodes) < laterCount) continue;
-    return {
-      tensor,
-      output,
-      blocks,
-      blockCount,
-      inputs: reach.inputsOf(nodes).filter((name) => name !== tensor),
-    };
+    if (best === null || nodes.size < best.nodes.size) best = { tensor, nodes };
+  }
+  if (best !== null) {
+    const { tensor, nodes } = best;
+    return { tensor, output, blocks, blockCount, inputs: reach.inputsOf(nodes) };
   }
   throw unsupported(path, `no one tensor leads from block ${first - 1} to block ${first}`);
 }

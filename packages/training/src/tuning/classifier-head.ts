@@ -1,4 +1,6 @@
 import { strict as assert } from "node:assert";
+import type { StateTensor } from "../engine/training-step.ts";
+import { headName, headScale, type InitialHead } from "./objective.ts";
 
 /** A linear classifier of unit vectors. */
 export interface ClassifierHead {
@@ -87,4 +89,36 @@ export function fitTemperature(
     }
   }
   return Math.exp((low + high) / 2);
+}
+
+/** From the graph's parameters: `head/weight` [dimensions, classes], which is put on `headScale` times the vector. */
+export function trainedHead(tensors: ReadonlyMap<string, StateTensor>): ClassifierHead {
+  const [weight, bias] = ["weight", "bias"].map((name) => tensors.get(`${headName}/${name}`));
+  assert(weight && bias, "the head was trained");
+  const scaled = weight.data.map((value) => value * headScale);
+  return { weight: transposed(scaled, weight.dims[0] as number), bias: bias.data };
+}
+
+/** The other way round: where a graph's head begins. */
+export function initialHead({ weight, bias }: ClassifierHead): InitialHead {
+  const scaled = weight.map((value) => value / headScale);
+  return { weight: transposed(scaled, bias.length), bias };
+}
+
+/** From the weights of a logistic regression, [classes, columns + 1]: the biases are the last column. */
+export function headOfRegression(weights: Float64Array, columns: number): ClassifierHead {
+  const width = columns + 1;
+  const classCount = weights.length / width;
+  const weight = new Float32Array(classCount * columns);
+  const bias = new Float32Array(classCount);
+  for (let one = 0; one < classCount; one += 1) {
+    weight.set(weights.subarray(one * width, one * width + columns), one * columns);
+    bias[one] = weights[one * width + columns] as number;
+  }
+  return { weight, bias };
+}
+
+function transposed(matrix: Float32Array, rows: number): Float32Array {
+  const columns = matrix.length / rows;
+  return matrix.map((_, at) => matrix[(at % rows) * columns + Math.floor(at / rows)] as number);
 }

@@ -37,6 +37,15 @@ export interface TailTrainingOptions {
   readonly threads: number;
 }
 
+/** The part of a backbone that is trained, and what the frozen part gives it. */
+export interface Tail {
+  readonly backbone: TextBackbone;
+  readonly cut: BlockCut;
+  /** The ONNX file from the cut on. */
+  readonly part: Uint8Array;
+  readonly hidden: HiddenStates;
+}
+
 /** What a batch's rows are numbers of. */
 export interface GroupedRows {
   readonly rows: readonly TokenRow[];
@@ -52,48 +61,26 @@ const poolingInput = "pooling";
  * shape is first met, of which there are a few (`shapeLengths`). `close` frees them.
  */
 export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> {
-  readonly #backbone: TextBackbone;
-  readonly #cut: BlockCut;
-  readonly #part: Uint8Array;
-  readonly #hidden: HiddenStates;
+  readonly #tail: Tail;
   readonly #data: GroupedRows;
   readonly #options: TailTrainingOptions;
   /** By length; never empty once it is open. */
   readonly #steps = new Map<number, TrainingStep>();
 
-  private constructor(
-    backbone: TextBackbone,
-    { cut, part }: { cut: BlockCut; part: Uint8Array },
-    hidden: HiddenStates,
-    data: GroupedRows,
-    options: TailTrainingOptions,
-  ) {
-    this.#backbone = backbone;
-    this.#cut = cut;
-    this.#part = part;
-    this.#hidden = hidden;
+  private constructor(tail: Tail, data: GroupedRows, options: TailTrainingOptions) {
+    this.#tail = tail;
     this.#data = data;
     this.#options = options;
   }
 
   /** `length`: one of those that batches will have. Throws `training_unsupported` where the blocks can't be differentiated. */
   static async open(
-    {
-      backbone,
-      cut,
-      hidden,
-      data,
-      length,
-    }: {
-      backbone: TextBackbone;
-      cut: { cut: BlockCut; part: Uint8Array };
-      hidden: HiddenStates;
-      data: GroupedRows;
-      length: number;
-    },
+    tail: Tail,
+    data: GroupedRows,
+    length: number,
     options: TailTrainingOptions,
   ): Promise<TailTraining> {
-    const training = new TailTraining(backbone, cut, hidden, data, options);
+    const training = new TailTraining(tail, data, options);
     await training.#stepOf(length);
     return training;
   }
@@ -105,7 +92,7 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
     const groups = rows.map((row) => this.#data.groups[row] as number);
     const { chosen, values } = await this.#hiddenOf(rows, length, stepRandom(this.#options.seed, step.steps));
     const batch: Record<string, Float32Array | BigInt64Array> = {
-      [this.#cut.tensor]: values,
+      [this.#tail.cut.tensor]: values,
       [poolingInput]: this.#poolingOf(chosen, length),
       [targetInput]: targetsOf(objective, groups, {
         batchRows,
@@ -113,7 +100,7 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
         ...(classWeights === undefined ? {} : { classWeights }),
       }),
     };
-    for (const name of this.#cut.inputs) {
+    for (const name of this.#tail.cut.inputs) {
       batch[name] = tokenInput(name, chosen, { length, batchRows }) as BigInt64Array;
     }
     return step.train(batch, learningRate);
@@ -168,19 +155,21 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
 
   async #graphOf(length: number): Promise<{ graph: Value["graph"]; loss: Value }> {
     const { batchRows, objective, head, seed } = this.#options;
-    const { hiddenSize, pooling } = this.#backbone.model;
+    const { hiddenSize, pooling } = this.#tail.backbone.model;
     const tokens = { shape: [batchRows, length], type: "int64" } as const;
-    const { graph, value } = await readGraph(this.#part, {
+    const { graph, value } = await readGraph(this.#tail.part, {
       inputs: {
-        [this.#cut.tensor]: { shape: [batchRows, length, hiddenSize] },
-        ...Object.fromEntries(this.#cut.inputs.map((name) => [name, tokens])),
+        [this.#tail.cut.tensor]: { shape: [batchRows, length, hiddenSize] },
+        ...Object.fromEntries(this.#tail.cut.inputs.map((name) => [name, tokens])),
       },
-      outputs: [this.#cut.output],
+      outputs: [this.#tail.cut.output],
       seed,
     });
     for (const weights of trainableWeights(graph)) graph.train(weights);
     const weights = graph.input(poolingInput, [batchRows, pooling.modes.length, length]);
-    const pooled = weights.matmul(value(this.#cut.output)).reshape([batchRows, this.#backbone.dimensions]);
+    const pooled = weights
+      .matmul(value(this.#tail.cut.output))
+      .reshape([batchRows, this.#tail.backbone.dimensions]);
     const vectors = dropout(pooled.unit(), this.#options.dropout);
     return { graph, loss: objectiveLoss(objective, vectors, head) };
   }
@@ -191,7 +180,7 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
     length: number,
     random: Random,
   ): Promise<{ chosen: TokenRow[]; values: Float32Array }> {
-    const { hiddenSize, tokensMax } = this.#backbone.model;
+    const { hiddenSize, tokensMax } = this.#tail.backbone.model;
     const perRow = length * hiddenSize;
     const values = new Float32Array(this.#options.batchRows * perRow);
     const whole = new Float32Array(tokensMax * hiddenSize);
@@ -199,7 +188,7 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
     for (const [at, number] of rows.entries()) {
       const row = this.#data.rows[number] as TokenRow;
       const kept = keptTokens(row, this.#options.tokensKept, random);
-      await this.#hidden.read(row, kept === null ? values.subarray(at * perRow) : whole);
+      await this.#tail.hidden.read(row, kept === null ? values.subarray(at * perRow) : whole);
       for (const [to, from] of (kept ?? []).entries()) {
         values.set(whole.subarray(from * hiddenSize, (from + 1) * hiddenSize), at * perRow + to * hiddenSize);
       }
@@ -209,10 +198,10 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
   }
 
   #poolingOf(rows: readonly TokenRow[], length: number): Float32Array {
-    const perRow = length * this.#backbone.model.pooling.modes.length;
+    const perRow = length * this.#tail.backbone.model.pooling.modes.length;
     const weights = new Float32Array(this.#options.batchRows * perRow);
     for (const [at, row] of rows.entries()) {
-      this.#backbone.writePooling(row, length, weights.subarray(at * perRow, (at + 1) * perRow));
+      this.#tail.backbone.writePooling(row, length, weights.subarray(at * perRow, (at + 1) * perRow));
     }
     return weights;
   }

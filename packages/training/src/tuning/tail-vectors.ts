@@ -2,8 +2,8 @@ import { batchesByLength } from "@medley/models";
 import { sessionOptions } from "@medley/models/session-options";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { type ReplacedTensor, replaceTensors } from "../engine/replace-tensors.ts";
-import type { BlockCut } from "./blocks.ts";
-import { type HiddenStates, tokenFeeds } from "./hidden-states.ts";
+import { tokenFeeds } from "./hidden-states.ts";
+import type { Tail } from "./tail-training.ts";
 import type { TextBackbone, TokenRow } from "./text-backbone.ts";
 
 const bounds = { paddedValuesMax: 4_096, batchRowsMax: 32, runCostValues: 32, pads: true };
@@ -18,9 +18,7 @@ export interface TailVectorsOptions {
  * the cut through the graph that will serve.
  */
 export async function tailVectors(
-  backbone: TextBackbone,
-  { cut, part }: { cut: BlockCut; part: Uint8Array },
-  hidden: HiddenStates,
+  { backbone, cut, part, hidden }: Tail,
   trained: ReadonlyMap<string, ReplacedTensor>,
   rows: readonly TokenRow[],
   { threads, signal }: TailVectorsOptions,

@@ -10,14 +10,23 @@ import type { TrainingOptions } from "../progress.ts";
 import { Random } from "../random.ts";
 import type { Curve } from "../trained-model.ts";
 import type { BlockCut } from "./blocks.ts";
-import { type ClassifierHead, headLogitsOf, negativeLogLikelihood } from "./classifier-head.ts";
+import {
+  type ClassifierHead,
+  fitTemperature,
+  headLogitsOf,
+  headOfRegression,
+  initialHead,
+  negativeLogLikelihood,
+  trainedHead,
+} from "./classifier-head.ts";
 import { frozenVectors } from "./frozen-vectors.ts";
 import { HiddenStates } from "./hidden-states.ts";
-import { headScale, type InitialHead, type Objective } from "./objective.ts";
-import { shapedBatches, shapeLengths, type Unit } from "./shape-buckets.ts";
-import { type GroupedRows, TailTraining } from "./tail-training.ts";
+import type { InitialHead, Objective } from "./objective.ts";
+import { shapedBatches, shapeLengths } from "./shape-buckets.ts";
+import { type GroupedRows, type Tail, TailTraining } from "./tail-training.ts";
 import { tailVectors } from "./tail-vectors.ts";
 import { TextBackbone, type TextBackboneOptions, type TokenRow } from "./text-backbone.ts";
+import { unitRows, unitsOf, usableBatches } from "./units.ts";
 
 /** Texts and the class of each, a place in the list of classes. */
 export interface LabelledTexts {
@@ -34,6 +43,8 @@ export interface TextTunerOptions extends TextBackboneOptions, TrainingOptions {
   readonly cacheDirectory?: string;
   /** Default 2 GiB: of one tensor of one model. */
   readonly cacheBytesMax?: number;
+  /** Of hidden states (`HiddenStatesOptions`). Default float16. */
+  readonly cacheElement?: "float16" | "float32";
 }
 
 /** Of a training of the last blocks. */
@@ -60,8 +71,11 @@ export interface TunedCandidate {
   readonly blocks: ReadonlyMap<string, StateTensor>;
   readonly cut: BlockCut | null;
   readonly head: ClassifierHead;
+  /** Of its probabilities, fitted on the validation rows (`fitTemperature`). */
+  readonly temperature: number;
   /** [rows, classes] of the validation rows. */
   readonly logits: Float64Array;
+  /** `loss`: mean of -ln P(truth) at the temperature, so that being too sure does not count against a model. */
   readonly validation: { readonly accuracy: number; readonly macroF1: number; readonly loss: number };
   readonly curves: readonly Curve[];
 }
@@ -85,7 +99,8 @@ export class TextTuner implements AsyncDisposable {
   readonly #options: TextTunerOptions;
   readonly #train: readonly TokenRow[];
   readonly #validation: readonly TokenRow[];
-  readonly #hidden = new Map<number, HiddenStates>();
+  /** By the number of blocks. */
+  readonly #tails = new Map<number, Tail>();
 
   private constructor(backbone: TextBackbone, options: TextTunerOptions) {
     this.backbone = backbone;
@@ -104,6 +119,10 @@ export class TextTuner implements AsyncDisposable {
     return new TextTuner(await TextBackbone.open(options), options);
   }
 
+  get trainRows(): number {
+    return this.#train.length;
+  }
+
   tokens({ texts }: { texts: readonly string[] }, name: string): TokenRow[] {
     return this.backbone.rowsOf(texts, (at) => `${name} ${at + 1} of ${texts.length}`);
   }
@@ -112,7 +131,7 @@ export class TextTuner implements AsyncDisposable {
   async trainHead(): Promise<TunedCandidate> {
     const vectors = await this.frozen(this.#options.train.texts);
     const held = await this.frozen(this.#options.validation.texts);
-    return this.#headOn(vectors, held);
+    return this.#headOn(vectors, this.#options.train.labels, held);
   }
 
   /** The vectors [rows, dimensions] of the frozen model, from the worker's own runtime. */
@@ -121,65 +140,49 @@ export class TextTuner implements AsyncDisposable {
   }
 
   /**
-   * Trains the last blocks and a head on the first `rows` training rows (default: all), and keeps the best epoch by validation
-   * accuracy. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
+   * Trains the last blocks and a head on the first `rows` training rows (default: all), and keeps the best epoch by the
+   * validation loss. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
    * 2022, Fine-Tuning can Distort Pretrained Features); with a contrastive objective it is fitted afterwards.
    */
   async trainBlocks(settings: BlockSettings, { rows = this.#train.length } = {}): Promise<TunedCandidate> {
-    const cut = this.backbone.cut(settings.blocks);
-    const hidden = await this.#hiddenAt(settings.blocks, cut.cut);
-    const chosen = this.#train.slice(0, rows);
-    await hidden.compute([...this.#train, ...this.#validation]);
-    const { seed, threads = 1, signal, onProgress, train, classes } = this.#options;
-    const { objective = { kind: "classification" }, balances = false, batchRows } = settings;
-    const classCount = classes.length;
+    const { seed, threads = 1, signal, onProgress, train } = this.#options;
+    const { objective = { kind: "classification" }, batchRows, epochs } = settings;
+    const tail = await this.#tailOf(settings.blocks);
     const groups = Array.from({ length: rows }, (_, row) => train.labels[row] as number);
+    const data = { rows: this.#train.slice(0, rows), groups };
+    await tail.hidden.compute([...data.rows, ...this.#validation]);
     const { tokensKept = this.backbone.model.tokensMax } = settings;
-    const lengths = chosen.map(({ ids }) => Math.min(ids.length, tokensKept));
+    const lengths = data.rows.map(({ ids }) => Math.min(ids.length, tokensKept));
     const units = unitsOf(objective, lengths, groups);
     const shapes = shapeLengths(lengths, { batchRows });
-    const data = { rows: chosen, groups };
-    const head =
-      objective.kind === "classification" ? await this.#firstHead(cut, hidden, data, classCount) : null;
-    const length = shapes.at(-1) as number;
-    await using training = await TailTraining.open(
-      { backbone: this.backbone, cut, hidden, data, length },
-      {
-        ...{ objective, classCount, head, batchRows, clipNorm, tokensKept, seed, threads },
-        classWeights: balances ? balancedWeights(groups, { classCount }) : undefined,
-        dropout: settings.dropout ?? 0,
-        weightDecay: settings.weightDecay,
-      },
-    );
+    await using training = await this.#trainingOf(tail, data, settings, shapes.at(-1) as number);
     const vectorsOf = (of: readonly TokenRow[]) =>
-      tailVectors(this.backbone, cut, hidden, training.trained().blocks, of, { threads, signal });
+      tailVectors(tail, training.trained().blocks, of, { threads, signal });
     const candidate = async (): Promise<TunedCandidate> => {
       const held = await vectorsOf(this.#validation);
       const { blocks, head } = training.trained();
       const found =
         objective.kind === "contrastive"
-          ? this.#headOn(await vectorsOf(chosen), held, groups)
-          : this.#judged(headOf(head), held);
-      return { ...found, blocks, cut: cut.cut };
+          ? this.#headOn(await vectorsOf(data.rows), groups, held)
+          : this.#judged(trainedHead(head), held);
+      return { ...found, blocks, cut: tail.cut };
     };
-    const epochBatches = (random: Random) =>
-      fullEnough(shapedBatches(units, shapes, { batchRows, random }), objective, batchRows);
     const stepsPerEpoch = Math.max(1, Math.floor((units.length * unitRows(objective)) / batchRows));
-    const warmUpSteps = Math.ceil(warmUpShare * stepsPerEpoch * settings.epochs);
-    const fitted = await fitEpochs({
+    const { curves } = await fitEpochs({
       step: training,
-      batches: epochBatches,
-      ...{ stepsPerEpoch, epochsMax: settings.epochs, seed },
-      schedule: withWarmUp(warmUpSteps, linear(settings.learningRate)),
+      batches: (random) =>
+        usableBatches(shapedBatches(units, shapes, { batchRows, random }), objective, { batchRows }),
+      ...{ stepsPerEpoch, epochsMax: epochs, seed },
+      schedule: withWarmUp(Math.ceil(warmUpShare * stepsPerEpoch * epochs), linear(settings.learningRate)),
       validation: {
         run: async () => metricsOf((await candidate()).validation),
-        by: "validation/accuracy",
-        better: "higher",
+        by: "validation/loss",
+        better: "lower",
       },
       ...(signal === undefined ? {} : { signal }),
       ...(onProgress === undefined ? {} : { onProgress }),
     });
-    return { ...(await candidate()), curves: fitted.curves };
+    return { ...(await candidate()), curves };
   }
 
   /** Unit vectors of other rows by a candidate: of the last test. */
@@ -187,15 +190,13 @@ export class TextTuner implements AsyncDisposable {
     if (candidate.cut === null) return this.frozen(texts);
     const rows = this.tokens({ texts }, "the text");
     const { threads = 1, signal } = this.#options;
-    const blocks = candidate.cut.blocks;
-    const cut = this.backbone.cut(blocks);
-    const hidden = await this.#hiddenAt(blocks, cut.cut);
-    await hidden.compute(rows);
-    return tailVectors(this.backbone, cut, hidden, candidate.blocks, rows, { threads, signal });
+    const tail = await this.#tailOf(candidate.cut.blocks);
+    await tail.hidden.compute(rows);
+    return tailVectors(tail, candidate.blocks, rows, { threads, signal });
   }
 
   async close(): Promise<void> {
-    for (const hidden of this.#hidden.values()) await hidden.close();
+    for (const { hidden } of this.#tails.values()) await hidden.close();
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
@@ -205,39 +206,49 @@ export class TextTuner implements AsyncDisposable {
     return this.#options.cacheBytesMax ?? cacheBytesDefault;
   }
 
-  async #hiddenAt(blocks: number, { tensor }: BlockCut): Promise<HiddenStates> {
-    const known = this.#hidden.get(blocks);
+  async #tailOf(blocks: number): Promise<Tail> {
+    const known = this.#tails.get(blocks);
     if (known !== undefined) return known;
-    const opened = await HiddenStates.open(this.backbone, tensor, {
-      ...this.#options,
-      cacheBytesMax: this.#cacheBytesMax,
-    });
-    this.#hidden.set(blocks, opened);
-    return opened;
+    const { cut, part } = this.backbone.cut(blocks);
+    const options = { ...this.#options, cacheBytesMax: this.#cacheBytesMax };
+    const hidden = await HiddenStates.open(this.backbone, cut.tensor, options);
+    const tail = { backbone: this.backbone, cut, part, hidden };
+    this.#tails.set(blocks, tail);
+    return tail;
   }
 
-  async #firstHead(
-    cut: ReturnType<TextBackbone["cut"]>,
-    hidden: HiddenStates,
-    { rows, groups }: GroupedRows,
-    classCount: number,
-  ): Promise<InitialHead> {
-    const { seed, threads = 1, signal } = this.#options;
+  /** `length`: one of those that batches will have. */
+  async #trainingOf(
+    tail: Tail,
+    data: GroupedRows,
+    settings: BlockSettings,
+    length: number,
+  ): Promise<TailTraining> {
+    const { seed, threads = 1, classes } = this.#options;
+    const { objective = { kind: "classification" }, batchRows, balances = false, weightDecay } = settings;
+    const classCount = classes.length;
+    const head = objective.kind === "classification" ? await this.#firstHead(tail, data) : null;
+    return TailTraining.open(tail, data, length, {
+      ...{ objective, classCount, head, batchRows, weightDecay, clipNorm, seed, threads },
+      classWeights: balances ? balancedWeights(data.groups, { classCount }) : undefined,
+      dropout: settings.dropout ?? 0,
+      tokensKept: settings.tokensKept ?? this.backbone.model.tokensMax,
+    });
+  }
+
+  async #firstHead(tail: Tail, { rows, groups }: GroupedRows): Promise<InitialHead> {
+    const { seed, threads = 1, signal, classes } = this.#options;
     const places = new Random(seed).shuffle(Int32Array.from(rows.keys())).slice(0, firstHeadRowsMax);
     const chosen = Array.from(places, (place) => rows[place] as TokenRow);
-    const vectors = await tailVectors(this.backbone, cut, hidden, new Map(), chosen, { threads, signal });
+    const values = await tailVectors(tail, new Map(), chosen, { threads, signal });
     const columns = this.backbone.dimensions;
     const labels = Array.from(places, (place) => groups[place] as number);
-    const options = { classCount, l2: firstHeadPenalty };
-    const { weights } = fitLogisticRegression({ columns, values: vectors }, labels, options);
+    const options = { classCount: classes.length, l2: firstHeadPenalty };
+    const { weights } = fitLogisticRegression({ columns, values }, labels, options);
     return initialHead(headOfRegression(weights, columns));
   }
 
-  #headOn(
-    vectors: Float32Array,
-    held: Float32Array,
-    labels: ArrayLike<number> = this.#options.train.labels,
-  ): TunedCandidate {
+  #headOn(vectors: Float32Array, labels: ArrayLike<number>, held: Float32Array): TunedCandidate {
     const { classes } = this.#options;
     const columns = vectors.length / labels.length;
     let best: TunedCandidate | null = null;
@@ -256,7 +267,8 @@ export class TextTuner implements AsyncDisposable {
     const logits = headLogitsOf(head, held);
     const predicted = mostProbable(logits, { classCount });
     const { accuracy, macroF1 } = classReport(validation.labels, predicted, { classCount });
-    const loss = negativeLogLikelihood(logits, validation.labels, { classCount, temperature: 1 });
+    const temperature = fitTemperature(logits, validation.labels, { classCount });
+    const loss = negativeLogLikelihood(logits, validation.labels, { classCount, temperature });
     if (!Number.isFinite(loss)) {
       throw new MedleyError("training_diverged", "the validation loss is not finite", {
         mend: "use a lower learning rate",
@@ -266,6 +278,7 @@ export class TextTuner implements AsyncDisposable {
       blocks: new Map(),
       cut: null,
       head,
+      temperature,
       logits,
       validation: { accuracy, macroF1, loss },
       curves: [],
@@ -275,68 +288,4 @@ export class TextTuner implements AsyncDisposable {
 
 function metricsOf({ accuracy, macroF1, loss }: TunedCandidate["validation"]): Record<string, number> {
   return { "validation/accuracy": accuracy, "validation/macro_f1": macroF1, "validation/loss": loss };
-}
-
-function unitRows({ kind }: Objective): number {
-  return kind === "classification" ? 1 : 2;
-}
-
-/** Rows one by one, or two of a class together: a batch drawn at random from many classes would hold no two of one. */
-function unitsOf({ kind }: Objective, lengths: readonly number[], groups: readonly number[]): Unit[] {
-  if (kind === "classification") return lengths.map((length, row) => ({ rows: [row], length }));
-  const members = Map.groupBy(groups.keys(), (row) => groups[row] as number);
-  return [...members.values()].flatMap((of) =>
-    Array.from({ length: of.length >> 1 }, (_, at): Unit => {
-      const pair = [of[2 * at] as number, of[2 * at + 1] as number];
-      return { rows: pair, length: Math.max(...pair.map((row) => lengths[row] as number)) };
-    }),
-  );
-}
-
-/** A batch of contrasts that lacks rows would contrast with padding: it is left out where there are others. */
-function* fullEnough(
-  batches: ReturnType<typeof shapedBatches>,
-  { kind }: Objective,
-  batchRows: number,
-): Generator<(typeof batches)[number]> {
-  for (const batch of batches) {
-    if (kind === "classification" || batch.rows.length === batchRows || batches.length === 1) yield batch;
-  }
-}
-
-/** From the graph's parameters [dimensions, classes], which are put on `headScale` times the vector. */
-function headOf(tensors: ReadonlyMap<string, StateTensor>): ClassifierHead {
-  const [weight, bias] = ["weight", "bias"].map((name) => tensors.get(`head/${name}`));
-  assert(weight && bias, "the head was trained");
-  const [dimensions, classCount] = weight.dims as [number, number];
-  const transposed = new Float32Array(weight.data.length);
-  for (let one = 0; one < classCount; one += 1) {
-    for (let d = 0; d < dimensions; d += 1) {
-      transposed[one * dimensions + d] = headScale * (weight.data[d * classCount + one] as number);
-    }
-  }
-  return { weight: transposed, bias: bias.data };
-}
-
-/** The other way round of `headOf`. */
-function initialHead({ weight, bias }: ClassifierHead): InitialHead {
-  const dimensions = weight.length / bias.length;
-  const transposed = Float32Array.from(weight, (_, at) => {
-    const [d, one] = [Math.floor(at / bias.length), at % bias.length];
-    return (weight[one * dimensions + d] as number) / headScale;
-  });
-  return { weight: transposed, bias };
-}
-
-/** From [classes, columns + 1], the biases last. */
-function headOfRegression(weights: Float64Array, columns: number): ClassifierHead {
-  const width = columns + 1;
-  const classCount = weights.length / width;
-  const weight = new Float32Array(classCount * columns);
-  const bias = new Float32Array(classCount);
-  for (let one = 0; one < classCount; one += 1) {
-    weight.set(weights.subarray(one * width, one * width + columns), one * columns);
-    bias[one] = weights[one * width + columns] as number;
-  }
-  return { weight, bias };
 }

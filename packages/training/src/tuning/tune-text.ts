@@ -4,9 +4,15 @@ import {
   evaluateClassifier,
   metricsOfEvaluation,
 } from "./classifier-evaluation.ts";
-import { fitTemperature, headLogitsOf } from "./classifier-head.ts";
+import { headLogitsOf } from "./classifier-head.ts";
 import { textArtefact, type WeightStorage } from "./text-artefact.ts";
-import { type BlockSettings, type LabelledTexts, TextTuner, type TextTunerOptions } from "./text-tuner.ts";
+import {
+  type BlockSettings,
+  type LabelledTexts,
+  TextTuner,
+  type TextTunerOptions,
+  type TunedCandidate,
+} from "./text-tuner.ts";
 
 export interface TuneTextOptions extends TextTunerOptions {
   /** Names the target: `label`. */
@@ -33,16 +39,21 @@ export interface TunedText extends TrainedModel {
  * Throws as `TextTuner` does. At the signal it ends with the best epoch so far.
  */
 export async function tuneText(options: TuneTextOptions): Promise<TunedText> {
+  const { settings } = options;
   await using tuner = await TextTuner.open(options);
-  return await finishTuning(tuner, options);
+  const candidate = settings === null ? await tuner.trainHead() : await tuner.trainBlocks(settings);
+  return await finishTuning(tuner, candidate, options);
 }
 
-/** As `tuneText`, by a tuner that has tried settings before: what it has cached is used again. */
-export async function finishTuning(tuner: TextTuner, options: TuneTextOptions): Promise<TunedText> {
-  const { settings, validation, test, classes, target, environment, lock, stores = "float32" } = options;
-  const candidate = settings === null ? await tuner.trainHead() : await tuner.trainBlocks(settings);
+/** Makes a candidate of a tuner the artefact: fits its temperature, looks at the test rows, writes its files. */
+export async function finishTuning(
+  tuner: TextTuner,
+  candidate: TunedCandidate,
+  options: Omit<TuneTextOptions, "settings">,
+): Promise<TunedText> {
+  const { validation, test, classes, target, environment, lock, stores = "float32" } = options;
   const classCount = classes.length;
-  const temperature = fitTemperature(candidate.logits, validation.labels, { classCount });
+  const { temperature } = candidate;
   const held = evaluateClassifier(candidate.logits, validation.labels, { classCount, temperature });
   const tested =
     test === undefined
