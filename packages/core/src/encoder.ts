@@ -7,6 +7,14 @@ export type EncodeFailure =
   /** Passing: tried again. */
   | { code: "encoder_unavailable"; message: string };
 
+/** What encoders of a graph's nodes read of a record: its edges, and whose they are. */
+export interface NodeInput {
+  readonly id: string;
+  readonly edges: Readonly<Record<string, number>>;
+  /** The record's segments of the spaces that the space names as features, end to end; each unit length or all zero. */
+  readonly features?: Float32Array;
+}
+
 export type EncodeResult = Result<Float32Array, EncodeFailure>;
 
 /**

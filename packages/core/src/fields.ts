@@ -1,7 +1,4 @@
-/**
- * The types a field can have. `fieldTypes` are served today; `announcedFieldTypes` may be named in a configuration
- * but are refused with the release they come with.
- */
+/** The types a field can have, besides `vector(n)`. */
 export const fieldTypes = [
   "text",
   "image",
@@ -12,21 +9,29 @@ export const fieldTypes = [
   "number",
   "timestamp",
   "geo",
+  "edges",
+  "series",
 ] as const;
-export const announcedFieldTypes = ["series", "graph"] as const;
 
 /** `vector(384)`: the user's own vector of that many dimensions. */
 export type VectorFieldType = `vector(${number})`;
-export type AnnouncedFieldType = (typeof announcedFieldTypes)[number];
 export type FieldType = (typeof fieldTypes)[number] | VectorFieldType;
 
-export type Fields = Readonly<Record<string, FieldType | AnnouncedFieldType>>;
+export type Fields = Readonly<Record<string, FieldType>>;
 
 export interface GeoPoint {
   /** Degrees, -90 to 90. */
   readonly lat: number;
   /** Degrees, -180 to 180. */
   readonly lon: number;
+}
+
+/** A window of measurements. */
+export interface Series {
+  /** Milliseconds since 1970, rising, one per step; null where only the order counts. */
+  readonly times: readonly number[] | null;
+  /** [step][channel]; every step has the same channels, null where one was not measured. */
+  readonly values: readonly (readonly (number | null)[])[];
 }
 
 /** Values as they travel and are stored, after validation. A missing field is `null`. */
@@ -43,6 +48,9 @@ export interface FieldValues {
   /** Milliseconds since 1970-01-01T00:00:00Z. */
   timestamp: number;
   geo: GeoPoint;
+  /** What the record's edges lead to, by id, with weights above 0. */
+  edges: Readonly<Record<string, number>>;
+  series: Series;
   vector: readonly number[];
 }
 
@@ -50,6 +58,9 @@ export type FieldValue = FieldValues[keyof FieldValues];
 
 /** The values of one record by field name. */
 export type RecordFields = Readonly<Record<string, FieldValue | null>>;
+
+/** pgvector's limit for an HNSW index over halfvec. */
+export const dimensionsMax = 4000;
 
 /** The number in `vector(n)`, or `undefined` for any other type. */
 export function vectorDimensions(type: string): number | undefined {

@@ -1,6 +1,6 @@
 export { closest, suggestion } from "./closest.ts";
 export type { Collection, Field, SegmentLayout, Space } from "./collection.ts";
-export { checkConfig, dimensionsMax } from "./config/check.ts";
+export { checkConfig } from "./config/check.ts";
 export { defineConfig } from "./config/define.ts";
 export type {
   AudioSpace,
@@ -43,6 +43,15 @@ export type {
   TopicFormat,
   TopicSource,
 } from "./config/topic-source.ts";
+export {
+  featuresOfSpace,
+  isGraphSpace,
+  isTrainedSpace,
+  type SeriesSpace,
+  type TrainedSpace,
+  targetOf,
+  trainedEncoders,
+} from "./config/trained-spaces.ts";
 export { type DeadLetter, type Stage, type StoredDeadLetter, stages } from "./dead-letter.ts";
 export {
   type DeadLetterColumn,
@@ -51,7 +60,7 @@ export {
   type DeadLetterWhere,
   deadLetterConditions,
 } from "./dead-letter-filter.ts";
-export type { EncodeFailure, EncodeResult, Encoder } from "./encoder.ts";
+export type { EncodeFailure, EncodeResult, Encoder, NodeInput } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
 export type { NumberQuery } from "./encoders/number.ts";
@@ -68,8 +77,7 @@ export {
 } from "./envelope.ts";
 export { type ErrorCode, errorTable, isRetryable, MedleyError } from "./errors.ts";
 export {
-  type AnnouncedFieldType,
-  announcedFieldTypes,
+  dimensionsMax,
   type Fields,
   type FieldType,
   type FieldValue,
@@ -77,6 +85,7 @@ export {
   fieldTypes,
   type GeoPoint,
   type RecordFields,
+  type Series,
   type VectorFieldType,
   vectorDimensions,
 } from "./fields.ts";
@@ -112,8 +121,12 @@ export {
 } from "./ports/transport.ts";
 export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
 export { isObject, textProblem } from "./record/describe-value.ts";
+export { parseEdges } from "./record/parse-edges.ts";
 export { opKey, type ParseOptions, parseRecord, type RecordProblem } from "./record/parse-record.ts";
+export { parseSeries } from "./record/parse-series.ts";
+export { parseTimestamp } from "./record/parse-timestamp.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
+export { spaceInput } from "./space-input.ts";
 export { messageName, type TopicMessage } from "./topic-message.ts";
 export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

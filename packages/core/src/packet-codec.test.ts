@@ -15,6 +15,10 @@ const fieldValue = fc.oneof(
   fc.dictionary(text, number),
   fc.record({ lat: number, lon: number }),
   fc.array(number),
+  fc.record({
+    times: fc.option(fc.array(fc.integer())),
+    values: fc.array(fc.array(fc.option(number))),
+  }),
 );
 const record: fc.Arbitrary<RecordEnvelope> = fc.record({
   id: text,

@@ -28,4 +28,5 @@ export {
 } from "./migrations/roles.ts";
 export { openPool, type PoolOptions } from "./pool.ts";
 export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
+export { readRecords, type StoredRecord } from "./rows/read-records.ts";
 export type { Hit, Search } from "./search.ts";

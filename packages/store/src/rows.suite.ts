@@ -17,6 +17,14 @@ const jaws: RecordFields = {
   face: [0.5, -0.25, 3],
   poster: "posters/jaws 1.jpg",
   theme: "https://example.com/theme.mp3?a=1",
+  sequels: { "jaws 2": 1, 'ja"ws': 0.125 },
+  takings: {
+    times: [0, 86_400_000],
+    values: [
+      [7.5, null],
+      [1e-7, -3],
+    ],
+  },
 };
 const missing: RecordFields = Object.fromEntries(Object.keys(jaws).map((name) => [name, null]));
 const settled = { indexed: 0, tombstoned: 0, superseded: 0, deadLetters: 0 };

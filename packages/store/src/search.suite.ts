@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildIndex } from "./collection-index.ts";
 import type { PostgresStore } from "./postgres-store.ts";
+import { readRecords } from "./rows/read-records.ts";
 import type { Search } from "./search.ts";
 import { filmsLayout, openStore, type TestDatabase, tombstone, upsert } from "./test-database.fixture.ts";
 
@@ -38,6 +39,8 @@ function film(n: number): Film {
       released: n % 6 === 0 ? null : Date.UTC(1950 + (n % 60), n % 12, 1 + (n % 28)),
       place: n % 3 === 0 ? null : { lat: ((n * 7) % 181) - 90, lon: ((n * 13) % 361) - 180 },
       face: null,
+      sequels: n % 4 === 0 ? null : { [`f${n + 1}`]: 1, "f.last": 0.5 },
+      takings: n % 9 === 0 ? null : { times: null, values: [[n]] },
     },
   };
 }
@@ -55,6 +58,24 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     await store.writeRows("films", [...rows, tombstone("gone", 1)], null);
   });
   afterAll(() => database.close());
+
+  test("records are read back in order of id, a page at a time, without those that are deleted", async () => {
+    const { collection } = filmsLayout("films");
+    for (const pageRowsMax of [1_000, 300, 7]) {
+      const records = await Array.fromAsync(readRecords(database.pool, collection, { pageRowsMax }));
+      expect(records.map(({ id }) => id)).toEqual(films.map(({ id }) => id));
+      const missing = { poster: null, theme: null };
+      expect(records[8]).toEqual({ id: "f008", fields: { ...missing, ...films[8]?.fields } });
+    }
+    const titles = { ...collection, name: "other", fields: collection.fields.slice(0, 1) };
+    const [first] = await Array.fromAsync(readRecords(database.pool, titles, { from: "films" }));
+    expect(first).toEqual({ id: "f000", fields: { title: null } });
+    const read = (from: string, given = collection) =>
+      Array.fromAsync(readRecords(database.pool, given, { from }));
+    await expect(read("flims")).rejects.toMatchObject({ code: "collection_unknown" });
+    const lacking = { ...collection, fields: [{ name: "lack", type: "text" } as const] };
+    await expect(read("films", lacking)).rejects.toMatchObject({ code: "schema_conflict" });
+  });
 
   const search = (asked: Omit<Search, "collection">) => store.search({ collection: "films", ...asked });
   const dot = (a: readonly number[], b: readonly number[]) =>
@@ -156,6 +177,10 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     [{ moods: { any: ["dark"] } }, ({ fields }) => fields.moods !== null],
     [{ moods: { none: ["dark"] } }, ({ fields }) => fields.moods === null],
     [{ moods: { all: ["dark", "sad"] } }, () => false],
+    [{ sequels: "f2" }, ({ id }) => id === "f001"],
+    [{ sequels: { all: ["f4", "f.last"] } }, ({ id }) => id === "f003"],
+    [{ sequels: { none: ["f.last"] } }, ({ fields }) => fields.sequels === null],
+    [{ takings: { null: true } }, ({ fields }) => fields.takings === null],
     [
       { released: { gte: "1990-06-15" } },
       ({ fields: { released: r } }) => Number(r ?? 0) >= Date.UTC(1990, 5, 15),

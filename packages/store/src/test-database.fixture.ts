@@ -70,6 +70,8 @@ export function filmsLayout(name: string): CollectionLayout & { layout: readonly
     face: "vector(3)",
     poster: "image",
     theme: "audio",
+    sequels: "edges",
+    takings: "series",
   };
   const spaces = {
     year: { encoder: "number", field: "year", range: [1900, 2030] },

@@ -1,3 +1,5 @@
+export { checkServed } from "./artefact/check-served.ts";
+export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
 export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
 export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
 export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
@@ -51,14 +53,18 @@ export { type Checkpoint, CheckpointFolder, type EpochMetrics, type FitState } f
 export { type FitOptions, type Fitted, fitEpochs, type LearningStep, type Validation } from "./fit/fit.ts";
 export { encodeSafetensors } from "./fit/safetensors.ts";
 export {
-  constant,
-  cosine,
+  constantRate,
+  cosineRate,
   halvedEachEpoch,
-  linear,
+  linearRate,
   type Position,
   type Schedule,
   withWarmUp,
 } from "./fit/schedule.ts";
+export { type Adjacency, type AdjacencyOptions, adjacencyOf, type Edge } from "./graph/adjacency.ts";
+export { type GraphSageOptions, trainGraphSage } from "./graph/graphsage.ts";
+export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
+export type { SageNode } from "./graph/sage-data.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
@@ -77,4 +83,42 @@ export {
   type RunState,
 } from "./runs/run-record.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
+export {
+  parseSettings,
+  type Setting,
+  type SettingValue,
+  type Trainer,
+  type TrainerOptions,
+  type TrainingRecord,
+  trainerOf,
+} from "./trainers.ts";
+export {
+  type CycleEvent,
+  type CycleOptions,
+  type CycleResult,
+  type CycleRound,
+  type CycleState,
+  cycleTransitions,
+  runCycle,
+} from "./tuning/cycle.ts";
+export {
+  type Candidate,
+  choice,
+  type Dimension,
+  gridOf,
+  integer,
+  logUniform,
+  type SearchSpace,
+  sampleCandidates,
+  uniform,
+} from "./tuning/search-space.ts";
+export {
+  type HalvingOptions,
+  type HalvingResult,
+  type Rung,
+  rungsOf,
+  successiveHalving,
+  type TrialStart,
+} from "./tuning/successive-halving.ts";
+export { type Trial, TrialList } from "./tuning/trial-list.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";

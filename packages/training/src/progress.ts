@@ -3,6 +3,7 @@ export interface TrainingProgress {
   /** `walks`, `epoch 3`, `evaluation`. */
   readonly stage: string;
   readonly done: number;
+  /** 0 where it is not known. */
   readonly total: number;
   /** Plural: `steps`, `nodes`. */
   readonly unit: string;

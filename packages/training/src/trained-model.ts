@@ -1,3 +1,5 @@
+import type { RunStart } from "./runs/run-record.ts";
+
 /** One line of a learning curve: a value per step or epoch. */
 export interface Curve {
   /** `train/loss`, `validation/accuracy`. */
@@ -16,4 +18,6 @@ export interface TrainedModel {
   /** By name: `validation/accuracy`. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly curves: readonly Curve[];
+  /** How rows were parted, where the trainer does. Default: all are trained on. */
+  readonly split?: RunStart["split"];
 }

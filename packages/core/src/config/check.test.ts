@@ -59,11 +59,6 @@ test.for([
     'field "plot": there is no type "string"',
   ],
   [
-    "a type of a later version",
-    { fields: { ...good.fields, poster: "series" } },
-    'field "poster": type "series" comes with the time-series encoders',
-  ],
-  [
     "a reserved field name",
     { fields: { ...good.fields, embedding: "number" } },
     'field "embedding": the name is a column of Medley\'s own',

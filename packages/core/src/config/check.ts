@@ -2,12 +2,13 @@ import type { z } from "zod";
 import { suggestion } from "../closest.ts";
 import type { Collection, Field, Space } from "../collection.ts";
 import { MedleyError } from "../errors.ts";
-import { type announcedFieldTypes, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
+import { dimensionsMax, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
 import { parseHostPattern } from "./host-pattern.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
 import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
+import { trainedProblems } from "./trained-problems.ts";
 
 /** Which field types an encoder reads. */
 const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
@@ -20,12 +21,15 @@ const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
   recency: ["timestamp"],
   geo: ["geo"],
   vector: ["vector(n)"],
-};
-
-/** What a field type that is only announced comes with. */
-const announcedWith: Record<(typeof announcedFieldTypes)[number], string> = {
-  series: "the time-series encoders (DLinear, Autoformer, Informer)",
-  graph: "the graph encoders (Node2Vec, GraphSAGE)",
+  words: ["text"],
+  entity: ["category", "categories"],
+  node2vec: ["edges"],
+  graphsage: ["edges"],
+  time2vec: ["timestamp"],
+  dlinear: ["series"],
+  nlinear: ["series"],
+  autoformer: ["series"],
+  informer: ["series"],
 };
 
 // Identifiers in Postgres (63 bytes), with room for a generation's suffix.
@@ -33,8 +37,6 @@ const namePattern = /^[a-z][a-z0-9_]{0,39}$/;
 const nameRule = "a name is 1-40 of a-z, 0-9 and _, beginning with a letter";
 const reservedFields = new Set(["id", "version", "indexed_at", "deleted_at", "segment_hashes", "embedding"]);
 const reservedCollections = new Set(["dead_letters"]);
-/** pgvector's limit for an HNSW index over halfvec. */
-export const dimensionsMax = 4000;
 
 /**
  * Checks a loaded configuration and freezes it into collections. Throws `MedleyError` `config_invalid` that lists every
@@ -123,13 +125,6 @@ function checkField(collection: string, name: string, type: string, problems: st
   if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
   if (reservedFields.has(name))
     problems.push(`${place}: the name is a column of Medley's own; choose another`);
-  if (Object.hasOwn(announcedWith, type)) {
-    const comesWith = announcedWith[type as keyof typeof announcedWith];
-    problems.push(
-      `${place}: type "${type}" comes with ${comesWith}, which this version lacks; leave the field out for now`,
-    );
-    return [];
-  }
   const dimensions = vectorDimensions(type);
   if (dimensions !== undefined && dimensions > dimensionsMax) {
     problems.push(
@@ -174,6 +169,7 @@ function checkSpace(
     }
   }
   for (const problem of parameterProblems(definition)) problems.push(`${place}: ${problem}`);
+  for (const problem of trainedProblems(name, definition, shape)) problems.push(`${place}: ${problem}`);
   return Object.freeze({ name, definition: Object.freeze(definition), fields: Object.freeze(fields) });
 }
 

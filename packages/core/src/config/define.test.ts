@@ -21,6 +21,24 @@ test("a configuration that fits compiles", () => {
           opened: { encoder: "recency", field: "opened", horizonDays: 1461 },
         },
       },
+      papers: {
+        fields: { cites: "edges", topic: "category", abstract: "text", out: "timestamp", reads: "series" },
+        spaces: {
+          words: { encoder: "words", field: "abstract", dimensions: 64, ngrams: [1, 2] },
+          topic: { encoder: "entity", field: "topic", dimensions: 8 },
+          walks: { encoder: "node2vec", field: "cites", dimensions: 64, p: 0.5 },
+          graph: {
+            encoder: "graphsage",
+            field: "cites",
+            features: ["words"],
+            dimensions: 64,
+            target: "topic",
+          },
+          out: { encoder: "time2vec", field: "out", dimensions: 16, target: "topic" },
+          reads: { encoder: "dlinear", field: "reads", dimensions: 32 },
+          meaning: { encoder: "text", field: "abstract", tuned: { target: "topic", blocks: 2 } },
+        },
+      },
     },
   });
   expect(good.collections.films.fields.plot).toBe("text");
@@ -46,6 +64,19 @@ test("a misfit of field and encoder does not compile", () => {
         fields: { plot: "text" },
         // @ts-expect-error an encoder that does not exist
         spaces: { plot: { encoder: "txt", field: "plot" } },
+      },
+    },
+  });
+  defineConfig({
+    collections: {
+      papers: {
+        fields: { cites: "edges", year: "number", abstract: "text" },
+        spaces: {
+          // @ts-expect-error a graph's encoder for numbers
+          walks: { encoder: "node2vec", field: "year", dimensions: 64 },
+          // @ts-expect-error a target that can't be told apart
+          words: { encoder: "text", field: "abstract", tuned: { target: "year" } },
+        },
       },
     },
   });

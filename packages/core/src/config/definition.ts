@@ -1,5 +1,6 @@
 import type { Fields, VectorFieldType } from "../fields.ts";
 import type { SourceDefinition } from "./sources.ts";
+import type { TrainedSpace, Tuned } from "./trained-spaces.ts";
 
 /** The names of the fields of `F` whose type is `T`; `never` where there is none, which makes a misfit a compile error. */
 export type FieldOf<F extends Fields, T extends string> = {
@@ -7,7 +8,7 @@ export type FieldOf<F extends Fields, T extends string> = {
 }[keyof F] &
   string;
 
-interface Weighted {
+export interface Weighted {
   /** Weight in searches that name none; may be 0 or negative. Default 1. */
   weight?: number;
 }
@@ -17,7 +18,7 @@ interface Weighted {
  * `model`: a name (`all-MiniLM-L6-v2` travels with Medley), a Hugging Face id that `medley models pull` has fetched and pinned
  * (`org/name`; `org/name#fp16` takes its `model_fp16.onnx`), or a path from this file (`./folder`).
  */
-export interface TextSpace<F extends Fields> extends Weighted {
+export interface TextSpace<F extends Fields> extends Weighted, Tuned<F> {
   encoder: "text";
   field: FieldOf<F, "text"> | readonly FieldOf<F, "text">[];
   model?: string;
@@ -39,7 +40,7 @@ export interface ContentSources {
 }
 
 /** A picture's embedding by a pre-trained model: ResNet, ViT, the picture side of CLIP. */
-export interface ImageSpace<F extends Fields> extends Weighted {
+export interface ImageSpace<F extends Fields> extends Weighted, Tuned<F> {
   encoder: "image";
   field: FieldOf<F, "image">;
   model: string;
@@ -52,7 +53,7 @@ export interface ImageSpace<F extends Fields> extends Weighted {
 }
 
 /** A clip's embedding by a pre-trained model that reads samples, such as Wav2Vec2: the mean over its frames. */
-export interface AudioSpace<F extends Fields> extends Weighted {
+export interface AudioSpace<F extends Fields> extends Weighted, Tuned<F> {
   encoder: "audio";
   field: FieldOf<F, "audio">;
   model: string;
@@ -144,7 +145,8 @@ export type SpaceDefinition<F extends Fields = Fields> =
   | CategorySpace<F>
   | RecencySpace<F>
   | GeoSpace<F>
-  | VectorSpace<F>;
+  | VectorSpace<F>
+  | TrainedSpace<F>;
 
 export type EncoderName = SpaceDefinition["encoder"];
 

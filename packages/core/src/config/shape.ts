@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { sourceShape } from "./sources.ts";
+import { trainedSpaceShapes, tunedShape } from "./trained-shape.ts";
 
 /**
  * The shape of a configuration, without its cross-references: `check.ts` adds those. Also the source of the JSON schema
@@ -17,6 +18,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     encoder: z.literal("text"),
     field: z.union([z.string(), z.array(z.string()).min(1)]),
     model: z.string().min(1).optional(),
+    tuned: tunedShape,
     weight,
   }),
   z.strictObject({
@@ -25,6 +27,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     model: z.string().min(1),
     output: z.string().min(1).optional(),
     from,
+    tuned: tunedShape,
     weight,
   }),
   z.strictObject({
@@ -34,6 +37,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     output: z.string().min(1).optional(),
     secondsMax: z.number().positive().max(600).optional(),
     from,
+    tuned: tunedShape,
     weight,
   }),
   z.strictObject({
@@ -82,6 +86,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
   }),
   z.strictObject({ encoder: z.literal("geo"), field, weight }),
   z.strictObject({ encoder: z.literal("vector"), field, weight }),
+  ...trainedSpaceShapes,
 ]);
 
 export const configShape = z.strictObject({

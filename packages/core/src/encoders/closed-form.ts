@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { Field, Space } from "../collection.ts";
+import { isTrainedSpace } from "../config/trained-spaces.ts";
 import type { Encoder } from "../encoder.ts";
 import { vectorDimensions } from "../fields.ts";
 import { type Clock, systemClock } from "../ports/clock.ts";
@@ -10,7 +11,7 @@ import { recencyEncoder } from "./recency.ts";
 import { vectorEncoder } from "./vector.ts";
 
 /**
- * The encoder of a checked space, or null where it needs a model. `fields` are the collection's; the clock says
+ * The encoder of a checked space, or null where it needs a model, pre-trained or trained. `fields` are the collection's; the clock says
  * what *now* is for recency queries that don't.
  */
 export function closedFormEncoder(
@@ -19,6 +20,7 @@ export function closedFormEncoder(
   clock: Clock = systemClock,
 ): Encoder | null {
   const { name, definition } = space;
+  if (isTrainedSpace(definition)) return null;
   switch (definition.encoder) {
     case "text":
     case "image":

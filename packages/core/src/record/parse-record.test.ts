@@ -13,6 +13,8 @@ const fields = {
   seen: "timestamp",
   place: "geo",
   face: "vector(3)",
+  cites: "edges",
+  takings: "series",
 };
 const spaces = { year: { encoder: "number", field: "year", range: [1900, 2100] } };
 const [films, versioned] = checkConfig({
@@ -33,6 +35,14 @@ test("a full record passes unchanged, missing fields become null", () => {
     seen: "1999-03-31T12:00:00+02:00",
     place: { lat: -90, lon: 180 },
     face: [0, 0, 1e-30],
+    cites: { b: 0.5, constructor: 2 },
+    takings: {
+      times: [-1, 5],
+      values: [
+        [1, null],
+        [null, 2.5],
+      ],
+    },
   };
   expect(parse(input)).toEqual({
     ok: true,
@@ -47,7 +57,7 @@ test("a full record passes unchanged, missing fields become null", () => {
   const sparse = parse({ id: 5 });
   expect(sparse.ok && [sparse.value.id, Object.values(sparse.value.fields)]).toEqual([
     "5",
-    Array(8).fill(null),
+    Array(10).fill(null),
   ]);
 });
 
@@ -63,6 +73,8 @@ test("textual input reads strings as every type", () => {
       place: "52.1, 4.3",
       face: "[1,2,3]",
       genre: "",
+      cites: "b | c|b",
+      takings: "[1, null, 3]",
     },
     true,
   );
@@ -75,6 +87,8 @@ test("textual input reads strings as every type", () => {
     seen: Date.UTC(1999, 2, 31),
     place: { lat: 52.1, lon: 4.3 },
     face: [1, 2, 3],
+    cites: { b: 2, c: 1 },
+    takings: { times: null, values: [[1], [null], [3]] },
   });
 });
 
@@ -105,6 +119,52 @@ test.for([
   ["a latitude out of range", { id: "a", place: { lat: 91, lon: 0 } }, "the latitude 91"],
   ["a vector of the wrong length", { id: "a", face: [1, 2] }, "has 2 numbers, but the field is vector(3)"],
   ["a zero vector", { id: "a", face: [0, 0, 0] }, "has no direction"],
+  ["edges that are no list", { id: "a", cites: "b" }, "must be a list of ids, or an object of id to weight"],
+  ["an edge to nowhere", { id: "a", cites: ["b", ""] }, "has an id at position 1 that is an empty string"],
+  [
+    "an edge of weight 0",
+    { id: "a", cites: { b: 0 } },
+    'gives "b" the weight 0; a weight is a number above 0',
+  ],
+  ["a weight below float32", { id: "a", cites: { b: 1e-60 } }, "a number above 0"],
+  ["a weight beyond float32", { id: "a", cites: { b: 1e39 } }, 'gives "b" the weight 1e+39'],
+  ["too many edges", { id: "a", cites: Array(10_001).fill("b") }, "has 10001 edges, at most 10000"],
+  ["a series that is a number", { id: "a", takings: 5 }, "must be a list of numbers"],
+  ["a series without steps", { id: "a", takings: [] }, "has no step; leave the field out"],
+  ["a series of nothing", { id: "a", takings: [null, null] }, "has no number at all"],
+  [
+    "a text in a series",
+    {
+      id: "a",
+      takings: [
+        [1, 2],
+        [3, "4"],
+      ],
+    },
+    'has "4" at step 1, channel 1',
+  ],
+  ["a number beyond float32", { id: "a", takings: [1, 1e39] }, "has 1e+39 at step 1, channel 0"],
+  [
+    "channels that come and go",
+    { id: "a", takings: [[1, 2], [3]] },
+    "has 1 channels at step 1 and 2 at step 0",
+  ],
+  ["steps without channels", { id: "a", takings: [[], []] }, "has no channel at step 0"],
+  ["too many steps", { id: "a", takings: Array(65_537).fill(1) }, "at most 65536"],
+  ["too many channels", { id: "a", takings: [Array(1025).fill(1)] }, "at most 1024"],
+  ["too many values", { id: "a", takings: Array(300).fill(Array(1000).fill(1)) }, "at most 262144 values"],
+  ["a stray key in a series", { id: "a", takings: { value: [1] } }, 'has the key "value"'],
+  ["times that are too few", { id: "a", takings: { times: [1], values: [1, 2] } }, "has 1 times for 2 steps"],
+  [
+    "times that fall",
+    { id: "a", takings: { times: [2, 2], values: [1, 2] } },
+    "has a time at step 1 that is not after",
+  ],
+  [
+    "a time without zone",
+    { id: "a", takings: { times: ["2001-01-01T00:00"], values: [1] } },
+    "has a time at step 0 that is",
+  ],
   ["a vector beyond float32", { id: "a", face: [1, 1e39, 0] }, "at position 1"],
 ] as const)("%s is refused with a reason", ([, input, expected]) => {
   const parsed = parse(input);

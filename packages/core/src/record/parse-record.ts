@@ -1,10 +1,11 @@
 import { suggestion } from "../closest.ts";
 import type { Collection } from "../collection.ts";
-import { type RecordEnvelope, recordIdBytesMax } from "../envelope.ts";
+import type { RecordEnvelope } from "../envelope.ts";
 import type { FieldValue } from "../fields.ts";
 import { fail, type Result, succeed } from "../result.ts";
 import { type Version, version, versionMax } from "../version.ts";
-import { isObject, kindOf, textProblem } from "./describe-value.ts";
+import { isObject, kindOf } from "./describe-value.ts";
+import { parseRecordId } from "./parse-record-id.ts";
 import { parseValue } from "./parse-value.ts";
 
 /** The key of an input record that says what to do with it: `upsert` (default) or `delete`. */
@@ -75,13 +76,8 @@ function parseId(collection: Collection, input: unknown): Result<string, string>
   const key = collection.idKey;
   if (input === undefined || input === null || input === "")
     return fail(`"${key}" is missing; every record needs an id`);
-  const id = typeof input === "number" && Number.isSafeInteger(input) ? String(input) : input;
-  if (typeof id !== "string") return fail(`"${key}" must be a string or an integer, not ${kindOf(input)}`);
-  const bytes = Buffer.byteLength(id);
-  if (bytes > recordIdBytesMax)
-    return fail(`"${key}" is ${bytes} bytes long; an id has at most ${recordIdBytesMax}`);
-  const problem = textProblem(id);
-  return problem === undefined ? succeed(id) : fail(`"${key}" ${problem}`);
+  const parsed = parseRecordId(input);
+  return parsed.ok ? parsed : fail(`"${key}" ${parsed.failure}`);
 }
 
 function parseVersion(

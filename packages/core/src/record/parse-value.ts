@@ -3,6 +3,9 @@ import { type FieldValue, vectorDimensions } from "../fields.ts";
 import { fail, type Result, succeed } from "../result.ts";
 import { parseContent } from "./content.ts";
 import { isObject, kindOf, show, textProblem } from "./describe-value.ts";
+import { parseEdges } from "./parse-edges.ts";
+import { parseSeries } from "./parse-series.ts";
+import { parseTimestamp } from "./parse-timestamp.ts";
 
 /** A value's problem in words; the caller adds which record and field. */
 export type ParsedValue = Result<FieldValue | null, string>;
@@ -10,13 +13,10 @@ export type ParsedValue = Result<FieldValue | null, string>;
 export const textCharsMax = 1_000_000;
 const categoryCharsMax = 1_000;
 const categoriesMax = 1_000;
-// Years 0001 to 9999: what every Postgres client can print and parse.
-const timestampMin = Date.parse("0001-01-01T00:00:00Z");
-const timestampMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /**
  * Reads one field's value as JSON gives it. With `textual` (CSV, command line) a string may stand for any type: `1999`,
- * `a|b` for categories, `52.1,4.3` for a place, JSON for shares and vectors; an empty string is a missing value.
+ * `a|b` for categories and edges, `52.1,4.3` for a place, JSON for shares, vectors, series and weighted edges; an empty string is a missing value.
  * `null` and `undefined` are missing.
  */
 export function parseValue(field: Field, input: unknown, textual: boolean): ParsedValue {
@@ -41,6 +41,10 @@ export function parseValue(field: Field, input: unknown, textual: boolean): Pars
       return parseTimestamp(fromText(input, textual, epochOf));
     case "geo":
       return parseGeo(fromText(input, textual, placeOf));
+    case "edges":
+      return parseEdges(fromText(input, textual, edgesOf));
+    case "series":
+      return parseSeries(fromText(input, textual, jsonOf));
   }
 }
 
@@ -70,6 +74,10 @@ function listOf(text: string): unknown {
     .split("|")
     .map((part) => part.trim())
     .filter((part) => part !== "");
+}
+
+function edgesOf(text: string): unknown {
+  return text.startsWith("{") ? jsonOf(text) : listOf(text);
 }
 
 function placeOf(text: string): unknown {
@@ -118,22 +126,6 @@ function parseShares(input: unknown): ParsedValue {
 function parseNumber(input: unknown): ParsedValue {
   if (typeof input !== "number") return fail(`must be a number, not ${kindOf(input)}`);
   return Number.isFinite(input) ? succeed(input) : fail(`is ${input}; a number must be finite`);
-}
-
-// Date only (read as UTC), or date and time with a zone: a time without one means another instant on another machine.
-const isoPattern = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}))?$/;
-
-function parseTimestamp(input: unknown): ParsedValue {
-  let epochMs: number;
-  if (typeof input === "number") epochMs = input;
-  else if (typeof input === "string" && isoPattern.test(input)) epochMs = Date.parse(input.replace(" ", "T"));
-  else if (typeof input === "string") {
-    return fail(`is ${show(input)}; write a date like 1999-03-31 or 1999-03-31T12:00:00Z, with its zone`);
-  } else return fail(`must be an ISO 8601 string or milliseconds since 1970, not ${kindOf(input)}`);
-  if (!Number.isFinite(epochMs)) return fail(`is ${show(input)}, which is no date of the calendar`);
-  if (epochMs < timestampMin || epochMs > timestampMax)
-    return fail(`is ${show(input)}, outside the years 0001-9999`);
-  return succeed(Math.trunc(epochMs));
 }
 
 function parseGeo(input: unknown): ParsedValue {

@@ -20,6 +20,7 @@ import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
 import { tokenCommand } from "./token.ts";
 import { topCommand } from "./top.ts";
+import { trainCommands } from "./train-options.ts";
 import { upCommand } from "./up.ts";
 
 const exitCodeHelp = `
@@ -109,6 +110,7 @@ function program(run: Run): Command {
   watchCommands(medley, run);
   sourceCommands(medley, run);
   deadLetterCommands(medley, run);
+  trainCommands(medley, run);
   modelCommands(medley, run);
   operatorCommands(medley, run);
   tokenCommands(medley, run);

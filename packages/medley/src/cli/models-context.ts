@@ -8,11 +8,15 @@ import {
   type ModelLock,
   readLock,
 } from "@medley/models";
-import { type ConfiguredModel, configuredModels } from "../config/configured-models.ts";
+import { type ConfiguredModel, configuredModels, trainedSpaces } from "../config/configured-models.ts";
 import { type Context, configOf } from "./context.ts";
 
 export interface ModelsHere {
   readonly configured: readonly ConfiguredModel[];
+  /** `collection.space`: those that are trained, configured or pinned. */
+  readonly trained: readonly string[];
+  /** Of them, those that the configuration names. */
+  readonly needed: ReadonlySet<string>;
   readonly lock: ModelLock;
   readonly lockFile: string;
 }
@@ -21,12 +25,16 @@ export interface ModelsHere {
 export async function modelsHere(context: Context): Promise<ModelsHere> {
   try {
     const { collections, lock } = await configOf(context);
-    return { configured: configuredModels(collections), lock, lockFile: lock.file as string };
+    const needed = trainedSpaces(collections);
+    const trained = [...new Set([...needed, ...Object.keys(lock.trained)])];
+    const configured = configuredModels(collections);
+    return { configured, trained, needed: new Set(needed), lock, lockFile: lock.file as string };
   } catch (error) {
     const isAbsent = error instanceof MedleyError && error.code === "config_not_found";
     if (!isAbsent || context.global.config !== undefined) throw error;
     const lockFile = join(context.directory, lockFileName);
-    return { configured: [], lock: await readLock(lockFile), lockFile };
+    const lock = await readLock(lockFile);
+    return { configured: [], trained: Object.keys(lock.trained), needed: new Set(), lock, lockFile };
   }
 }
 

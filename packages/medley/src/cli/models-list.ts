@@ -1,4 +1,4 @@
-import { cachedHubModels, inspectModel, parseModelName } from "@medley/models";
+import { cachedHubModels, inspectArtefact, inspectModel, parseModelName } from "@medley/models";
 import type { Context } from "./context.ts";
 import { kindOf, knownModels, modelsHere } from "./models-context.ts";
 import { type Outcome, table } from "./output.ts";
@@ -16,6 +16,10 @@ export async function listModels(context: Context): Promise<Outcome> {
     });
     models.push({ ...state, usedBy: usedBy.get(name) ?? [] });
   }
+  for (const space of here.trained) {
+    const state = await inspectArtefact(space, here.lock);
+    models.push({ ...state, usedBy: here.needed.has(space) ? [space] : [] });
+  }
   const known = new Set(models.map(({ name }) => parseModelName(name).base));
   const cached = (await cachedHubModels(context.environment)).filter(({ id }) => !known.has(id));
   const rows = [
@@ -24,7 +28,7 @@ export async function listModels(context: Context): Promise<Outcome> {
       origin,
       dtype ?? "-",
       megabytes(bytes),
-      revision?.slice(0, 12) ?? "-",
+      (origin === "trained" ? revision : revision?.slice(0, 12)) ?? "-",
       state,
       spaces.join(", "),
     ]),

@@ -1,5 +1,5 @@
 import { MedleyError } from "@medley/core";
-import { verifyModel } from "@medley/models";
+import { verifyArtefact, verifyModel } from "@medley/models";
 import type { Context } from "./context.ts";
 import { kindOf, knownModels, modelsHere } from "./models-context.ts";
 import type { Outcome } from "./output.ts";
@@ -8,9 +8,15 @@ import type { Outcome } from "./output.ts";
 export async function verifyModels(context: Context, name: string | undefined): Promise<Outcome> {
   const here = await modelsHere(context);
   const models = [];
-  for (const one of name === undefined ? knownModels(here) : [name]) {
+  const all = [...knownModels(here), ...Object.keys(here.lock.trained)];
+  for (const one of name === undefined ? all : [name]) {
     context.signal.throwIfAborted();
     try {
+      if (here.trained.includes(one)) {
+        await verifyArtefact(one, here.lock);
+        models.push({ name: one, ok: true, reference: null, error: null });
+        continue;
+      }
       const options = { lock: here.lock, kind: kindOf(one, here) };
       const { reference } = await verifyModel(one, context.environment, options);
       models.push({ name: one, ok: true, reference, error: null });

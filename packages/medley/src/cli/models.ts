@@ -1,20 +1,24 @@
 import type { Command } from "commander";
 import type { Run } from "./context.ts";
+import { compareCommand } from "./models-compare.ts";
 import { listModels } from "./models-list.ts";
 import { modelOutputs } from "./models-outputs.ts";
 import { pullModels } from "./models-pull.ts";
 import { quantiseCommand } from "./models-quantise.ts";
 import { removeModelCommand } from "./models-remove.ts";
+import { useArtefact } from "./models-use.ts";
 import { verifyModels } from "./models-verify.ts";
 
-/** `medley models …`: the files of pre-trained models, on this disk and in medley.lock.json. */
+/** `medley models …`: the files of models, pre-trained and trained, on this disk and in medley.lock.json. */
 export function modelCommands(medley: Command, run: Run): void {
   const group = medley
     .command("models")
-    .description("pre-trained models: fetch them from the hub, pin them in medley.lock.json, check them");
+    .description(
+      "models: fetch them from the hub, pin them in medley.lock.json, check them, go back to an earlier one",
+    );
   group
     .command("list")
-    .description("bundled, pinned and cached models; whether they are there")
+    .description("bundled, pinned, cached and trained models; whether they are there")
     .action(() => run("models list", listModels));
   group
     .command("pull [names...]")
@@ -32,6 +36,19 @@ export function modelCommands(medley: Command, run: Run): void {
     .description("hash all files; compare vectors with the model's reference.json where it has one")
     .addHelpText("after", "\nExample:\n  $ medley models verify all-MiniLM-L6-v2")
     .action((name) => run("models verify", (context) => verifyModels(context, name)));
+  group
+    .command("use <space> <run>")
+    .description("serve a trained space by the artefact of another run: pins it in medley.lock.json")
+    .addHelpText("after", "\nExample:\n  $ medley models use films.cast 2026-11-24-1f0c9a2e")
+    .action((space, id) => run("models use", (context) => useArtefact(context, space, id)));
+  group
+    .command("compare <space> [runs...]")
+    .description("metrics and settings of two runs of a space side by side (default: the newest two)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley models compare films.cast\n  $ medley models compare films.cast 2026-11-23-0a1b2c3d 2026-11-24-1f0c9a2e",
+    )
+    .action((space, ids) => run("models compare", (context) => compareCommand(context, space, ids)));
   group
     .command("remove <name>")
     .description("take a model out of the hub's cache on this disk and out of medley.lock.json")

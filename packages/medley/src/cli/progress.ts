@@ -6,8 +6,8 @@ export interface ProgressState {
   readonly phase?: string;
 }
 
-/** What is counted: records, rows of a table, or the bytes of files. */
-export type ProgressUnit = "records" | "rows" | "bytes";
+/** What is counted, in plural: records, rows of a table, steps of a training; or the bytes of files. */
+export type ProgressUnit = string;
 
 // A bar on a terminal follows the eye; elsewhere (CI, files) a line now and then is enough.
 const barIntervalMs = 250;

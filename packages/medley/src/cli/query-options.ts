@@ -63,12 +63,20 @@ function partOf(opened: CollectionEncoders, name: string, values: readonly strin
   switch (space?.definition.encoder) {
     case "text":
     case "remote":
+    case "words":
       return values.join("\n");
     case "image":
     case "audio":
       return contentPart(`--${name}`, first);
     case "category":
       return first.startsWith("{") ? jsonOf(`--${name}`, first) : values;
+    case "entity":
+      return values;
+    case "node2vec":
+    case "graphsage":
+      return first.startsWith("{") ? jsonOf(`--${name}`, first) : first;
+    case "time2vec":
+      return /^-?\d{5,}$/.test(first) ? Number(first) : first;
     case "number":
       return /^[+-]?[\d.]+([eE][+-]?\d+)?$/.test(first) ? Number(first) : first;
     default:

@@ -1,4 +1,4 @@
-import type { Collection } from "@medley/core";
+import { type Collection, isTrainedSpace } from "@medley/core";
 import type { ModelKind } from "@medley/models";
 
 /** The model of text spaces that name none: it travels with Medley. */
@@ -9,6 +9,15 @@ export interface ConfiguredModel {
   readonly kind: ModelKind;
   /** `collection.space` of each space that uses it. */
   readonly usedBy: readonly string[];
+}
+
+/** `collection.space` of every space that an artefact of its own serves, once it is trained. */
+export function trainedSpaces(collections: ReadonlyMap<string, Collection>): string[] {
+  return [...collections.values()].flatMap((collection) =>
+    collection.spaces
+      .filter(({ definition }) => isTrainedSpace(definition) || ("tuned" in definition && definition.tuned))
+      .map(({ name }) => `${collection.name}.${name}`),
+  );
 }
 
 /** The models whose files a configuration needs, each once. */

@@ -5,6 +5,7 @@ import {
   type ContentSources,
   closedFormEncoder,
   type Encoder,
+  isTrainedSpace,
   type Space,
 } from "@medley/core";
 import { ContentReader, type Environment, type ModelRuntime, openRemoteEncoder } from "@medley/models";
@@ -35,7 +36,7 @@ export async function openEncoders(
       encoders.push(
         encoderOf(space) ??
           closedFormEncoder(space, collection.fields, clock) ??
-          (await modelEncoder(space, options)),
+          (await modelEncoder(`${collection.name}.${space.name}`, space, options)),
       );
     }
     opened.set(collection.name, collectionEncoders(collection, encoders));
@@ -44,25 +45,35 @@ export async function openEncoders(
 }
 
 async function modelEncoder(
-  { name, definition }: Space,
+  place: string,
+  { definition }: Space,
   { runtime, environment, resources }: OpenEncodersOptions,
 ): Promise<Encoder> {
+  if (isTrainedSpace(definition)) {
+    const { encoder: kind, dimensions } = definition;
+    return runtime.trainedEncoder({ space: place, kind, dimensions });
+  }
+  const tuned = "tuned" in definition && definition.tuned !== undefined ? place : undefined;
   switch (definition.encoder) {
     case "text":
-      return (await runtime.textEncoder(definition.model ?? defaultTextModel)) as Encoder;
+      return (await runtime.textEncoder(definition.model ?? defaultTextModel, { tuned })) as Encoder;
     case "image": {
       const { model, output } = definition;
-      return runtime.imageEncoder(model, { output, content: contentReader(definition.from, resources) });
+      return runtime.imageEncoder(model, {
+        tuned,
+        output,
+        content: contentReader(definition.from, resources),
+      });
     }
     case "audio": {
       const { model, output, secondsMax } = definition;
       const content = contentReader(definition.from, resources);
-      return runtime.audioEncoder(model, { output, secondsMax, content });
+      return runtime.audioEncoder(model, { tuned, output, secondsMax, content });
     }
     case "remote":
       return resources.use(openRemoteEncoder(definition, { environment })) as Encoder;
     default:
-      throw new Error(`space ${name} needs no model`);
+      throw new Error(`space ${place} needs no model`);
   }
 }
 

@@ -115,6 +115,9 @@ export class ModelFiles {
 
   get #mend(): string {
     const { origin, name } = this.#located;
+    if (origin === "trained") {
+      return `take the artefact's folder from a backup, pin another run (medley models use ${name} RUN), or train again (medley train ${name})`;
+    }
     if (origin === "hub") return `run "medley models pull ${name}" again`;
     const change =
       this.#located.hashes === undefined
@@ -125,7 +128,9 @@ export class ModelFiles {
 
   #missing(path: string, cause: unknown): MedleyError {
     return new MedleyError("model_not_found", `the model's file ${path} can't be read`, {
-      mend: `${this.#located.origin === "hub" ? this.#mend : "fetch the model again"}, with all its files`,
+      mend: ["hub", "trained"].includes(this.#located.origin)
+        ? this.#mend
+        : "fetch the model again, with all its files",
       cause,
     });
   }

@@ -12,7 +12,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface LocatedModel {
   readonly name: string;
-  readonly origin: "bundled" | "folder" | "hub";
+  readonly origin: "bundled" | "folder" | "hub" | "trained";
   readonly directory: string;
   /** Relative to `directory`. */
   readonly modelFile: string;

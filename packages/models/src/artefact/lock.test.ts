@@ -11,7 +11,7 @@ const model = { revision, files: { "config.json": { sha256, bytes: 1 } } };
 test("what is written is read; names are in order and nothing is left beside it", async () => {
   const folder = await temporaryFolder();
   const file = join(folder, "medley.lock.json");
-  expect(await readLock(file)).toEqual({ file, models: {} });
+  expect(await readLock(file)).toEqual({ file, models: {}, trained: {} });
   await updateLock(file, (models) => {
     models["z/z"] = model;
   });
@@ -25,12 +25,45 @@ test("what is written is read; names are in order and nothing is left beside it"
   expect(await readdir(folder)).toEqual(["medley.lock.json"]);
 });
 
+const artefact = { run: "2026-11-24-1f0c9a2e", files: { "manifest.json": { sha256, bytes: 1 } } };
+
+test("artefacts are kept beside models, and a lock from before there were any is read", async () => {
+  const file = join(await temporaryFolder(), "medley.lock.json");
+  await writeFile(file, JSON.stringify({ lockVersion: 1, models: { "z/z": model } }));
+  expect(await readLock(file)).toEqual({ file, models: { "z/z": model }, trained: {} });
+  await updateLock(file, (_, trained) => {
+    trained["films.cast"] = artefact;
+  });
+  expect(await readLock(file)).toEqual({
+    file,
+    models: { "z/z": model },
+    trained: { "films.cast": artefact },
+  });
+  await updateLock(file, (models) => {
+    delete models["z/z"];
+  });
+  expect((await readLock(file)).trained).toEqual({ "films.cast": artefact });
+});
+
+const lockWithTrained = (name: string, one: object) => ({
+  lockVersion: 2,
+  models: {},
+  trained: { [name]: one },
+});
 const lockWith = (one: object) => ({ lockVersion: 1, models: { "a/a": one } });
 
 test.for([
   ["no JSON", "{"],
   ["null", null],
-  ["another version", { lockVersion: 2, models: {} }],
+  ["a later version", { lockVersion: 3, models: {} }],
+  ["no version", { models: {} }],
+  ["an artefact of no space", lockWithTrained("../films.cast", artefact)],
+  ["a run that leads elsewhere", lockWithTrained("films.cast", { ...artefact, run: "../x" })],
+  ["an artefact without files", lockWithTrained("films.cast", { run: artefact.run })],
+  [
+    "an artefact's path upwards",
+    lockWithTrained("films.cast", { ...artefact, files: { "../a": { sha256, bytes: 1 } } }),
+  ],
   ["no models", { lockVersion: 1 }],
   ["a branch for a commit", lockWith({ ...model, revision: "main" })],
   ["no files", lockWith({ revision })],

@@ -3,12 +3,20 @@ import { dirname } from "node:path";
 import { MedleyError } from "@medley/core";
 import { isPlainPath } from "./plain-path.ts";
 
-/** `medley.lock.json`: which bytes each model of a configuration is. Written by `medley models pull`, kept in git. */
+/** `medley.lock.json`: which bytes each model of a configuration is. Written by `medley models pull` and `medley train`, kept in git. */
 export interface ModelLock {
   /** Where it is, whether it exists or not. Paths of models are relative to its folder; `undefined`: to the working folder. */
   readonly file: string | undefined;
   /** By the model's name in the configuration. */
   readonly models: Readonly<Record<string, LockedModel>>;
+  /** By `collection.space`: the artefact that serves it. */
+  readonly trained: Readonly<Record<string, LockedArtefact>>;
+}
+
+/** What a training wrote, in `models/<collection>.<space>/<run>/` beside the lock. */
+export interface LockedArtefact {
+  readonly run: string;
+  readonly files: Readonly<Record<string, LockedFile>>;
 }
 
 export interface LockedModel {
@@ -25,10 +33,16 @@ export interface LockedFile {
 }
 
 export const lockFileName = "medley.lock.json";
-const lockVersion = 1;
+/** 2: with `trained`. */
+const lockVersion = 2;
+const lockVersionMin = 1;
 
 /** Pins nothing: only bundled models and folders can be loaded. */
-export const emptyLock: ModelLock = Object.freeze({ file: undefined, models: Object.freeze({}) });
+export const emptyLock: ModelLock = Object.freeze({
+  file: undefined,
+  models: Object.freeze({}),
+  trained: Object.freeze({}),
+});
 
 /** Throws `config_invalid` for a file that is no lock; one that does not exist pins nothing. */
 export async function readLock(file: string): Promise<ModelLock> {
@@ -36,7 +50,7 @@ export async function readLock(file: string): Promise<ModelLock> {
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { file, models: {} };
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { file, models: {}, trained: {} };
     throw invalid(file, (cause as Error).message, cause);
   }
   let json: unknown;
@@ -45,7 +59,7 @@ export async function readLock(file: string): Promise<ModelLock> {
   } catch (cause) {
     throw invalid(file, "it is not JSON", cause);
   }
-  return { file, models: modelsOf(json, file) };
+  return { file, ...entriesOf(json, file) };
 }
 
 /**
@@ -54,11 +68,12 @@ export async function readLock(file: string): Promise<ModelLock> {
  */
 export async function updateLock(
   file: string,
-  change: (models: Record<string, LockedModel>) => void,
+  change: (models: Record<string, LockedModel>, trained: Record<string, LockedArtefact>) => void,
 ): Promise<ModelLock> {
-  const models = { ...(await readLock(file)).models };
-  change(models);
-  const text = `${JSON.stringify({ lockVersion, models: sorted(models) }, null, 2)}\n`;
+  const before = await readLock(file);
+  const [models, trained] = [{ ...before.models }, { ...before.trained }];
+  change(models, trained);
+  const text = `${JSON.stringify({ lockVersion, models: sorted(models), trained: sorted(trained) }, null, 2)}\n`;
   const temporary = `${file}.${process.pid}.tmp`;
   try {
     await mkdir(dirname(file), { recursive: true });
@@ -73,18 +88,47 @@ export async function updateLock(
       cause,
     });
   }
-  return { file, models };
+  return { file, models, trained };
 }
 
-function modelsOf(json: unknown, file: string): Record<string, LockedModel> {
-  const { lockVersion: version, models } = (json ?? {}) as Record<string, unknown>;
-  if (version !== lockVersion || !isObject(models)) {
-    throw invalid(file, `it is no lock of version ${lockVersion}`);
+function entriesOf(json: unknown, file: string): Pick<ModelLock, "models" | "trained"> {
+  const { lockVersion: version, models, trained = {} } = (json ?? {}) as Record<string, unknown>;
+  if (!Number.isSafeInteger(version) || (version as number) < lockVersionMin) {
+    throw invalid(file, `it is no lock of version ${lockVersionMin} to ${lockVersion}`);
   }
+  if ((version as number) > lockVersion) {
+    throw new MedleyError(
+      "config_invalid",
+      `${file} is a lock of version ${version}; this process reads up to ${lockVersion}`,
+      { mend: "update Medley to the version that wrote it" },
+    );
+  }
+  if (!isObject(models) || !isObject(trained)) throw invalid(file, "its models or trained are no object");
   // Without a prototype: a model may be called "constructor".
-  const read: Record<string, LockedModel> = Object.create(null);
-  for (const [name, model] of Object.entries(models)) read[name] = modelOf(name, model, file);
+  const read = { models: Object.create(null), trained: Object.create(null) };
+  for (const [name, model] of Object.entries(models)) read.models[name] = modelOf(name, model, file);
+  for (const [space, artefact] of Object.entries(trained)) {
+    read.trained[space] = artefactOf(space, artefact, file);
+  }
   return read;
+}
+
+function artefactOf(space: string, artefact: unknown, file: string): LockedArtefact {
+  const { run, files } = (artefact ?? {}) as Record<string, unknown>;
+  const place = `trained[${JSON.stringify(space)}]`;
+  if (!isSpaceName(space)) throw invalid(file, `${place} is named like no collection.space`);
+  if (!isRunId(run)) throw invalid(file, `${place}.run is no id of a run`);
+  return { run, files: filesOf(files, place, file) };
+}
+
+/** What folders of artefacts are called: they can't lead anywhere else. */
+export function isRunId(run: unknown): run is string {
+  return typeof run === "string" && /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(run);
+}
+
+/** `collection.space`. */
+export function isSpaceName(name: string): boolean {
+  return /^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$/.test(name);
 }
 
 function modelOf(name: string, model: unknown, file: string): LockedModel {
@@ -93,6 +137,10 @@ function modelOf(name: string, model: unknown, file: string): LockedModel {
   if (revision !== null && !/^[0-9a-f]{40}$/.test(String(revision))) {
     throw invalid(file, `${place}.revision is no commit of 40 hex digits`);
   }
+  return { revision: revision as string | null, files: filesOf(files, place, file) };
+}
+
+function filesOf(files: unknown, place: string, file: string): Record<string, LockedFile> {
   if (!isObject(files)) throw invalid(file, `${place}.files is no object`);
   const locked: Record<string, LockedFile> = Object.create(null);
   for (const [path, one] of Object.entries(files)) {
@@ -103,7 +151,7 @@ function modelOf(name: string, model: unknown, file: string): LockedModel {
     if (!Number.isSafeInteger(bytes) || (bytes as number) < 0) throw invalid(file, `${at}.bytes is no size`);
     locked[path] = { sha256: sha256 as string, bytes: bytes as number };
   }
-  return { revision: revision as string | null, files: locked };
+  return locked;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -111,22 +159,21 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** So that a change shows as few lines. */
-function sorted(models: Readonly<Record<string, LockedModel>>): Record<string, LockedModel> {
+function sorted<Entry extends LockedModel | LockedArtefact>(
+  entries: Readonly<Record<string, Entry>>,
+): Record<string, Entry> {
   const inOrder = <Value>(record: Readonly<Record<string, Value>>): Record<string, Value> =>
     Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
   return inOrder(
     Object.fromEntries(
-      Object.entries(models).map(([name, { revision, files }]) => [
-        name,
-        { revision, files: inOrder(files) },
-      ]),
+      Object.entries(entries).map(([name, entry]) => [name, { ...entry, files: inOrder(entry.files) }]),
     ),
   );
 }
 
 function invalid(file: string, what: string, cause?: unknown): MedleyError {
   return new MedleyError("config_invalid", `${file}: ${what}`, {
-    mend: "take the file from version control, or delete it and run `medley models pull`",
+    mend: "take the file from version control, or delete it, then run `medley models pull` and `medley train`",
     cause,
   });
 }

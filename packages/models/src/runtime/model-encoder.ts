@@ -14,13 +14,13 @@ import type { OpenModel } from "./open-model.ts";
 import type { InputAnswer } from "./protocol.ts";
 import { type RowValues, splitRows } from "./rows.ts";
 
-export interface ModelEncoderOptions {
+export interface ModelEncoderOptions<Value> {
   readonly model: OpenModel;
   readonly queryAdmission: Admission;
   /** What the model's sessions are given for a value: a text as it is, the bytes of a picture or clip. */
-  readonly inputOf: (value: string, signal?: AbortSignal) => Promise<Result<unknown, EncodeFailure>>;
+  readonly inputOf: (value: Value, signal?: AbortSignal) => Promise<Result<unknown, EncodeFailure>>;
   /** Checks what a search says about the space, and makes it a value. Throws `query_invalid`. */
-  readonly queryValueOf: (query: unknown) => string;
+  readonly queryValueOf: (query: unknown) => Value;
 }
 
 /**
@@ -28,11 +28,11 @@ export interface ModelEncoderOptions {
  * without tokens). Values are read and prepared a few at a time, as they are admitted; their rows meet those of other
  * callers in the model's gatherer.
  */
-export class ModelEncoder implements Encoder<string, unknown> {
+export class ModelEncoder<Value> implements Encoder<Value, unknown> {
   readonly usesModel = true;
-  readonly #options: ModelEncoderOptions;
+  readonly #options: ModelEncoderOptions<Value>;
 
-  constructor(options: ModelEncoderOptions) {
+  constructor(options: ModelEncoderOptions<Value>) {
     this.#options = options;
   }
 
@@ -43,7 +43,7 @@ export class ModelEncoder implements Encoder<string, unknown> {
     return this.#options.model.model.identity;
   }
 
-  async encode(values: readonly string[], signal?: AbortSignal): Promise<readonly EncodeResult[]> {
+  async encode(values: readonly Value[], signal?: AbortSignal): Promise<readonly EncodeResult[]> {
     const { model } = this.#options;
     assert(model.loaded, "a model that is only described does not encode");
     const { jobInputsMax, inputsAdmittedMax } = model.scale;
@@ -86,7 +86,7 @@ export class ModelEncoder implements Encoder<string, unknown> {
     throw new MedleyError(result.failure.code, result.failure.message);
   }
 
-  async #encodePart(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
+  async #encodePart(values: readonly Value[], signal?: AbortSignal): Promise<EncodeResult[]> {
     const { model } = this.#options;
     try {
       const encode = model.scale.gathers ? this.#gather : this.#embedEach;
@@ -99,7 +99,7 @@ export class ModelEncoder implements Encoder<string, unknown> {
   }
 
   /** Each in one go, by any thread. */
-  async #embedEach(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
+  async #embedEach(values: readonly Value[], signal?: AbortSignal): Promise<EncodeResult[]> {
     const { model, inputOf } = this.#options;
     return Promise.all(
       values.map(async (value) => {
@@ -121,7 +121,7 @@ export class ModelEncoder implements Encoder<string, unknown> {
   }
 
   /** Prepared together; their rows meet those of other callers in batches. */
-  async #gather(values: readonly string[], signal?: AbortSignal): Promise<EncodeResult[]> {
+  async #gather(values: readonly Value[], signal?: AbortSignal): Promise<EncodeResult[]> {
     const { gatherer } = this.#options.model;
     // All zero until it is known better: the segment of a value that says nothing, which is in no batch.
     const results = values.map((): EncodeResult => succeed(new Float32Array(this.dimensions)));
@@ -144,7 +144,7 @@ export class ModelEncoder implements Encoder<string, unknown> {
 
   /** Reads and prepares values; writes the failures into `results`. */
   async #rowsOf(
-    values: readonly string[],
+    values: readonly Value[],
     results: EncodeResult[],
     signal?: AbortSignal,
   ): Promise<{ index: number; row: RowValues }[]> {

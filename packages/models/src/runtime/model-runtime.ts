@@ -7,6 +7,12 @@ import type { ModelLock } from "../artefact/lock.ts";
 import type { Model } from "../artefact/model.ts";
 import { readTextModel } from "../artefact/text-model.ts";
 import type { ContentReader } from "../content/content-reader.ts";
+import {
+  readTrainedModel,
+  type TrainedModelDescription,
+  type TrainedSpaceOptions,
+  tunedModel,
+} from "../trained/trained-model.ts";
 import { Admission } from "./admission.ts";
 import type { Device } from "./device.ts";
 import { ModelEncoder } from "./model-encoder.ts";
@@ -85,11 +91,17 @@ export class ModelRuntime implements AsyncDisposable {
     return this.#opened.keys().every((identity) => this.#pool.threadsWith(identity) > 0);
   }
 
-  /** Throws `model_not_found`, `model_damaged` or `model_unsupported`. See `locateModel` for what a name may be. */
-  async textEncoder(name: string): Promise<Encoder<string, string>> {
-    const model = await this.textModel(name);
+  /**
+   * Throws `model_not_found`, `model_damaged` or `model_unsupported`. See `locateModel` for what a name may be. `tuned`: the
+   * `collection.space` whose artefact takes the model's place.
+   */
+  async textEncoder(
+    name: string,
+    { tuned }: { tuned?: string | undefined } = {},
+  ): Promise<Encoder<string, string>> {
+    const model = await this.#open(await readTextModel(...this.#source(name, tuned)));
     const queryAdmission = this.#queryAdmission;
-    return new ModelEncoder({
+    return new ModelEncoder<string>({
       model,
       queryAdmission,
       inputOf: async (text) => succeed(text),
@@ -103,28 +115,64 @@ export class ModelRuntime implements AsyncDisposable {
    */
   async imageEncoder(
     name: string,
-    { output, content }: { output?: string | undefined; content: ContentReader },
+    {
+      output,
+      tuned,
+      content,
+    }: { output?: string | undefined; tuned?: string | undefined; content: ContentReader },
   ): Promise<Encoder> {
-    const model = await readImageModel(name, this.#environment, { output, lock: this.#lock });
+    const [source, environment, lock] = this.#source(name, tuned);
+    const model = await readImageModel(source, environment, { output, ...lock });
     return this.#contentEncoder(await this.#open(model), content);
   }
 
   /** Clips likewise. `secondsMax`: what is longer is cut. */
   async audioEncoder(
     name: string,
-    { content, ...options }: Omit<AudioModelOptions, "lock"> & { content: ContentReader },
+    {
+      content,
+      tuned,
+      ...options
+    }: Omit<AudioModelOptions, "lock"> & { tuned?: string | undefined; content: ContentReader },
   ): Promise<Encoder> {
-    const model = await readAudioModel(name, this.#environment, { ...options, lock: this.#lock });
+    const [source, environment, lock] = this.#source(name, tuned);
+    const model = await readAudioModel(source, environment, { ...options, ...lock });
     return this.#contentEncoder(await this.#open(model), content);
   }
 
+  /** The encoder of a trained space, by the artefact that the lock pins for it. Throws as `readTrainedModel` does. */
+  async trainedEncoder(options: Omit<TrainedSpaceOptions, "lock">): Promise<Encoder> {
+    return this.openTrained(await readTrainedModel({ ...options, lock: this.#lock }));
+  }
+
+  /** Likewise, of an artefact that was read already. */
+  async openTrained(model: TrainedModelDescription): Promise<Encoder> {
+    return new ModelEncoder<unknown>({
+      model: await this.#open(model),
+      queryAdmission: this.#queryAdmission,
+      inputOf: async (value) => succeed(value),
+      // Checked by the session, which has the model's vocabulary.
+      queryValueOf: (query) => query,
+    });
+  }
+
   #contentEncoder(model: OpenModel, content: ContentReader): Encoder {
-    return new ModelEncoder({
+    return new ModelEncoder<string>({
       model,
       queryAdmission: this.#queryAdmission,
       inputOf: (value, signal) => content.read(value, signal),
       queryValueOf: contentQuery,
     }) as Encoder;
+  }
+
+  /** Where a model is read from: of a tuned space (`collection.space`) its artefact, which is a folder like any other. */
+  #source(
+    name: string,
+    tuned: string | undefined,
+  ): [name: string, environment: Environment, options: { lock: ModelLock | undefined }] {
+    if (tuned === undefined) return [name, this.#environment, { lock: this.#lock }];
+    const artefact = tunedModel(tuned, this.#lock);
+    return [artefact.name, this.#environment, { lock: artefact.lock }];
   }
 
   /** The model below an encoder, for callers that prepare and batch themselves. */

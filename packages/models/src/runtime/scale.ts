@@ -1,5 +1,7 @@
 import type { Model } from "../artefact/model.ts";
 import type { TextModel } from "../artefact/text-model.ts";
+import type { TrainedModelDescription } from "../trained/trained-model.ts";
+import { valuesOf } from "../trained/trained-session.ts";
 import type { BatchBounds } from "./batches.ts";
 import type { Device } from "./device.ts";
 
@@ -48,6 +50,8 @@ export function scaleOf(model: Model, { device, threads }: { device: Device; thr
     case "text":
       // The tokens of 2,048 texts take 4 MB at 512 each.
       return { batch: textBatchOf(model, kind), gathers: true, jobInputsMax: 32, inputsAdmittedMax: 2_048 };
+    case "trained":
+      return trainedScaleOf(model);
     case "image":
       return { batch: imageBatch, gathers, jobInputsMax: 1, inputsAdmittedMax: filesMax };
     case "audio": {
@@ -56,6 +60,30 @@ export function scaleOf(model: Model, { device, threads }: { device: Device; thr
       return { batch, gathers, jobInputsMax: 1, inputsAdmittedMax: Math.min(filesMax, clipsMax) };
     }
   }
+}
+
+/**
+ * Small graphs: what a call costs is the call, so a packet's 100 records are one. A bag's rows become `dimensions` floats a
+ * pair in the graph (32 MB), fixed shapes are bound by themselves (16 MB); in hand are 256 MB at most.
+ */
+function trainedScaleOf({ form, dimensions, inputs }: TrainedModelDescription): Scale {
+  const batch = { batchRowsMax: 128, runCostValues: 2_048 };
+  if (form === "bag") {
+    const paddedValuesMax = Math.max(2, 2 * Math.floor(2 ** 23 / dimensions));
+    return {
+      batch: { ...batch, paddedValuesMax, pads: true },
+      gathers: true,
+      jobInputsMax: 128,
+      inputsAdmittedMax: 2_048,
+    };
+  }
+  const inputsAdmittedMax = Math.min(2_048, Math.max(1, Math.floor(2 ** 26 / valuesOf(inputs))));
+  return {
+    batch: { ...batch, paddedValuesMax: 2 ** 22, pads: false },
+    gathers: true,
+    jobInputsMax: Math.min(128, inputsAdmittedMax),
+    inputsAdmittedMax,
+  };
 }
 
 function textBatchOf({ rowsPerBatchMax }: TextModel, kind: "cpu" | "gpu"): BatchBounds {

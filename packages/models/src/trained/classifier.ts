@@ -15,8 +15,14 @@ export interface Classification {
   readonly probabilities: Float64Array;
 }
 
-interface HeadManifest {
-  readonly weights: string;
+/** Of a classifier, beside `classifierWeightsFile`. Both are listed in the manifest, so that the lock pins them. */
+export const classifierFile = "head/config.json";
+export const classifierWeightsFile = "head/model.safetensors";
+
+/** What `classifierFile` holds. */
+export interface ClassifierDescription {
+  /** Names what the labels are of: a field. */
+  readonly target: string;
   readonly labels: readonly string[];
   readonly temperature: number;
 }
@@ -27,17 +33,19 @@ interface HeadManifest {
  * softmax(logits / temperature), the temperature fitted on rows that were not trained on (Guo et al. 2017).
  */
 export class SegmentClassifier {
+  readonly target: string;
   readonly labels: readonly string[];
   readonly dimensions: number;
   readonly #head: Head;
   readonly #temperature: number;
 
   /** Throws `model_damaged` where the weights are not of the shape that labels and dimensions say. */
-  constructor(manifest: HeadManifest, weights: PinnedFile, dimensions: number) {
-    this.labels = manifest.labels;
+  constructor(described: ClassifierDescription, weights: PinnedFile, dimensions: number) {
+    this.target = described.target;
+    this.labels = described.labels;
     this.dimensions = dimensions;
-    this.#temperature = manifest.temperature;
-    const outFeatures = manifest.labels.length;
+    this.#temperature = described.temperature;
+    const outFeatures = described.labels.length;
     const layer = { kind: "dense", weights, inFeatures: dimensions, outFeatures, bias: true } as const;
     this.#head = new Head([{ ...layer, activation: "Identity" }], dimensions);
   }
@@ -62,7 +70,7 @@ export class SegmentClassifier {
 
 /**
  * The classifier of a model's folder, or null where it has none. `dimensions`: of the model's vectors. Throws as `locateModel`
- * does, `model_damaged` for a manifest or weights that are not as training writes them.
+ * does, `model_damaged` for a description or weights that are not as training writes them.
  */
 export async function readClassifier(
   name: string,
@@ -70,19 +78,19 @@ export async function readClassifier(
   { dimensions, ...options }: LocateOptions & { readonly dimensions: number },
 ): Promise<SegmentClassifier | null> {
   const files = await ModelFiles.open(await locateModel(name, environment, options));
-  const manifest = await files.json("manifest.json");
-  if (manifest?.head === undefined) return null;
-  const head = checkedHead(manifest.head, name);
-  return new SegmentClassifier(head, await files.pin(head.weights), dimensions);
+  const described = await files.json(classifierFile);
+  if (described === undefined) return null;
+  const checked = checkedDescription(described, name);
+  return new SegmentClassifier(checked, await files.pin(classifierWeightsFile), dimensions);
 }
 
-function checkedHead(value: unknown, name: string): HeadManifest {
-  const { weights, labels, temperature } = (value ?? {}) as Partial<HeadManifest>;
+function checkedDescription(json: Readonly<Record<string, unknown>>, name: string): ClassifierDescription {
+  const { target, labels, temperature } = json;
   const areLabels =
     Array.isArray(labels) && labels.length > 1 && labels.every((label) => typeof label === "string");
   const isWarm = typeof temperature === "number" && temperature > 0 && Number.isFinite(temperature);
-  if (typeof weights === "string" && areLabels && isWarm) return { weights, labels, temperature };
-  throw new MedleyError("model_damaged", `manifest.json of ${name}: "head" is no classifier`, {
+  if (typeof target === "string" && areLabels && isWarm) return { target, labels, temperature };
+  throw new MedleyError("model_damaged", `${classifierFile} of ${name} describes no classifier`, {
     mend: "train the model again, or take an earlier one",
   });
 }

@@ -1,5 +1,6 @@
 import type { Result } from "@medley/core";
 import type { InputFailure } from "../runtime/session.ts";
+import { graphsageFeatures } from "./graphsage-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
 import { wordsFeatures } from "./words-features.ts";
@@ -38,6 +39,7 @@ export interface Features<Value = unknown> {
 export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => Features<never>;
 
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
+  graphsage: graphsageFeatures,
   node2vec: node2vecFeatures,
   words: wordsFeatures,
 };

@@ -12,6 +12,9 @@ export interface NodeValue {
 /** The ids of the table's rows: a JSON list, row 0 first. */
 export const nodesFile = "nodes.json";
 
+/** Of a node that is made of its neighbours: those with the heaviest edges count, so that a hub is no batch of its own. */
+const neighboursMax = 256;
+
 /**
  * A node that was trained on is its own row of the table. One that was not is the mean of those of its neighbours that were,
  * weighted by its edges; where none was, it says nothing.
@@ -21,7 +24,10 @@ export function node2vecFeatures(_manifest: FeaturesManifest, files: ArtefactFil
   const row = ({ id, edges }: NodeValue): Float32Array => {
     const own = rows.get(id);
     if (own !== undefined) return Float32Array.of(own, 1);
-    const known = Object.entries(edges).filter(([target]) => rows.has(target));
+    const known = Object.entries(edges)
+      .filter(([target]) => rows.has(target))
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, neighboursMax);
     const total = known.reduce((sum, [, weight]) => sum + weight, 0);
     return Float32Array.from(
       known.flatMap(([target, weight]) => [rows.get(target) as number, weight / total]),

@@ -1,12 +1,15 @@
 import {
   type Delivery,
   type Encoder,
+  featuresOfSpace,
   type MedleyError,
   type RecordEnvelope,
+  type SegmentLayout,
   type Space,
   type Store,
   type StoredSegments,
   segmentHashBytes,
+  spaceInput,
   type Transport,
   type VectorEnvelope,
 } from "@medley/core";
@@ -16,7 +19,7 @@ import { deadLetterOf } from "../dead-letters.ts";
 import { newestOf } from "../newest.ts";
 import { asStage } from "../stage.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
-import { segmentHash, segmentInput } from "./segment-input.ts";
+import { segmentHash } from "./segment-hash.ts";
 
 export interface EmbedPorts {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
@@ -74,16 +77,23 @@ async function embedPacket(
   const rows: typeof stored = isolatePassing ? new Map() : stored;
   const { spaces } = opened.collection;
   const onEncoded = () => delivery.report?.(packet.envelopes.length - drafts.filter(isIncomplete).length);
-  const jobs = spaces.map((space, index) =>
-    reuseOrCollect(opened, { space, index }, drafts, rows, { counters, onEncoded }),
-  );
-  await Promise.all(
-    spaces.map(({ name: space }, index) => {
-      const encoder = opened.encoders[index] as Encoder;
-      const options = { space, signal, isolatePassing, givesUp };
-      return encodeSegments(encoder, jobs[index] as readonly SegmentJob[], options);
-    }),
-  );
+  const collect = (space: Space, index: number) =>
+    reuseOrCollect(opened, { space, index }, drafts, rows, { counters, onEncoded });
+  // A space that reads segments of others is decided after them: it changes where they do.
+  const jobs = spaces.map((space, index) => (readsSegments(space) ? [] : collect(space, index)));
+  for (const [index, space] of spaces.entries())
+    if (readsSegments(space)) jobs[index] = collect(space, index);
+  const encodeAll = (wave: (space: Space) => boolean) =>
+    Promise.all(
+      spaces.map(async (space, index) => {
+        if (!wave(space)) return;
+        const encoder = opened.encoders[index] as Encoder;
+        const options = { space: space.name, signal, isolatePassing, givesUp };
+        await encodeSegments(encoder, jobs[index] as readonly SegmentJob[], options);
+      }),
+    );
+  await encodeAll((space) => !readsSegments(space));
+  await encodeAll(readsSegments);
 
   // From here on there are effects: not of a packet that is another consumer's by now.
   signal.throwIfAborted();
@@ -124,6 +134,10 @@ function draftOf(opened: CollectionEncoders, envelope: RecordEnvelope): Draft {
   };
 }
 
+function readsSegments({ definition }: Space): boolean {
+  return featuresOfSpace(definition).length > 0;
+}
+
 function isIncomplete({ segmentsMissing }: Draft): boolean {
   return segmentsMissing > 0;
 }
@@ -140,11 +154,15 @@ function reuseOrCollect(
   const layout = opened.layout[at.index] as CollectionEncoders["layout"][number];
   const byModel = (opened.encoders[at.index] as Encoder).usesModel;
   const hashOffset = at.index * segmentHashBytes;
+  const features = featureLayout(opened, at.space);
   const jobs: SegmentJob[] = [];
   for (const draft of drafts) {
     if (draft.envelope.op === "delete") continue;
-    const input = segmentInput(at.space, draft.envelope.fields);
-    const hash = segmentHash(layout.encoderIdentity, input);
+    const input = spaceInput(at.space, draft.envelope);
+    const featureHashes = features.map(({ hashOffset: from }) =>
+      draft.segmentHashes.subarray(from, from + segmentHashBytes),
+    );
+    const hash = segmentHash(layout.encoderIdentity, input, featureHashes);
     draft.segmentHashes.set(hash, hashOffset);
     const row = stored.get(draft.envelope.id);
     if (input === null) {
@@ -159,7 +177,9 @@ function reuseOrCollect(
     } else {
       draft.segmentsMissing += 1;
       jobs.push({
-        input,
+        get input() {
+          return features.length === 0 ? input : { ...input, features: featuresOf(draft, features) };
+        },
         accept: (segment) => {
           draft.vector.set(segment, layout.offset);
           counters.segments.encoded += 1;
@@ -176,6 +196,25 @@ function reuseOrCollect(
     }
   }
   return jobs;
+}
+
+interface FeatureLayout extends SegmentLayout {
+  readonly hashOffset: number;
+}
+
+/** Where the segments lie that a space reads, in the order in which it names them. */
+function featureLayout({ layout }: CollectionEncoders, { definition }: Space): readonly FeatureLayout[] {
+  return featuresOfSpace(definition).map((feature) => {
+    const index = layout.findIndex(({ space }) => space === feature);
+    return { ...(layout[index] as SegmentLayout), hashOffset: index * segmentHashBytes };
+  });
+}
+
+/** In half precision, as they are stored, so that a segment gives the same whether it was encoded or copied. */
+function featuresOf({ vector }: Draft, features: readonly FeatureLayout[]): Float32Array {
+  return Float32Array.from(
+    features.flatMap(({ offset, dimensions }) => [...vector.subarray(offset, offset + dimensions)]),
+  );
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,10 +1,11 @@
 import { strict as assert } from "node:assert";
-import { type EncodeResult, type Encoder, type FieldValue, MedleyError } from "@medley/core";
+import { type EncodeResult, type Encoder, MedleyError } from "@medley/core";
 import { bisect } from "../bisect.ts";
 
 /** An input to encode and where its segment goes. */
 export interface SegmentJob {
-  readonly input: FieldValue;
+  /** Read when it is encoded: segments of other spaces that it holds are known by then. */
+  readonly input: unknown;
   /** Called once on success. */
   readonly accept: (segment: Float32Array) => void;
   /** Called once where the input can't be encoded. */

@@ -18,6 +18,11 @@ const textReader: FieldReader = { sql: asText, read: (text) => text };
 const jsonReader: FieldReader = { sql: asText, read: (text) => JSON.parse(text) };
 const arrayReader: FieldReader = { sql: asJson, read: (text) => JSON.parse(text) };
 const numberReader: FieldReader = { sql: asText, read: Number };
+// As texts: an id may be an integer above 2^53.
+const idsReader: FieldReader = {
+  sql: (column) => asJson(`${column}::pg_catalog.text[]`),
+  read: (text) => JSON.parse(text),
+};
 const namesReader: FieldReader = { sql: asJson, read: (text) => namesOf(JSON.parse(text)) };
 const pointReader: FieldReader = {
   sql: (column) => `(${column}[0])::pg_catalog.text || ',' || (${column}[1])::pg_catalog.text`,
@@ -85,6 +90,14 @@ function readerOf(field: Field, column: TableColumn, zone: string | null): Field
       return kind === "point" && !isArray
         ? pointReader
         : `it takes point, or two columns of numbers as { lat: "…", lon: "…" }`;
+    case "edges":
+      if (kind === "json" && !isArray) return jsonReader;
+      if (isArray && ["text", "uuid", "integer"].includes(kind)) return idsReader;
+      return "it takes arrays of text, uuid or integer, and json and jsonb: a list of ids, or an object of ids to weights";
+    case "series":
+      if (kind === "json" && !isArray) return jsonReader;
+      if (isArray && ["float", "integer", "numeric"].includes(kind)) return arrayReader;
+      return "it takes arrays of numbers, with one or two dimensions, and json and jsonb that hold a series";
     case "image":
     case "audio":
       if (isArray) return "it takes bytea, or text that holds a path or address";

@@ -93,6 +93,33 @@ create table products (id uuid primary key, title varchar(20), sizes size[], kin
     ]);
   });
 
+  test("edges and series come from arrays and json, ids of any size exact", async () => {
+    await admin.query(`create table products (id int primary key, title text, kind text, price numeric, follows bigint[],
+  likes jsonb, hourly float8[], daily jsonb)`);
+    await admin.query(`insert into products values (1, 'a', 'b', 1, '{9007199254740993,2}', '{"a": 2}', '{{1,null},{2,3}}',
+  '{"times": ["1999-03-31"], "values": [1]}')`);
+    const fields = { follows: "edges", likes: "edges", hourly: "series", daily: "series" };
+    const collection = productsOf({}, { fields });
+    const [record] = await recordsOf(collection);
+    const options = { source: "t", textual: false, arrivalVersion: version(1n) };
+    expect(parseRecord(collection, record, options)).toMatchObject({
+      value: {
+        fields: {
+          follows: { "9007199254740993": 1, "2": 1 },
+          likes: { a: 2 },
+          hourly: {
+            times: null,
+            values: [
+              [1, null],
+              [2, 3],
+            ],
+          },
+          daily: { times: [Date.UTC(1999, 2, 31)], values: [[1]] },
+        },
+      },
+    });
+  });
+
   test("values that no field takes fail with their record, not before", async () => {
     await admin.query(
       "create table products (id int primary key, title text, kind text, price numeric, made timestamptz)",

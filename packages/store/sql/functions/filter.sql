@@ -2,7 +2,7 @@
 -- the text: the condition reads them from the filter, parameter $3 of the statement it is put into.
 --
 --   {"year": {"gte": 1990, "lt": 2000}, "title": "Jaws", "genres": {"any": ["Comedy"], "none": ["Horror"]},
---    "released": {"gte": "2001-01-01"}, "place": {"within": {"lat": 52.1, "lon": 4.3, "km": 10}}, "plot": {"null": false}}
+--    "released": {"gte": "2001-01-01"}, "cites": {"any": ["a"]}, "place": {"within": {"lat": 52.1, "lon": 4.3, "km": 10}}, "plot": {"null": false}}
 --
 -- All conditions hold at once. A row without a value fails all but `ne`, `none` and {"null": true}.
 
@@ -33,7 +33,7 @@ begin
     else
       conditions := conditions || medley_internal.field_condition(
         field, fields ->> field,
-        case when wanted = 'null' then 'null' when fields ->> field in ('categories', 'shares') then 'any' else 'eq' end,
+        case when wanted = 'null' then 'null' when fields ->> field in ('categories', 'shares', 'edges') then 'any' else 'eq' end,
         wanted, array[field]
       );
     end if;
@@ -50,7 +50,7 @@ declare
   ordered jsonb := '{"eq": "=", "ne": "is distinct from", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}';
   known text[] := case
     when type in ('text', 'category', 'number', 'timestamp') then array['eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'in', 'null']
-    when type in ('categories', 'shares') then array['any', 'all', 'none', 'null']
+    when type in ('categories', 'shares', 'edges') then array['any', 'all', 'none', 'null']
     when type = 'geo' then array['within', 'null']
     else array['null']
   end;
@@ -71,7 +71,7 @@ begin
     perform medley_internal.check_filter_list(field, bare_type, operator, wanted);
     return format('row.%I = any (array(select medley_internal.filter_%s(x) from jsonb_array_elements($3 #> %L) as x))',
       field, bare_type, path);
-  elsif type in ('categories', 'shares') then
+  elsif type in ('categories', 'shares', 'edges') then
     if jsonb_typeof(wanted) <> 'string' then
       perform medley_internal.check_filter_list(field, 'text', operator, wanted);
     end if;

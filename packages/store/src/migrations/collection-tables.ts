@@ -1,8 +1,10 @@
 import {
   type Collection,
   canonicalJson,
+  isTrainedSpace,
   MedleyError,
   type SegmentLayout,
+  type SpaceDefinition,
   vectorDimensions,
 } from "@medley/core";
 import pg from "pg";
@@ -143,6 +145,8 @@ function columnType(type: string, vectorSchema: string): string {
     case "categories":
       return "text[]";
     case "shares":
+    case "edges":
+    case "series":
       return "jsonb";
     case "number":
       return "float8";
@@ -162,6 +166,10 @@ function json(value: unknown): string {
 
 const newName =
   "give the changed collection a new name, or use a fresh data folder or database, and backfill it";
+
+function isTrained(definition: SpaceDefinition): boolean {
+  return isTrainedSpace(definition) || ("tuned" in definition && definition.tuned !== undefined);
+}
 
 function refuseConflicts({ collection, layout }: CollectionLayout, stored: CatalogueRow): void {
   const conflict = (what: string) =>
@@ -184,6 +192,16 @@ function refuseConflicts({ collection, layout }: CollectionLayout, stored: Catal
       );
     }
     if (space.identity !== segment.encoderIdentity) {
+      const definition = collection.spaces[index]?.definition;
+      if (definition !== undefined && isTrained(definition)) {
+        const place = `${collection.name}.${space.name}`;
+        throw new MedleyError(
+          "schema_conflict",
+          `collection "${collection.name}": the rows' segments of space "${space.name}" are of another artefact than the one ` +
+            "that medley.lock.json pins",
+          { mend: `pin the one they are of (\`medley models use ${place} RUN\`), or ${newName}` },
+        );
+      }
       throw conflict(`space "${space.name}" was encoded by another encoder, or one with other parameters`);
     }
   }

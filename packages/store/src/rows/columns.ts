@@ -55,6 +55,8 @@ export function columnOf(field: Field, types: VectorTypes): Column {
     case "categories":
       return textOf(arrayLiteral, "text[]");
     case "shares":
+    case "edges":
+    case "series":
       return textOf(JSON.stringify, "jsonb");
     case "number":
       return column("float8", elementOids.float8, float8Codec);

@@ -123,7 +123,7 @@ export class TrainingStep implements AsyncDisposable {
     return this.#state.steps;
   }
 
-  /** One step on one batch; gives the loss before the update. A loss that is no number throws `training_unsupported`. */
+  /** One step on one batch; gives the loss before the update. A loss that is no number throws `training_diverged`. */
   async train(batch: Batch, learningRate: number): Promise<StepResult> {
     const feeds: Record<string, Tensor> = Object.fromEntries(this.#state.current);
     for (const { name, shape, type } of this.#graph.inputs) {
@@ -142,7 +142,7 @@ export class TrainingStep implements AsyncDisposable {
     const results = await this.#session.run(this.#taken(feeds), fetches);
     const loss = numberOf(results[lossOutput]);
     if (!Number.isFinite(loss)) {
-      throw new MedleyError("training_unsupported", `the loss of step ${this.#state.steps + 1} is ${loss}`, {
+      throw new MedleyError("training_diverged", `the loss of step ${this.#state.steps + 1} is ${loss}`, {
         mend: "use a lower learning rate, or look for values in the data that are out of all proportion",
       });
     }

@@ -14,7 +14,7 @@ export interface Position {
 export type Schedule = (position: Position) => number;
 
 /** The same for every step. */
-export function constant(rate: number): Schedule {
+export function constantRate(rate: number): Schedule {
   return () => checked(rate);
 }
 
@@ -24,7 +24,7 @@ export function halvedEachEpoch(rate: number): Schedule {
 }
 
 /** Falls along half a cosine to `rateMin` at the end of the last epoch (Loshchilov and Hutter, SGDR, 2017, without restarts). */
-export function cosine(rate: number, { rateMin = 0 }: { readonly rateMin?: number } = {}): Schedule {
+export function cosineRate(rate: number, { rateMin = 0 }: { readonly rateMin?: number } = {}): Schedule {
   return ({ step, stepsPerEpoch, epochsMax }) => {
     const share = Math.min(1, step / (stepsPerEpoch * epochsMax));
     return rateMin + ((checked(rate) - rateMin) * (1 + Math.cos(Math.PI * share))) / 2;
@@ -32,7 +32,7 @@ export function cosine(rate: number, { rateMin = 0 }: { readonly rateMin?: numbe
 }
 
 /** Falls in a straight line to 0 at the end of the last epoch, as BERT is tuned. */
-export function linear(rate: number): Schedule {
+export function linearRate(rate: number): Schedule {
   return ({ step, stepsPerEpoch, epochsMax }) =>
     checked(rate) * Math.max(0, 1 - step / (stepsPerEpoch * epochsMax));
 }

@@ -43,6 +43,8 @@ export interface RunEnd {
   readonly metrics?: Readonly<Record<string, number>>;
   /** Whole ones that were not logged step by step. */
   readonly curves?: readonly Curve[];
+  /** As it turned out to be, where it was not known at the start. */
+  readonly split?: RunStart["split"] | undefined;
   readonly card?: Pick<ModelCard, "summary" | "licence" | "dataLicence">;
 }
 
@@ -138,7 +140,8 @@ export class RunFolder {
     Object.assign(this.#metrics, end.metrics);
     await this.#writeMetrics();
     await this.#drawCurves();
-    this.#record = { ...this.#record, state: end.state, endedAt: new Date(nowMs).toISOString() };
+    const { split = this.#record.split } = end;
+    this.#record = { ...this.#record, split, state: end.state, endedAt: new Date(nowMs).toISOString() };
     await writeFileAtomic(join(this.path, "README.md"), modelCard({ run: this.run, ...end.card }));
     await this.#writeRecord();
     return this.run;

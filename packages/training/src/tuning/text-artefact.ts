@@ -1,6 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Environment, locateModel, ModelFiles, type ModelLock } from "@medley/models";
+import {
+  type ClassifierDescription,
+  classifierFile,
+  classifierWeightsFile,
+  type Environment,
+  locateModel,
+  ModelFiles,
+  type ModelLock,
+} from "@medley/models";
 import { quantiseWeights } from "@medley/models/onnx";
 import { replaceTensors } from "../engine/replace-tensors.ts";
 import { encodeSafetensors } from "../fit/safetensors.ts";
@@ -33,7 +41,6 @@ const copied = [
 ];
 const licences = ["LICENSE", "NOTICE"];
 const limitFile = "sentence_bert_config.json";
-export const headWeightsFile = "head/model.safetensors";
 const fileBytesMax = 256 * 2 ** 20;
 
 /**
@@ -64,13 +71,15 @@ export async function textArtefact(
   files.set(limitFile, jsonBytes({ ...limits, max_seq_length: model.tokensMax }));
   const served = replaceTensors(bytes, candidate.blocks);
   files.set("model.onnx", stores === "int8" ? quantiseWeights(served).bytes : served);
-  files.set(headWeightsFile, headWeights(candidate.head));
+  const described: ClassifierDescription = { target, labels: classes, temperature };
+  files.set(classifierFile, jsonBytes(described));
+  files.set(classifierWeightsFile, headWeights(candidate.head));
   const manifest = {
     kind: "text",
     dimensions: model.dimensions,
     base: { model: model.name, sha256: model.model.contents },
     blocks: candidate.cut?.blocks ?? 0,
-    head: { weights: headWeightsFile, labels: classes, target, temperature },
+    target,
   };
   return { manifest, files };
 }

@@ -1,0 +1,202 @@
+import { relative } from "node:path";
+import { MedleyError, systemClock } from "@medley/core";
+import { chooseDevice, type DeviceChoice, type ModelLock, openModelRuntime } from "@medley/models";
+import { openPool } from "@medley/store";
+import { parseSettings, type TrainingProgress, trainerOf } from "@medley/training";
+import type { LoadedConfig } from "../config/load-config.ts";
+import { openDatabase } from "../deployment/database.ts";
+import { openEncoders } from "../deployment/open-encoders.ts";
+import { featureSpaces, withFeatures } from "../train/feature-records.ts";
+import { type TrainedSpace, trainSpace } from "../train/train-space.ts";
+import { recordsOfCollection, recordsOfFile, type TrainingRecords } from "../train/training-records.ts";
+import { spaceNamed, type TrainingSpace } from "../train/training-space.ts";
+import { type Context, configOf, logFault, settingsOf } from "./context.ts";
+import { type Outcome, table } from "./output.ts";
+import { count, duration, Progress } from "./progress.ts";
+
+export interface TrainArguments {
+  readonly from?: string;
+  readonly seed: number;
+  readonly set: readonly string[];
+  readonly epochs?: number;
+  readonly resume?: string;
+  readonly threads: number;
+  readonly device: DeviceChoice;
+}
+
+/** `medley train COLLECTION.SPACE`: exit code 130 where it was ended early; what was best by then is pinned all the same. */
+export async function trainCommand(context: Context, place: string, given: TrainArguments): Promise<Outcome> {
+  const config = await configOf(context);
+  const training = spaceNamed(config.collections, place);
+  const trainer = trainerOf(training.space, place);
+  const epochs = given.epochs === undefined ? [] : [`epochs=${given.epochs}`];
+  const settings = parseSettings(trainer, [...given.set, ...epochs]);
+  const device = await chooseDevice(given.device);
+  const startedMs = performance.now();
+  await using resources = new AsyncDisposableStack();
+  const records = await openRecords(context, { config, training, given, resources });
+  const progress = new TrainingLine(place);
+  resources.defer(async () => progress.stop());
+  let run = "";
+  try {
+    const trained = await trainSpace({
+      ...training,
+      lockFile: config.lock.file as string,
+      records,
+      seed: given.seed,
+      settings,
+      threads: given.threads,
+      device,
+      ...(given.resume === undefined ? {} : { resume: given.resume }),
+      signal: context.signal,
+      onRun: (id) => {
+        run = id;
+        process.stderr.write(`run ${id}: ${place} on ${records.name}\n`);
+      },
+      onProgress: (state) => progress.update(state),
+    });
+    progress.stop();
+    return outcomeOf(trained, { context, place, seconds: (performance.now() - startedMs) / 1000 });
+  } catch (error) {
+    progress.stop();
+    if (!context.signal.aborted || error instanceof MedleyError) throw error;
+    const text = `interrupted before there was anything to keep${run === "" ? "" : ` (run ${run})`}`;
+    return { exitCode: 130, data: { space: place, run: run || null, artefact: null }, text };
+  }
+}
+
+interface OpenRecords {
+  readonly config: LoadedConfig;
+  readonly training: TrainingSpace;
+  readonly given: TrainArguments;
+  readonly resources: AsyncDisposableStack;
+}
+
+const collectionPrefix = "collection:";
+
+async function openRecords(context: Context, opening: OpenRecords): Promise<TrainingRecords> {
+  const { training, given } = opening;
+  const { collection } = training;
+  const from = given.from ?? `${collectionPrefix}${collection.name}`;
+  if (from === "-") {
+    throw new MedleyError("usage", "records to train on are read twice, and standard input only once", {
+      mend: "write them to a file, and name it with --from",
+    });
+  }
+  const records = from.startsWith(collectionPrefix)
+    ? await databaseRecords(context, opening, from.slice(collectionPrefix.length))
+    : await recordsOfFile(from, collection);
+  return featured(context, opening, records);
+}
+
+async function databaseRecords(
+  context: Context,
+  { training, resources }: OpenRecords,
+  from: string,
+): Promise<TrainingRecords> {
+  const settings = { ...settingsOf(context), postgresPort: 0 };
+  const onEngineFault = ({ reason }: { reason: string }) => logFault({ part: "engine", message: reason });
+  const database = await openDatabase({ settings, mayAttach: true, onEngineFault });
+  resources.defer(() => database.close());
+  const pool = openPool({
+    connectionString: database.connectionString,
+    connectionsMax: 1,
+    applicationName: "medley train",
+  });
+  resources.defer(() => pool.end());
+  return recordsOfCollection(pool, training.collection, from);
+}
+
+/** Records with the segments of the spaces that the trained one is made from, where it names such. */
+async function featured(
+  context: Context,
+  { config, training, resources }: OpenRecords,
+  records: TrainingRecords,
+): Promise<TrainingRecords> {
+  const { collection, space } = training;
+  const spaces = featureSpaces(space, collection.spaces);
+  if (spaces.length === 0) return records;
+  const { environment } = settingsOf(context);
+  const runtime = resources.use(openModelRuntime({ environment, lock: config.lock satisfies ModelLock }));
+  const part = { ...collection, spaces };
+  const options = { runtime, clock: systemClock, environment, resources };
+  const opened = (await openEncoders(new Map([[part.name, part]]), options)).get(part.name);
+  if (opened === undefined) throw new TypeError("the collection's encoders are open");
+  return {
+    name: records.name,
+    read: () => withFeatures(records.read(), opened, context.signal),
+    get skipped() {
+      return records.skipped;
+    },
+  };
+}
+
+/** The progress of a training on stderr: a line per stage, with its loss. */
+class TrainingLine {
+  readonly #place: string;
+  #stage = "";
+  #bar: Progress | null = null;
+
+  constructor(place: string) {
+    this.#place = place;
+  }
+
+  update({ stage, done, total, unit, loss }: TrainingProgress): void {
+    if (stage !== this.#stage) {
+      this.stop();
+      this.#stage = stage;
+      this.#bar = new Progress(this.#place, { unit });
+    }
+    const phase = loss === undefined ? stage : `${stage}  loss ${loss.toPrecision(4)}`;
+    this.#bar?.update({ done, total: total === 0 ? null : total, phase });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = null;
+    this.#stage = "";
+  }
+}
+
+function outcomeOf(
+  { run, directory, replaced, servedDifference, skipped }: TrainedSpace,
+  { context, place, seconds }: { context: Context; place: string; seconds: number },
+): Outcome {
+  const { id, state, data: trainedOn } = run.record;
+  const path = relative(context.directory, directory);
+  const isInterrupted = state === "interrupted";
+  const metrics = Object.entries(run.metrics).map(([name, value]) => [name, Number(value.toPrecision(5))]);
+  const lines = [
+    `${place}: run ${id} ${isInterrupted ? "ended early, with what was best so far" : "done"} in ${duration(seconds)}, on ${count(trainedOn.count)} records`,
+    ...(skipped.count === 0
+      ? []
+      : [`${count(skipped.count)} records could not be read and were left out; the first: ${skipped.first}`]),
+    ...(metrics.length === 0 ? [] : [table(["metric", "value"], metrics)]),
+    servedDifference === null
+      ? `${path}, pinned in medley.lock.json`
+      : `${path}, pinned in medley.lock.json; served as it was trained, to ${servedDifference.toExponential(0)}`,
+    ...(replaced === null ? [] : [replacedNote(place, replaced)]),
+  ];
+  const data = {
+    space: place,
+    run: id,
+    state,
+    records: trainedOn.count,
+    skipped: skipped.count,
+    seconds,
+    metrics: run.metrics,
+    artefact: path,
+    replaced,
+    servedDifference,
+  };
+  return { exitCode: isInterrupted ? 130 : 0, data, text: lines.join("\n") };
+}
+
+/** What became of rows that were encoded by the artefact before. */
+export function replacedNote(place: string, replaced: string): string {
+  const [collection] = place.split(".");
+  return (
+    `rows of ${collection} that are stored hold segments of run ${replaced}: services that start now refuse them (schema_conflict). ` +
+    `Give the collection a new name and backfill it, or go back: medley models use ${place} ${replaced}`
+  );
+}

@@ -1,0 +1,192 @@
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { MedleyError, spaceInput } from "@medley/core";
+import { artefactsFolder, type Device, isTrainedKind, type LockedArtefact, updateLock } from "@medley/models";
+import {
+  checkServed,
+  type DataFingerprint,
+  FingerprintBuilder,
+  modelCard,
+  type Run,
+  RunFolder,
+  type SettingValue,
+  type TrainedModel,
+  type Trainer,
+  type TrainingProgress,
+  type TrainingRecord,
+  trainerOf,
+  writeArtefact,
+} from "@medley/training";
+import type { TrainingRecords } from "./training-records.ts";
+import type { TrainingSpace } from "./training-space.ts";
+
+export interface TrainSpaceOptions extends TrainingSpace {
+  /** Runs and artefacts lie beside it. */
+  readonly lockFile: string;
+  readonly records: TrainingRecords;
+  readonly seed: number;
+  readonly settings: Readonly<Record<string, SettingValue>>;
+  readonly threads?: number;
+  readonly device: Device;
+  /** A run that was ended, to go on with: seed and settings are then its own. */
+  readonly resume?: string;
+  /** What was best so far is kept. */
+  readonly signal: AbortSignal;
+  readonly onRun: (run: string) => void;
+  readonly onProgress: (progress: TrainingProgress) => void;
+}
+
+export interface TrainedSpace {
+  readonly run: Run;
+  readonly directory: string;
+  /** Of the artefact that was pinned before; null where there was none. */
+  readonly replaced: string | null;
+  /** Largest difference between what is served and what was trained, per dimension; null where it isn't compared. */
+  readonly servedDifference: number | null;
+  readonly skipped: TrainingRecords["skipped"];
+}
+
+/** Of the values that serving is compared on. */
+const samplesMax = 64;
+
+/**
+ * Trains one space: reads the records once to know them and once to train, keeps the run in `runs/<id>/`, writes the artefact
+ * to `models/<collection>.<space>/<id>/`, opens it as the worker does, and pins it. Nothing is pinned where anything of it
+ * fails. Throws what the trainer throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`.
+ */
+export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpace> {
+  const { place, space, lockFile, signal } = options;
+  const trainer = trainerOf(space, place);
+  const folder = await openRun(options, trainer);
+  options.onRun(folder.run.record.id);
+  const samples: unknown[] = [];
+  try {
+    const model = await train(options, trainer, { folder, samples });
+    const state = signal.aborted ? "interrupted" : "done";
+    const run = await folder.finish({
+      state,
+      metrics: model.metrics,
+      curves: model.curves,
+      split: model.split,
+    });
+    return await keep(options, { model, run, samples, lockFile });
+  } catch (error) {
+    if (folder.run.record.state === "running") await folder.finish({ state: "failed" });
+    throw error;
+  }
+}
+
+async function openRun(options: TrainSpaceOptions, trainer: Trainer): Promise<RunFolder> {
+  const { place, space, collection, seed, settings, lockFile, resume } = options;
+  const root = join(dirname(lockFile), "runs");
+  const data = await fingerprintOf(options);
+  if (resume === undefined) {
+    const split = { by: "random", train: data.count, validation: 0, test: 0 } as const;
+    const parameters = { space: space.definition, settings, records: options.records.name } as never;
+    return RunFolder.create(root, {
+      model: place,
+      kind: space.definition.encoder,
+      seed,
+      data,
+      split,
+      parameters,
+    });
+  }
+  if (!trainer.resumes) {
+    throw new MedleyError("usage", `trainings of encoder "${space.definition.encoder}" can't be resumed`, {
+      mend: `begin anew: medley train ${collection.name}.${space.name}`,
+    });
+  }
+  const folder = await RunFolder.open(root, resume);
+  const { record } = folder.run;
+  if (record.model === place && record.data.sha256 === data.sha256) return folder;
+  const what = record.model === place ? "was begun with other records" : `is of ${record.model}`;
+  throw new MedleyError("source_changed", `run ${resume} ${what}`, {
+    mend: `give it the records that it began with, or begin anew: medley train ${place}`,
+  });
+}
+
+async function train(
+  options: TrainSpaceOptions,
+  trainer: Trainer,
+  { folder, samples }: { folder: RunFolder; samples: unknown[] },
+): Promise<TrainedModel> {
+  const { space, records, threads, device, signal, onProgress } = options;
+  const { record, parameters } = folder.run;
+  return trainer.train(sampling(records.read(), options, samples), {
+    space,
+    seed: record.seed,
+    settings: (parameters.settings ?? {}) as Readonly<Record<string, SettingValue>>,
+    device,
+    signal,
+    onProgress,
+    ...(threads === undefined ? {} : { threads }),
+    ...(trainer.resumes ? { checkpoints: join(folder.path, "checkpoints") } : {}),
+  });
+}
+
+/** A pass over the records: how many there are, and a hash of what they hold that counts for the space. */
+async function fingerprintOf(options: TrainSpaceOptions): Promise<DataFingerprint> {
+  const { place, records, onProgress, signal } = options;
+  const builder = new FingerprintBuilder();
+  let done = 0;
+  for await (const record of records.read()) {
+    signal.throwIfAborted();
+    builder.add(record.id, JSON.stringify(record.fields));
+    done += 1;
+    onProgress({ stage: "reading", done, total: 0, unit: "records" });
+  }
+  const { count, first } = records.skipped;
+  if (done > 0) return builder.finish();
+  throw new MedleyError(
+    "training_data_invalid",
+    `${records.name} holds no record to train ${place} on${count === 0 ? "" : `; ${count} can't be read, first ${first}`}`,
+    { mend: "name a file of records with --from FILE, or fill the collection first" },
+  );
+}
+
+/** Passes records on, and keeps the first inputs of the space. */
+async function* sampling(
+  records: AsyncIterable<TrainingRecord>,
+  { space }: TrainSpaceOptions,
+  samples: unknown[],
+): AsyncGenerator<TrainingRecord, void, void> {
+  for await (const record of records) {
+    const input = samples.length < samplesMax ? spaceInput(space, record) : null;
+    const { features } = record;
+    if (input !== null) samples.push(features === undefined ? input : { ...(input as object), features });
+    yield record;
+  }
+}
+
+/** Writes, tries and pins an artefact; one that is not served as it was trained is removed again. */
+async function keep(
+  { place, records }: TrainSpaceOptions,
+  { model, run, samples, lockFile }: { model: TrainedModel; run: Run; samples: unknown[]; lockFile: string },
+): Promise<TrainedSpace> {
+  const { id } = run.record;
+  const directory = join(artefactsFolder(lockFile, place), id);
+  // Curves are the run's, not the artefact's.
+  const card = modelCard({ run: { ...run, curves: [] } });
+  const artefact: LockedArtefact = await writeArtefact({
+    directory,
+    run: id,
+    model,
+    card,
+  });
+  let servedDifference: number | null = null;
+  try {
+    if (isTrainedKind(model.manifest.kind)) {
+      servedDifference = await checkServed(model, samples, { directory, space: place, artefact });
+    }
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+  let replaced: string | null = null;
+  await updateLock(lockFile, (_, trained) => {
+    replaced = trained[place]?.run ?? null;
+    trained[place] = artefact;
+  });
+  return { run, directory, replaced, servedDifference, skipped: records.skipped };
+}

@@ -1,0 +1,149 @@
+import { fail, MedleyError, type NodeInput, succeed } from "@medley/core";
+import type { ArtefactFiles, Features, FeaturesManifest } from "./features.ts";
+import { readVocabulary } from "./read-vocabulary.ts";
+
+/** The ids of the nodes that were trained on: a JSON list; the other files' rows are in its order. */
+export const sageNodesFile = "nodes.json";
+/** What each node says to its neighbours: float32 [nodes, first + second], row-major. */
+export const sageMessagesFile = "messages.f32";
+/** Whose edges lead to each node: uint32 offsets [nodes + 1], uint32 sources [edges], float32 weights [edges]. */
+export const sageIncomingFile = "incoming.bin";
+
+export type Aggregator = "mean" | "pool";
+
+/** Of `manifest.json`: how long a node's features and the two parts of its message are. */
+interface SageManifest {
+  readonly aggregator: Aggregator;
+  readonly features: number;
+  readonly messages: readonly [first: number, second: number];
+}
+
+/** Neighbours of a node with weights above 0: rows of the table of messages. */
+export type Neighbours = Iterable<readonly [row: number, weight: number]>;
+
+/**
+ * What a node hears of its neighbours, whose messages are rows of `messages` [nodes, width]: their weighted mean, or of each number
+ * the largest (Hamilton, Ying & Leskovec 2017, §3.3; numbers that are pooled are at least 0). All zero without neighbours.
+ */
+export function aggregate(
+  messages: Float32Array,
+  width: number,
+  neighbours: Neighbours,
+  aggregator: Aggregator,
+): Float32Array {
+  const heard = new Float32Array(width);
+  let total = 0;
+  for (const [, weight] of neighbours) total += weight;
+  for (const [row, weight] of neighbours) {
+    const from = row * width;
+    for (let at = 0; at < width; at += 1) {
+      const said = messages[from + at] as number;
+      const before = heard[at] as number;
+      heard[at] = aggregator === "mean" ? before + (weight / total) * said : Math.max(before, said);
+    }
+  }
+  return heard;
+}
+
+/**
+ * A node by its own features, as they are, and the messages of its neighbours, as they were when the model was trained: those that its
+ * edges lead to, and those whose edges led to it then. Neighbours that were not trained on say nothing, but a node that was not gets its
+ * segment from its features and the neighbours that were.
+ *
+ * A row is [features, first, second]: the graph's inputs `features`, `first` and `second`.
+ */
+export function graphsageFeatures(manifest: FeaturesManifest, files: ArtefactFiles): Features<NodeInput> {
+  const rows = new Map(readVocabulary(files, sageNodesFile).map((id, row) => [id, row]));
+  const { aggregator, features: featureCount, messages: parts } = sageManifest(manifest);
+  const width = parts[0] + parts[1];
+  const messages = floats(files, sageMessagesFile, rows.size * width);
+  const incoming = readIncoming(files, rows.size);
+  const row = ({ id, edges, features }: NodeInput): Float32Array => {
+    const neighbours = new Map<number, number>();
+    const meet = (other: number, weight: number) =>
+      neighbours.set(other, (neighbours.get(other) ?? 0) + weight);
+    for (const [target, weight] of Object.entries(edges)) {
+      const other = rows.get(target);
+      if (other !== undefined) meet(other, weight);
+    }
+    const own = rows.get(id);
+    if (own !== undefined) incoming(own, meet);
+    const says = features?.some((value) => value !== 0) ?? false;
+    if (!says && neighbours.size === 0) return new Float32Array(0);
+    const inputs = new Float32Array(featureCount + width);
+    if (features !== undefined) inputs.set(features);
+    inputs.set(aggregate(messages, width, neighbours, aggregator), featureCount);
+    return inputs;
+  };
+  return {
+    row: (value) => {
+      const length = value.features?.length ?? featureCount;
+      if (length === featureCount) return succeed(row(value));
+      return fail({
+        message: `the value has ${length} features where the model was trained with ${featureCount}`,
+        mend: "train the space again, as the spaces it is made from have changed",
+      });
+    },
+    queryRow: () =>
+      fail({
+        message:
+          "the query can't be answered by this space, whose segments are made of a record's other segments",
+        mend: "search by a record that is there, or in the spaces this one is made from",
+      }),
+  };
+}
+
+function sageManifest({ aggregator, features, messages }: FeaturesManifest): SageManifest {
+  const parts = Array.isArray(messages) ? messages : [];
+  const [first, second] = parts;
+  const sizes = [features, first, second];
+  const isSize = (size: unknown) => Number.isSafeInteger(size) && (size as number) > 0;
+  if ((aggregator !== "mean" && aggregator !== "pool") || parts.length !== 2 || !sizes.every(isSize)) {
+    throw damaged("manifest.json");
+  }
+  return { aggregator, features: features as number, messages: [first, second] };
+}
+
+/** Tells of each edge that led to a node: its source's row, and its weight. */
+function readIncoming(
+  files: ArtefactFiles,
+  nodes: number,
+): (node: number, meet: (source: number, weight: number) => void) => void {
+  const bytes = bytesOf(files, sageIncomingFile);
+  const words = Math.floor(bytes.byteLength / 4);
+  const copy = bytes.slice().buffer;
+  const numbers = new Uint32Array(copy, 0, words);
+  const edges = numbers[nodes] ?? 0;
+  const sources = numbers.subarray(nodes + 1, nodes + 1 + edges);
+  if (words !== nodes + 1 + 2 * edges || sources.some((source) => source >= nodes)) {
+    throw damaged(sageIncomingFile);
+  }
+  const weights = new Float32Array(copy, 4 * (nodes + 1 + edges), edges);
+  return (node, meet) => {
+    for (let at = numbers[node] as number; at < (numbers[node + 1] as number); at += 1) {
+      meet(sources[at] as number, weights[at] as number);
+    }
+  };
+}
+
+function floats(files: ArtefactFiles, path: string, count: number): Float32Array {
+  const bytes = bytesOf(files, path);
+  if (bytes.byteLength !== 4 * count) throw damaged(path);
+  return new Float32Array(bytes.slice().buffer);
+}
+
+function bytesOf(files: ArtefactFiles, path: string): Uint8Array {
+  const bytes = files.get(path);
+  if (bytes === undefined) throw damaged(path);
+  return bytes;
+}
+
+function damaged(path: string): MedleyError {
+  return new MedleyError(
+    "model_damaged",
+    `the trained model's ${path} is missing or not as its trainer wrote it`,
+    {
+      mend: "take the artefact's folder from a backup, or train the space again",
+    },
+  );
+}

@@ -1,0 +1,97 @@
+import {
+  type Collection,
+  checkConfig,
+  type NodeInput,
+  type RecordFields,
+  type VectorEnvelope,
+} from "@medley/core";
+import { beforeEach, expect, test } from "vitest";
+import { collectionEncoders } from "../collection-encoders.ts";
+import { pipelineCounters } from "../counters.ts";
+import { delivery, MemoryStore, SentPackets, StubEncoder, segmentOf, upsert } from "../ports.fixture.ts";
+import { embed } from "./embed.ts";
+
+const [papers] = checkConfig({
+  collections: {
+    papers: {
+      fields: { title: "text", body: "text", cites: "edges" },
+      spaces: {
+        // Before the spaces that it reads: order plays no part.
+        graph: { encoder: "graphsage", field: "cites", features: ["body", "title"], dimensions: 4 },
+        walks: { encoder: "node2vec", field: "cites", dimensions: 4 },
+        title: { encoder: "text", field: "title" },
+        body: { encoder: "text", field: "body" },
+      },
+    },
+  },
+}) as [Collection];
+
+let store: MemoryStore;
+let encoders: Record<"graph" | "walks" | "title" | "body", StubEncoder>;
+
+beforeEach(() => {
+  store = new MemoryStore();
+  encoders = {
+    graph: new StubEncoder("graph-1"),
+    walks: new StubEncoder("walks-1"),
+    title: new StubEncoder("title-1"),
+    body: new StubEncoder("body-1"),
+  };
+});
+
+/** Embeds one record and keeps its row, as the indexer would; answers what each encoder was given. */
+async function embedded(version: number, fields: RecordFields): Promise<Record<string, unknown[]>> {
+  const transport = new SentPackets();
+  const opened = collectionEncoders(papers, Object.values(encoders));
+  const ports = {
+    collections: new Map([["papers", opened]]),
+    store,
+    transport,
+    counters: pipelineCounters(),
+  };
+  const sent = delivery([{ ...upsert("a", version), fields }]);
+  const packet = { ...sent.packet, collection: "papers" };
+  await embed(ports, { ...sent, packet } as never, new AbortController().signal);
+  await store.writeRows("papers", transport.vectors as VectorEnvelope[], null);
+  const given = Object.entries(encoders).map(([name, encoder]) => [name, encoder.batches.flat()]);
+  for (const encoder of Object.values(encoders)) encoder.batches.length = 0;
+  return Object.fromEntries(given);
+}
+
+const record = { title: "one", body: "two", cites: { b: 1 } };
+
+test("a node's encoder is given the record's id and edges, and the segments of the spaces it names", async () => {
+  const given = await embedded(1, record);
+  expect(given.walks).toEqual([{ id: "a", edges: { b: 1 } }]);
+  const [node] = given.graph as [NodeInput];
+  expect(node).toMatchObject({ id: "a", edges: { b: 1 } });
+  expect([...(node.features ?? [])]).toEqual([...segmentOf("two"), ...segmentOf("one")]);
+});
+
+test("a segment that reads others changes where they do, and is copied where nothing did", async () => {
+  await embedded(1, record);
+  expect(await embedded(2, record)).toEqual({ graph: [], walks: [], title: [], body: [] });
+  const given = await embedded(3, { ...record, title: "three" });
+  expect(given).toMatchObject({ walks: [], title: ["three"], body: [] });
+  // The body's part was copied from the row, the title's is new.
+  const [node] = given.graph as [NodeInput];
+  expect([...(node.features ?? [])]).toEqual([...segmentOf("two"), ...segmentOf("three")]);
+});
+
+test("an edge that came costs the graph's segments alone; a record without the field has none", async () => {
+  await embedded(1, record);
+  const edges = { b: 1, c: 2 };
+  expect(await embedded(2, { ...record, cites: edges })).toMatchObject({
+    walks: [{ id: "a", edges }],
+    graph: [{ edges }],
+    title: [],
+    body: [],
+  });
+  expect(await embedded(3, { ...record, cites: null })).toEqual({
+    graph: [],
+    walks: [],
+    title: [],
+    body: [],
+  });
+  expect([...(store.rows.get("a") as VectorEnvelope).vector.subarray(0, 8)]).toEqual(Array(8).fill(0));
+});

@@ -1,0 +1,111 @@
+import { type Collection, checkConfig, isTrainedSpace, type MedleyError, type Space } from "@medley/core";
+import { expect, test } from "vitest";
+import { encodeValues } from "./encode-values.ts";
+import { parseSettings, type TrainingRecord, trainerOf } from "./trainers.ts";
+
+const fields = { abstract: "text", title: "text", cites: "edges", year: "number", at: "timestamp" };
+const [papers] = checkConfig({
+  collections: {
+    papers: {
+      fields,
+      spaces: {
+        words: { encoder: "words", field: ["title", "abstract"], dimensions: 2, ngrams: [1, 1] },
+        walks: { encoder: "node2vec", field: "cites", dimensions: 4, directed: true, p: 2 },
+        year: { encoder: "number", field: "year", range: [0, 1] },
+        meaning: { encoder: "text", field: "abstract" },
+        at: { encoder: "time2vec", field: "at", dimensions: 4, target: "year" },
+      },
+    },
+  },
+}) as [Collection];
+
+const spaceOf = (name: string) => papers.spaces.find((space) => space.name === name) as Space;
+const trainer = (name: string) => trainerOf(spaceOf(name), `papers.${name}`);
+
+async function* recordsOf(...given: (Partial<TrainingRecord["fields"]> & { id: string })[]) {
+  const missing = Object.fromEntries(Object.keys(fields).map((name) => [name, null]));
+  for (const { id, ...values } of given) yield { id, fields: { ...missing, ...values } } as TrainingRecord;
+}
+
+function failureOf(act: () => unknown): MedleyError {
+  try {
+    act();
+  } catch (error) {
+    return error as MedleyError;
+  }
+  throw new Error("nothing was thrown");
+}
+
+test("a closed form is not trained, and a pre-trained model only where it says what on", () => {
+  expect(failureOf(() => trainer("year"))).toMatchObject({
+    code: "usage",
+    message: expect.stringContaining('"number" is not trained'),
+  });
+  expect(failureOf(() => trainer("meaning"))).toMatchObject({
+    code: "usage",
+    mend: expect.stringContaining("tuned"),
+  });
+  // Whatever is not trainable yet says so; it is not looked for elsewhere.
+  for (const space of papers.spaces.filter(({ definition }) => isTrainedSpace(definition))) {
+    try {
+      expect(trainer(space.name).train).toBeTypeOf("function");
+    } catch (error) {
+      expect(error).toMatchObject({ code: "training_unsupported" });
+    }
+  }
+});
+
+test("settings are read by their type and range", () => {
+  const walks = trainer("walks");
+  expect(parseSettings(walks, ["window=3", "rate=.5", "tied=false", "negativesBy=degree"])).toEqual({
+    window: 3,
+    rate: 0.5,
+    tied: false,
+    negativesBy: "degree",
+  });
+  for (const [given, message] of [
+    ["window", "is no setting"],
+    ["=3", "is no setting"],
+    ["windw=3", 'no setting "windw"'],
+    ["constructor=3", 'no setting "constructor"'],
+    ["window=", "a whole number from 1 to 100"],
+    ["window=2.5", "a whole number from 1 to 100"],
+    ["rate=1e9", "a number from"],
+    ["rate=x", "a number from"],
+    ["tied=yes", "true or false"],
+    ["negativesBy=size", "one of uniform, degree"],
+  ] as const) {
+    const failure = failureOf(() => parseSettings(walks, [given]));
+    expect(failure).toMatchObject({ code: "usage", message: expect.stringContaining(message) });
+  }
+  expect(failureOf(() => parseSettings(walks, ["windw=3"])).mend).toContain('"window"');
+});
+
+test("words are trained on the space's texts, joined as the worker joins them; records without are left out", async () => {
+  const texts = ["heat plasma", "heat plasma field", "walks graph", "walks graph node"];
+  const records = texts.map((abstract, n) => ({ id: `${n}`, title: n % 2 === 0 ? "about" : null, abstract }));
+  const model = await trainer("words").train(recordsOf(...records, { id: "none" }), {
+    space: spaceOf("words"),
+    settings: { termTextsMin: 1 },
+    seed: 1,
+  });
+  expect(model.manifest).toMatchObject({ kind: "words", dimensions: 2, ngrams: [1, 1] });
+  expect(model.metrics["train/texts"]).toBe(4);
+  const { values } = await encodeValues(model, ["about\nheat", "plasma heat", "walks", "nothing known"]);
+  const dot = (a: number, b: number) =>
+    [0, 1].reduce((sum, d) => sum + (values[2 * a + d] as number) * (values[2 * b + d] as number), 0);
+  expect(dot(0, 1)).toBeGreaterThan(0.8);
+  expect(dot(1, 2)).toBeLessThan(0.5);
+  expect([...values.subarray(6)]).toEqual([0, 0]);
+});
+
+test("a graph is trained on the edges of records, as the space says", async () => {
+  const records = Array.from({ length: 8 }, (_, n) => ({ id: `p${n}`, cites: { [`p${(n + 1) % 8}`]: 1 } }));
+  const model = await trainer("walks").train(recordsOf(...records, { id: "none" }), {
+    space: spaceOf("walks"),
+    settings: { walksPerNode: 2 },
+    seed: 1,
+  });
+  expect(model.manifest).toMatchObject({ kind: "node2vec", dimensions: 4, directed: true, p: 2 });
+  expect(model.metrics["data/edges"]).toBe(8);
+});
