@@ -78,6 +78,14 @@ export {
   type TextClassifier,
 } from "./trained/classifier.ts";
 export {
+  bucketOf,
+  bucketsMax,
+  categoriesFile,
+  type EntityRows,
+  type EntityValue,
+  entityRows,
+} from "./trained/entity-features.ts";
+export {
   type ArtefactFiles,
   type Features,
   type FeaturesManifest,
@@ -104,6 +112,7 @@ export {
 } from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export { daysSince } from "./trained/time2vec-features.ts";
 export {
   artefactsFolder,
   describeArtefact,

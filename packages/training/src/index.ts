@@ -1,5 +1,12 @@
 export { checkServed } from "./artefact/check-served.ts";
 export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
+export type { EntityOptions } from "./category/entity-table.ts";
+export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
+export {
+  type EntityExample,
+  type EntityTargetOptions,
+  trainEntityFromTarget,
+} from "./category/train-from-target.ts";
 export { type DataFingerprint, FingerprintBuilder, type FingerprintValue } from "./data/fingerprint.ts";
 export { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./data/parts.ts";
 export { type SplitBy, type SplitOptions, type SplitShares, splitRows } from "./data/split.ts";
@@ -82,6 +89,8 @@ export {
   type RunStart,
   type RunState,
 } from "./runs/run-record.ts";
+export type { TargetValue } from "./target/target.ts";
+export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
 export {
   parseSettings,

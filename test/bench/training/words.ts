@@ -23,8 +23,8 @@ const classCount = 2;
 const dimensions = 256;
 const seeds = [1, 2, 3];
 const goalAccuracy = 0.86;
-/** By cross-validation on the training rows, of 1, 3, 6 and 10. */
-const spacyEpochs = "EPOCHS";
+/** Of 1, 3 and 6 the best on 1,000 of the training rows, trained on the other 4,000. */
+const spacyEpochs = "6";
 
 /** The sentiment of film reviews from their words alone: 5,000 train, 2,000 test, settings chosen on the former. */
 export async function run(): Promise<Measurement[]> {

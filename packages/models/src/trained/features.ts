@@ -1,8 +1,10 @@
 import type { Result } from "@medley/core";
 import type { InputFailure } from "../runtime/session.ts";
+import { entityFeatures } from "./entity-features.ts";
 import { graphsageFeatures } from "./graphsage-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
+import { time2vecFeatures } from "./time2vec-features.ts";
 import { wordsFeatures } from "./words-features.ts";
 
 /** What a trained model's features are made from: its `manifest.json`, where `kind` decides which other keys there are. */
@@ -39,8 +41,10 @@ export interface Features<Value = unknown> {
 export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => Features<never>;
 
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
+  entity: entityFeatures,
   graphsage: graphsageFeatures,
   node2vec: node2vecFeatures,
+  time2vec: time2vecFeatures,
   words: wordsFeatures,
 };
 

@@ -4,7 +4,8 @@ import { type CycleResult, runCycle } from "./cycle.ts";
 import { choice, logUniform, sampleCandidates } from "./search-space.ts";
 import { successiveHalving } from "./successive-halving.ts";
 import { type BlockSettings, TextTuner, type TunedCandidate } from "./text-tuner.ts";
-import { finishTuning, type TunedText, type TuneTextOptions } from "./tune-text.ts";
+import { finishTuning, type TuneTextOptions } from "./tune-text.ts";
+import type { TunedModel } from "./tuned-model.ts";
 
 export interface SearchTextOptions extends Omit<TuneTextOptions, "settings"> {
   /** Settings that are tried in each round. Default 9. */
@@ -15,7 +16,7 @@ export interface SearchTextOptions extends Omit<TuneTextOptions, "settings"> {
   readonly fixed?: Partial<BlockSettings>;
 }
 
-export interface SearchedText extends TunedText {
+export interface SearchedText extends TunedModel {
   /** What was chosen; null where no training of blocks gained on the head of the frozen model. */
   readonly settings: BlockSettings | null;
   readonly cycle: CycleResult<unknown>;
@@ -45,7 +46,7 @@ const blocksPerRound = 2;
 export async function searchText(options: SearchTextOptions): Promise<SearchedText> {
   const { validation, seed, signal, onProgress, roundsMax = roundsDefault } = options;
   await using tuner = await TextTuner.open(options);
-  let finished: TunedText | null = null;
+  let finished: TunedModel | null = null;
   const cycle = await runCycle<Trained>({
     train: (round) => trainRound(tuner, round, options),
     validate: async ({ candidate: { logits } }) => hitsOf(logits, validation.labels),
@@ -59,7 +60,7 @@ export async function searchText(options: SearchTextOptions): Promise<SearchedTe
   });
   signal?.throwIfAborted();
   assert(finished !== null && cycle.best !== null, "a cycle that was not interrupted has a tested model");
-  return { ...(finished as TunedText), settings: cycle.best.model.settings, cycle };
+  return { ...(finished as TunedModel), settings: cycle.best.model.settings, cycle };
 }
 
 async function trainRound(tuner: TextTuner, round: number, options: SearchTextOptions): Promise<Trained> {

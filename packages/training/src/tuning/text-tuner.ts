@@ -1,25 +1,17 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
+import { openModelRuntime } from "@medley/models";
 import { classWeights as balancedWeights } from "../data/targets.ts";
 import type { StateTensor } from "../engine/training-step.ts";
-import { classReport, mostProbable } from "../evaluation/classification.ts";
 import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
 import { fitEpochs } from "../fit/fit.ts";
-import { linear, withWarmUp } from "../fit/schedule.ts";
+import { linearRate, withWarmUp } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { Random } from "../random.ts";
 import type { Curve } from "../trained-model.ts";
 import type { BlockCut } from "./blocks.ts";
-import {
-  type ClassifierHead,
-  fitTemperature,
-  headLogitsOf,
-  headOfRegression,
-  initialHead,
-  negativeLogLikelihood,
-  trainedHead,
-} from "./classifier-head.ts";
-import { frozenVectors } from "./frozen-vectors.ts";
+import { headOfRegression, initialHead, trainedHead } from "./classifier-head.ts";
+import { encoderVectors } from "./encoder-vectors.ts";
+import { fitHead, type JudgedHead, judgeHead } from "./fit-head.ts";
 import { HiddenStates } from "./hidden-states.ts";
 import type { InitialHead, Objective } from "./objective.ts";
 import { shapedBatches, shapeLengths } from "./shape-buckets.ts";
@@ -66,17 +58,10 @@ export interface BlockSettings {
 }
 
 /** A text model that was tuned, and how it does on the validation rows. */
-export interface TunedCandidate {
+export interface TunedCandidate extends JudgedHead {
   /** Trained tensors of the backbone by their names in its file; empty for a frozen one. */
   readonly blocks: ReadonlyMap<string, StateTensor>;
   readonly cut: BlockCut | null;
-  readonly head: ClassifierHead;
-  /** Of its probabilities, fitted on the validation rows (`fitTemperature`). */
-  readonly temperature: number;
-  /** [rows, classes] of the validation rows. */
-  readonly logits: Float64Array;
-  /** `loss`: mean of -ln P(truth) at the temperature, so that being too sure does not count against a model. */
-  readonly validation: { readonly accuracy: number; readonly macroF1: number; readonly loss: number };
   readonly curves: readonly Curve[];
 }
 
@@ -87,9 +72,6 @@ const warmUpShare = 0.1;
 /** Rows from which the head that training begins with is fitted: enough for a direction, few enough to cost little. */
 const firstHeadRowsMax = 1_000;
 const firstHeadPenalty = 1e-3;
-/** λ of heads on frozen vectors that are tried on the validation rows. */
-const penalties = [1e-2, 1e-3, 1e-4, 1e-5];
-
 /**
  * Fine-tuning of one text model on one set of rows, as often as settings are tried. Tokens are made once, the frozen part runs
  * once per depth, and both stay for the next trial. `close` frees what it holds; one training at a time.
@@ -129,14 +111,26 @@ export class TextTuner implements AsyncDisposable {
 
   /** A head on the vectors that the model gives as it is: logistic regression, its penalty chosen on the validation rows. */
   async trainHead(): Promise<TunedCandidate> {
-    const vectors = await this.frozen(this.#options.train.texts);
-    const held = await this.frozen(this.#options.validation.texts);
-    return this.#headOn(vectors, this.#options.train.labels, held);
+    const { train, validation, classes } = this.#options;
+    const [vectors, held] = [await this.frozen(train.texts), await this.frozen(validation.texts)];
+    const judged = fitHead(
+      { vectors, labels: train.labels },
+      { vectors: held, labels: validation.labels },
+      { classCount: classes.length },
+    );
+    return { ...judged, blocks: new Map(), cut: null, curves: [] };
   }
 
-  /** The vectors [rows, dimensions] of the frozen model, from the worker's own runtime. */
+  /** The vectors [texts, dimensions] of the frozen model, from the worker's own runtime. */
   async frozen(texts: readonly string[]): Promise<Float32Array> {
-    return frozenVectors(texts, { ...this.#options, cacheBytesMax: this.#cacheBytesMax });
+    const { model, environment, lock, threads } = this.#options;
+    await using runtime = openModelRuntime({
+      environment,
+      ...(threads === undefined ? {} : { threads }),
+      ...(lock === undefined ? {} : { lock }),
+    });
+    const options = { ...this.#options, cacheBytesMax: this.#cacheBytesMax };
+    return await encoderVectors(await runtime.textEncoder(model), texts, options);
   }
 
   /**
@@ -145,7 +139,8 @@ export class TextTuner implements AsyncDisposable {
    * 2022, Fine-Tuning can Distort Pretrained Features); with a contrastive objective it is fitted afterwards.
    */
   async trainBlocks(settings: BlockSettings, { rows = this.#train.length } = {}): Promise<TunedCandidate> {
-    const { seed, threads = 1, signal, onProgress, train } = this.#options;
+    const { seed, threads = 1, signal, onProgress, train, classes } = this.#options;
+    const classCount = classes.length;
     const { objective = { kind: "classification" }, batchRows, epochs } = settings;
     const tail = await this.#tailOf(settings.blocks);
     const groups = Array.from({ length: rows }, (_, row) => train.labels[row] as number);
@@ -159,13 +154,13 @@ export class TextTuner implements AsyncDisposable {
     const vectorsOf = (of: readonly TokenRow[]) =>
       tailVectors(tail, training.trained().blocks, of, { threads, signal });
     const candidate = async (): Promise<TunedCandidate> => {
-      const held = await vectorsOf(this.#validation);
+      const held = { vectors: await vectorsOf(this.#validation), labels: this.#options.validation.labels };
       const { blocks, head } = training.trained();
-      const found =
+      const judged =
         objective.kind === "contrastive"
-          ? this.#headOn(await vectorsOf(data.rows), groups, held)
-          : this.#judged(trainedHead(head), held);
-      return { ...found, blocks, cut: tail.cut };
+          ? fitHead({ vectors: await vectorsOf(data.rows), labels: groups }, held, { classCount })
+          : judgeHead(trainedHead(head), held, { classCount });
+      return { ...judged, blocks, cut: tail.cut, curves: [] };
     };
     const stepsPerEpoch = Math.max(1, Math.floor((units.length * unitRows(objective)) / batchRows));
     const { curves } = await fitEpochs({
@@ -173,7 +168,10 @@ export class TextTuner implements AsyncDisposable {
       batches: (random) =>
         usableBatches(shapedBatches(units, shapes, { batchRows, random }), objective, { batchRows }),
       ...{ stepsPerEpoch, epochsMax: epochs, seed },
-      schedule: withWarmUp(Math.ceil(warmUpShare * stepsPerEpoch * epochs), linear(settings.learningRate)),
+      schedule: withWarmUp(
+        Math.ceil(warmUpShare * stepsPerEpoch * epochs),
+        linearRate(settings.learningRate),
+      ),
       validation: {
         run: async () => metricsOf((await candidate()).validation),
         by: "validation/loss",
@@ -246,43 +244,6 @@ export class TextTuner implements AsyncDisposable {
     const options = { classCount: classes.length, l2: firstHeadPenalty };
     const { weights } = fitLogisticRegression({ columns, values }, labels, options);
     return initialHead(headOfRegression(weights, columns));
-  }
-
-  #headOn(vectors: Float32Array, labels: ArrayLike<number>, held: Float32Array): TunedCandidate {
-    const { classes } = this.#options;
-    const columns = vectors.length / labels.length;
-    let best: TunedCandidate | null = null;
-    for (const l2 of penalties) {
-      const rows = { columns, values: vectors };
-      const { weights } = fitLogisticRegression(rows, labels, { classCount: classes.length, l2 });
-      const found = this.#judged(headOfRegression(weights, columns), held);
-      if (best === null || found.validation.loss < best.validation.loss) best = found;
-    }
-    return best as TunedCandidate;
-  }
-
-  #judged(head: ClassifierHead, held: Float32Array): TunedCandidate {
-    const { classes, validation } = this.#options;
-    const classCount = classes.length;
-    const logits = headLogitsOf(head, held);
-    const predicted = mostProbable(logits, { classCount });
-    const { accuracy, macroF1 } = classReport(validation.labels, predicted, { classCount });
-    const temperature = fitTemperature(logits, validation.labels, { classCount });
-    const loss = negativeLogLikelihood(logits, validation.labels, { classCount, temperature });
-    if (!Number.isFinite(loss)) {
-      throw new MedleyError("training_diverged", "the validation loss is not finite", {
-        mend: "use a lower learning rate",
-      });
-    }
-    return {
-      blocks: new Map(),
-      cut: null,
-      head,
-      temperature,
-      logits,
-      validation: { accuracy, macroF1, loss },
-      curves: [],
-    };
   }
 }
 

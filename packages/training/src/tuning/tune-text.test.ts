@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { openTextClassifier, openTextEncoder, readClassifier, readTextModel } from "@medley/models";
 import { expect, onTestFinished, test } from "vitest";
 import { type BlockSettings, TextTuner } from "./text-tuner.ts";
-import { finishTuning, type TunedText, type TuneTextOptions, tuneText } from "./tune-text.ts";
+import { finishTuning, type TuneTextOptions, tuneText } from "./tune-text.ts";
+import type { TunedModel } from "./tuned-model.ts";
 
 const foods = ["bread", "soup", "cheese", "rice", "honey", "apples", "fish", "cake", "beans", "tea"];
 const tools = ["hammer", "saw", "drill", "wrench", "ladder", "chisel", "pliers", "screw", "file", "level"];
@@ -35,7 +36,7 @@ async function temporaryFolder(): Promise<string> {
   return directory;
 }
 
-async function written({ files, manifest }: TunedText): Promise<string> {
+async function written({ files, manifest }: TunedModel): Promise<string> {
   const directory = await temporaryFolder();
   for (const [path, bytes] of [...files, ["manifest.json", JSON.stringify(manifest)] as const]) {
     await mkdir(dirname(join(directory, path)), { recursive: true });

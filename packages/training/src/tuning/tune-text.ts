@@ -1,11 +1,4 @@
-import type { TrainedModel } from "../trained-model.ts";
-import {
-  type ClassifierEvaluation,
-  evaluateClassifier,
-  metricsOfEvaluation,
-} from "./classifier-evaluation.ts";
-import { headLogitsOf } from "./classifier-head.ts";
-import { textArtefact, type WeightStorage } from "./text-artefact.ts";
+import { replaceTensors } from "../engine/replace-tensors.ts";
 import {
   type BlockSettings,
   type LabelledTexts,
@@ -13,6 +6,8 @@ import {
   type TextTunerOptions,
   type TunedCandidate,
 } from "./text-tuner.ts";
+import { jsonBytes, tunedArtefact, type WeightStorage } from "./tuned-artefact.ts";
+import { type TunedModel, tunedModel } from "./tuned-model.ts";
 
 export interface TuneTextOptions extends TextTunerOptions {
   /** Names the target: `label`. */
@@ -25,11 +20,7 @@ export interface TuneTextOptions extends TextTunerOptions {
   readonly stores?: WeightStorage;
 }
 
-/** A text model with a classifier: an encoder of segments, and a label with its probability. */
-export interface TunedText extends TrainedModel {
-  readonly validation: ClassifierEvaluation;
-  readonly test: ClassifierEvaluation | null;
-}
+const limitFile = "sentence_bert_config.json";
 
 /**
  * Fine-tunes a text model to tell classes apart: a head on the frozen model, or its last blocks and a head. Validation rows choose
@@ -38,43 +29,36 @@ export interface TunedText extends TrainedModel {
  *
  * Throws as `TextTuner` does. At the signal it ends with the best epoch so far.
  */
-export async function tuneText(options: TuneTextOptions): Promise<TunedText> {
+export async function tuneText(options: TuneTextOptions): Promise<TunedModel> {
   const { settings } = options;
   await using tuner = await TextTuner.open(options);
   const candidate = settings === null ? await tuner.trainHead() : await tuner.trainBlocks(settings);
   return await finishTuning(tuner, candidate, options);
 }
 
-/** Makes a candidate of a tuner the artefact: fits its temperature, looks at the test rows, writes its files. */
+/** Makes a candidate of a tuner the artefact, and looks at the test rows. */
 export async function finishTuning(
   tuner: TextTuner,
   candidate: TunedCandidate,
   options: Omit<TuneTextOptions, "settings">,
-): Promise<TunedText> {
+): Promise<TunedModel> {
   const { validation, test, classes, target, environment, lock, stores = "float32" } = options;
-  const classCount = classes.length;
-  const { temperature } = candidate;
-  const held = evaluateClassifier(candidate.logits, validation.labels, { classCount, temperature });
-  const tested =
-    test === undefined
-      ? null
-      : evaluateClassifier(
-          headLogitsOf(candidate.head, await tuner.vectors(candidate, test.texts)),
-          test.labels,
-          { classCount, temperature },
-        );
-  const artefact = await textArtefact(tuner.backbone, candidate, {
-    ...{ environment, lock, classes, target, temperature, stores },
+  const { model, bytes } = tuner.backbone;
+  const { name, kind, dimensions } = model;
+  const { head, temperature, blocks, cut, curves } = candidate;
+  const base = { ...{ name, kind, dimensions, environment, lock }, contents: model.model.contents };
+  const artefact = await tunedArtefact(base, {
+    onnx: replaceTensors(bytes, blocks),
+    blocks: cut?.blocks ?? 0,
+    head,
+    described: { target, labels: classes, temperature },
+    stores,
+    // A frozen model serves as it is; trained blocks have seen texts of this length.
+    ...(cut === null
+      ? {}
+      : { changed: new Map([[limitFile, jsonBytes({ max_seq_length: model.tokensMax })]]) }),
   });
-  return {
-    ...artefact,
-    metrics: {
-      ...metricsOfEvaluation("validation", held),
-      ...(tested === null ? {} : metricsOfEvaluation("test", tested)),
-      temperature,
-    },
-    curves: candidate.curves,
-    validation: held,
-    test: tested,
-  };
+  const tested =
+    test === undefined ? null : { vectors: await tuner.vectors(candidate, test.texts), labels: test.labels };
+  return tunedModel(artefact, candidate, { labels: validation.labels, test: tested, curves });
 }

@@ -9,13 +9,13 @@ import {
   type WordsValue,
 } from "@medley/models";
 import { bagModel } from "../bag-model.ts";
+import { FrequentNames } from "../frequent-names.ts";
 import { type SparseMatrix, SparseRows } from "../linear-algebra/matrix.ts";
 import { type TruncatedSvd, truncatedSvd } from "../linear-algebra/truncated-svd.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { Random } from "../random.ts";
+import { sampleItems } from "../reservoir.ts";
 import type { TrainedModel } from "../trained-model.ts";
-import { sampleTexts } from "./sample-texts.ts";
-import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
 export interface WordsOptions extends TrainingOptions {
   /** Of the vector, 1 to `vocabularyMax`. Those beyond what the texts can fill stay 0. */
@@ -55,11 +55,13 @@ export async function trainWords(
   assert(isNgramRange(ngrams), "a range of n-grams");
   const random = new Random(options.seed);
   const { signal } = options;
-  const sample = await sampleTexts(texts, { textsMax, random: random.fork(), signal });
-  const vocabulary = vocabularyOf(sample, { ngrams, termTextsMin, vocabularyMax });
-  if (vocabulary.terms.length === 0) throw tooFewTexts(sample.length, termTextsMin);
-  const idf = idfOf(vocabulary, sample.length);
-  const svd = await truncatedSvd(tfIdf(sample, vocabulary, idf, ngrams), {
+  const sample = await sampleItems(texts, { itemsMax: textsMax, random: random.fork(), signal });
+  const frequent = new FrequentNames({ namesMax: vocabularyMax });
+  for (const text of sample) frequent.add(countTerms(text, ngrams).keys());
+  const { names: terms, counts } = frequent.top(termTextsMin);
+  if (terms.length === 0) throw tooFewTexts(sample.length, termTextsMin);
+  const idf = Float64Array.from(counts, (count) => 1 + Math.log((1 + sample.length) / (1 + count)));
+  const svd = await truncatedSvd(tfIdf(sample, terms, idf, ngrams), {
     rank: dimensions,
     random: random.fork(),
     signal,
@@ -69,11 +71,11 @@ export async function trainWords(
     manifest: { kind: "words", dimensions, ngrams },
     files: new Map([
       ["model.onnx", bagModel(tableOf(svd, idf), dimensions)],
-      [termsFile, new TextEncoder().encode(JSON.stringify(vocabulary.terms))],
+      [termsFile, new TextEncoder().encode(JSON.stringify(terms))],
     ]),
     metrics: {
       "train/texts": sample.length,
-      "train/terms": vocabulary.terms.length,
+      "train/terms": terms.length,
       "train/energy": svd.energy,
     },
     curves: [
@@ -85,14 +87,10 @@ export async function trainWords(
   };
 }
 
-function idfOf({ texts }: Vocabulary, textsCount: number): Float64Array {
-  return Float64Array.from(texts, (count) => 1 + Math.log((1 + textsCount) / (1 + count)));
-}
-
 /** [texts, terms], rows of unit length; one of a text without known terms is empty. */
 function tfIdf(
   texts: readonly WordsValue[],
-  { terms }: Vocabulary,
+  terms: readonly string[],
   idf: Float64Array,
   ngrams: NgramRange,
 ): SparseMatrix {

@@ -1,0 +1,118 @@
+import { type DenseMatrix, denseMatrix } from "../linear-algebra/matrix.ts";
+import { orthonormalise } from "../linear-algebra/orthonormalise.ts";
+import type { Random } from "../random.ts";
+
+export interface TimedTargets {
+  /** Days since any origin, in any order and at any distances. */
+  readonly days: Float64Array;
+  /** [rows, outputs]. */
+  readonly values: DenseMatrix;
+}
+
+export interface FrequencyOptions {
+  readonly count: number;
+  /** Cycles per day. */
+  readonly frequencyMax: number;
+  readonly random: Random;
+}
+
+/** Frequencies that are looked at, per one that the span of time can tell from its neighbours. */
+const oversampling = 2;
+const candidatesMax = 100_000;
+
+/**
+ * The frequencies, in cycles per day, that explain most of the targets, one after the other: the highest peak of the periodogram, then
+ * that of what all found so far leave over beside a straight line (orthogonal matching pursuit: Pati, Rezaiifar and
+ * Krishnaprasad, 1993). Candidates lie between one cycle in the whole span and `frequencyMax`, or less where those would be more
+ * than 100,000. Gradients alone don't find a frequency that is off by more than a cycle in the span; they refine it.
+ */
+export function strongestFrequencies(
+  { days, values }: TimedTargets,
+  { count, frequencyMax, random }: FrequencyOptions,
+): number[] {
+  const first = days.reduce((least, day) => Math.min(least, day), Number.POSITIVE_INFINITY);
+  const span = days.reduce((most, day) => Math.max(most, day), Number.NEGATIVE_INFINITY) - first;
+  const step = 1 / (oversampling * span);
+  const candidates = Math.max(oversampling, Math.min(candidatesMax, Math.floor(frequencyMax / step)));
+  const found: number[] = [];
+  const explained: Float64Array[] = [days.map(() => 1), days.map((day) => (day - first) / span)];
+  while (found.length < count) {
+    const rest = residual(values, explained);
+    const powers = periodogram(days, rest, { step, candidates });
+    const best = peakOf(powers) ?? oversampling + random.below(candidates - oversampling + 1);
+    const frequency = best * step;
+    found.push(frequency);
+    explained.push(
+      days.map((day) => Math.sin(2 * Math.PI * frequency * day)),
+      days.map((day) => Math.cos(2 * Math.PI * frequency * day)),
+    );
+  }
+  return found;
+}
+
+/** The power at k `step` for k from 1 to `candidates`, summed over outputs; entry 0 stays 0. */
+export function periodogram(
+  days: Float64Array,
+  { columns, values }: DenseMatrix,
+  { step, candidates }: { readonly step: number; readonly candidates: number },
+): Float64Array {
+  const powers = new Float64Array(candidates + 1);
+  for (let output = 0; output < columns; output += 1) {
+    const [real, imaginary] = [new Float64Array(candidates + 1), new Float64Array(candidates + 1)];
+    for (const [row, day] of days.entries()) {
+      const value = values[row * columns + output] as number;
+      const angle = 2 * Math.PI * step * day;
+      const [turnX, turnY] = [Math.cos(angle), Math.sin(angle)];
+      // The next frequency is one more turn by the same angle, which spares its sine and cosine.
+      let x = value;
+      let y = 0;
+      for (let k = 1; k <= candidates; k += 1) {
+        const turned = x * turnX - y * turnY;
+        y = x * turnY + y * turnX;
+        x = turned;
+        real[k] = (real[k] as number) + x;
+        imaginary[k] = (imaginary[k] as number) + y;
+      }
+    }
+    for (let k = 1; k <= candidates; k += 1) {
+      powers[k] = (powers[k] as number) + (real[k] as number) ** 2 + (imaginary[k] as number) ** 2;
+    }
+  }
+  return powers;
+}
+
+/** Undefined where nothing is left to explain. */
+function peakOf(powers: Float64Array): number | undefined {
+  let best = oversampling;
+  for (let k = oversampling; k < powers.length; k += 1) {
+    if ((powers[k] as number) > (powers[best] as number)) best = k;
+  }
+  return (powers[best] as number) > Number.EPSILON ? best : undefined;
+}
+
+/** What is left of each column of `values` beside its projection on the span of `columns`. */
+function residual(values: DenseMatrix, columns: readonly Float64Array[]): DenseMatrix {
+  const { rows } = values;
+  const basis = denseMatrix(rows, columns.length);
+  for (const [column, entries] of columns.entries()) {
+    for (let row = 0; row < rows; row += 1)
+      basis.values[row * columns.length + column] = entries[row] as number;
+  }
+  const orthonormal = orthonormalise(basis).values;
+  const rest = Float64Array.from(values.values);
+  for (let output = 0; output < values.columns; output += 1) {
+    for (let column = 0; column < columns.length; column += 1) {
+      let share = 0;
+      for (let row = 0; row < rows; row += 1) {
+        share +=
+          (rest[row * values.columns + output] as number) *
+          (orthonormal[row * columns.length + column] as number);
+      }
+      for (let row = 0; row < rows; row += 1) {
+        const at = row * values.columns + output;
+        rest[at] = (rest[at] as number) - share * (orthonormal[row * columns.length + column] as number);
+      }
+    }
+  }
+  return { ...values, values: rest };
+}
