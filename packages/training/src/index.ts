@@ -1,5 +1,6 @@
 export { checkServed } from "./artefact/check-served.ts";
 export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
+
 export type { EntityOptions } from "./category/entity-table.ts";
 export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
 export {
@@ -92,15 +93,9 @@ export {
 export type { TargetValue } from "./target/target.ts";
 export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";
-export {
-  parseSettings,
-  type Setting,
-  type SettingValue,
-  type Trainer,
-  type TrainerOptions,
-  type TrainingRecord,
-  trainerOf,
-} from "./trainers.ts";
+export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
+export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
+export { trainerOf } from "./trainers/trainers.ts";
 export {
   type CycleEvent,
   type CycleOptions,

@@ -30,7 +30,7 @@ export async function trainCommand(context: Context, place: string, given: Train
   const training = spaceNamed(config.collections, place);
   const trainer = trainerOf(training.space, place);
   const epochs = given.epochs === undefined ? [] : [`epochs=${given.epochs}`];
-  const settings = parseSettings(trainer, [...given.set, ...epochs]);
+  const settings = parseSettings(trainer.settings, [...given.set, ...epochs]);
   const device = await chooseDevice(given.device);
   const startedMs = performance.now();
   await using resources = new AsyncDisposableStack();

@@ -41,8 +41,9 @@ export interface Features<Value = unknown> {
 export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => Features<never>;
 
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
-  entity: entityFeatures,
   graphsage: graphsageFeatures,
+
+  entity: entityFeatures,
   node2vec: node2vecFeatures,
   time2vec: time2vecFeatures,
   words: wordsFeatures,

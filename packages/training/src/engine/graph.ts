@@ -2,8 +2,10 @@ import { strict as assert } from "node:assert";
 import {
   encodeOnnx,
   floatsOf,
+  nodeOf,
   type OnnxAttribute,
   type OnnxModel,
+  type OnnxNode,
   type OnnxTensor,
   tensorOf,
   valueInfoOf,
@@ -247,14 +249,7 @@ export class Graph {
   model(outputs: ReadonlyMap<string, Value>, inputs: readonly Value[] = []): Uint8Array {
     const needed = this.#needed([...outputs.values()]);
     const nodes = this.nodes.filter((node) => node.outputs.some((value) => value && needed.has(value)));
-    const renamed = [...outputs].filter(([name, value]) => name !== value.name);
-    const named = renamed.map(([name, value]) => ({
-      name: `${name}/Identity`,
-      opType: "Identity",
-      input: [value.name],
-      output: [name],
-      attribute: [],
-    }));
+    const { names, copies } = outputNames(outputs, nodes);
     const taken = [...this.inputs, ...inputs].filter((value) => needed.has(value));
     const model: OnnxModel = {
       irVersion,
@@ -262,7 +257,7 @@ export class Graph {
       opsetImport: [{ domain: "", version: operatorSet }],
       graph: {
         name: "medley",
-        node: [...nodes.map(onnxNode), ...named],
+        node: [...nodes.map((node) => onnxNode(node, names)), ...copies],
         initializer: [...this.#constants].filter(([value]) => needed.has(value)).map(([, tensor]) => tensor),
         input: taken.map((value) => valueInfo(value.name, value)),
         output: [...outputs].map(([name, value]) => valueInfo(name, value)),
@@ -292,13 +287,35 @@ export class Graph {
   }
 }
 
-function onnxNode({ opType, domain, name, inputs, outputs, onnxAttributes: attribute }: GraphNode) {
+/**
+ * What a node gives is named in the file as the output that it is; copies are only for what is given twice, or was taken. ONNX
+ * Runtime does not remove a copy that gives an output.
+ */
+function outputNames(
+  outputs: ReadonlyMap<string, Value>,
+  nodes: readonly GraphNode[],
+): { names: ReadonlyMap<Value, string>; copies: OnnxNode[] } {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const names = new Map<Value, string>();
+  const copies: OnnxNode[] = [];
+  for (const [name, value] of outputs) {
+    if (made.has(value) && !names.has(value)) names.set(value, name);
+    else if (name !== value.name) copies.push(nodeOf("Identity", [names.get(value) ?? value.name], name));
+  }
+  return { names, copies };
+}
+
+function onnxNode(
+  { opType, domain, name, inputs, outputs, onnxAttributes: attribute }: GraphNode,
+  names: ReadonlyMap<Value, string>,
+): OnnxNode {
+  const named = (value: Value | null) => (value === null ? "" : (names.get(value) ?? value.name));
   return {
     name,
     opType,
     ...(domain === "" ? {} : { domain }),
-    input: inputs.map((value) => value?.name ?? ""),
-    output: outputs.map((value) => value?.name ?? ""),
+    input: inputs.map(named),
+    output: outputs.map(named),
     attribute: [...attribute],
   };
 }

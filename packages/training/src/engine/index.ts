@@ -3,11 +3,13 @@ export { Graph, type GraphNode, type GraphOptions, type Parameter, type TrainedT
 export {
   attention,
   batchNorm,
+  conv1d,
   dropout,
   embedding,
   glorotInitial,
   layerNorm,
   linear,
+  maxPool1d,
   uniformInitial,
 } from "./layers.ts";
 export { binaryCrossEntropy, crossEntropy, meanAbsoluteError, meanSquaredError } from "./losses.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { Random } from "../random.ts";
 import { sizeOf } from "./shape.ts";
-import type { Value } from "./value.ts";
+import { concat, type Value } from "./value.ts";
 
 /** Uniform between ± √(1/inputs): PyTorch's default of linear and convolution layers. */
 export function uniformInitial(inputs: number): (random: Random) => number {
@@ -29,6 +29,52 @@ export function linear(
     if (!bias) return product;
     return product.add(x.graph.parameter("bias", [outputs], uniformInitial(inputs)));
   });
+}
+
+/**
+ * A convolution along time that keeps its length: [batch, length, inputs] to [batch, length, outputs]. `padding`: whether what is
+ * before the beginning and after the end is the other end (a circle) or zeros. Parameters `name/weight` [kernel · inputs, outputs],
+ * the oldest element first, and `name/bias`.
+ */
+export function conv1d(
+  name: string,
+  x: Value,
+  outputs: number,
+  { kernel, padding, bias = true }: { kernel: number; padding: "circular" | "zeros"; bias?: boolean },
+): Value {
+  const length = x.size(1);
+  assert(kernel >= 1 && kernel <= length, `a kernel of ${kernel} for ${length} elements`);
+  const before = Math.floor((kernel - 1) / 2);
+  const after = kernel - 1 - before;
+  const padded = padding === "circular" ? wrapped(x, before, after) : zeroPadded(x, before, after);
+  const windows = Array.from({ length: kernel }, (_, at) => padded.slice(1, at, at + length));
+  // Windows side by side: one matrix product is faster than what runtimes do for short kernels.
+  return linear(name, concat(windows, 2), outputs, { bias });
+}
+
+function wrapped(x: Value, before: number, after: number): Value {
+  const length = x.size(1);
+  const head = before > 0 ? [x.slice(1, length - before, length)] : [];
+  const tail = after > 0 ? [x.slice(1, 0, after)] : [];
+  return concat([...head, x, ...tail], 1);
+}
+
+function zeroPadded(x: Value, before: number, after: number): Value {
+  if (before + after === 0) return x;
+  const shape = x.shape.map((size, axis) => (axis === 1 ? size + before + after : size));
+  return x.graph.one("Pad", [x, x.graph.integers([0, before, 0, 0, after, 0])], { shape });
+}
+
+/** The largest of each window of time: [batch, length, channels] to [batch, ⌊(length + 2 padding - kernel) / stride⌋ + 1, channels]. */
+export function maxPool1d(
+  x: Value,
+  { kernel, stride, padding = 0 }: { kernel: number; stride: number; padding?: number },
+): Value {
+  const length = Math.floor((x.size(1) + 2 * padding - kernel) / stride) + 1;
+  assert(length >= 1 && padding < kernel, `windows of ${kernel} for ${x.size(1)} elements`);
+  const attributes = { kernel_shape: [kernel], strides: [stride], pads: [padding, padding] };
+  const shape = [x.size(0), x.size(2), length];
+  return x.graph.one("MaxPool", [x.transpose([0, 2, 1])], { shape }, attributes).transpose([0, 2, 1]);
 }
 
 /** Ba, Kiros & Hinton 2016, over the last axis. Parameters `name/scale`, `name/bias`. */

@@ -2,7 +2,7 @@ import type { Aggregator } from "@medley/models";
 import { classTarget } from "../data/targets.ts";
 import type { CheckpointFolder } from "../fit/checkpoint.ts";
 import { fitEpochs } from "../fit/fit.ts";
-import { linear } from "../fit/schedule.ts";
+import { linearRate } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { FeatureRows } from "./feature-rows.ts";
@@ -83,7 +83,7 @@ export async function trainGraphSage(
     epochsMax: epochs,
     stepsPerEpoch: objective.stepsPerEpoch,
     batches: (random) => batchesOf(objective, batches, random),
-    schedule: linear(settings.learningRate),
+    schedule: linearRate(settings.learningRate),
   });
   const classes = target === null ? {} : { classes: target.classes };
   return {

@@ -9,7 +9,7 @@ import { openDimension } from "../engine/shape.ts";
 import { type Batch, TrainingStep } from "../engine/training-step.ts";
 import type { Value } from "../engine/value.ts";
 import { fitEpochs } from "../fit/fit.ts";
-import { cosine } from "../fit/schedule.ts";
+import { cosineRate } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import type { Target } from "./target.ts";
@@ -63,7 +63,7 @@ export async function fitOnTarget(
   const stepsPerEpoch = Math.floor(train.length / batchRows);
   const fitted = await fitEpochs<Batch>({
     ...{ step, stepsPerEpoch, epochsMax: options.epochsMax, seed },
-    schedule: cosine(options.learningRate),
+    schedule: cosineRate(options.learningRate),
     batches: function* (random) {
       const order = random.shuffle(Int32Array.from(train));
       for (let at = 0; at < stepsPerEpoch; at += 1) {

@@ -1,7 +1,7 @@
-/** Gradients against finite differences of the same graph, run by ONNX Runtime in single precision. */
+/** Opens what is differentiated in ONNX Runtime, and compares gradients with finite differences in single precision. */
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Random } from "../../random.ts";
-import { Graph } from "../graph.ts";
+import { Graph, type Parameter } from "../graph.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Value } from "../value.ts";
 import { gradients } from "./gradients.ts";
@@ -12,72 +12,129 @@ export type Built = (
   ...parameters: [a: Value, b: Value, c: Value, d: Value, e: Value]
 ) => Value;
 
-export interface CheckOptions {
-  /** Of the parameters' values; default: normal, deviation 1. */
-  readonly draw?: (random: Random) => number;
-  /** Far from kinks a larger one is less noisy. Default .04. */
-  readonly difference?: number;
+/** How parameters are drawn: those of functions with kinks stay away from them. */
+const draws = {
+  normal: (random: Random) => random.normal(),
+  positive: (random: Random) => 0.5 + random.uniform(),
+  /** By .2 at least. */
+  awayFromZero: (random: Random) => (random.uniform() < 0.5 ? -1 : 1) * (0.2 + random.uniform()),
+  /** All of 24 in a row differ by .1 at least, so that no difference step changes their order. */
+  ranked: (_: Random, at: number) => ((at * 7) % 24) * 0.1 - 1.2,
+};
+export type Drawn = keyof typeof draws;
+
+export function buildCase(
+  shapes: readonly Shape[],
+  build: Built,
+  drawn: Drawn = "normal",
+): { graph: Graph; result: Value } {
+  const graph = new Graph({ seed: 7 });
+  let at = 0;
+  const values = shapes.map((shape, index) =>
+    graph.parameter(`p${index}`, shape, (random) => draws[drawn](random, at++)),
+  );
+  const result = build(graph, ...(values as Parameters<Built> extends [Graph, ...infer Five] ? Five : never));
+  return { graph, result };
 }
 
-/** The largest difference between both gradients, over the largest gradient of all, per parameter. */
+/** A sum of what was built, each element weighted so that no two are alike to it, and its gradients. */
+export class OpenCase implements AsyncDisposable {
+  readonly parameters: readonly Parameter[];
+  /** Weights of the sum. */
+  readonly mixSize: number;
+  readonly #session: InferenceSession;
+  readonly #mix: Value;
+
+  private constructor(parameters: readonly Parameter[], mix: Value, session: InferenceSession) {
+    this.parameters = parameters;
+    this.mixSize = sizeOf(mix.shape);
+    this.#mix = mix;
+    this.#session = session;
+  }
+
+  static async open(shapes: readonly Shape[], build: Built, drawn?: Drawn): Promise<OpenCase> {
+    const { graph, result } = buildCase(shapes, build, drawn);
+    const mix = graph.input("mix", result.shape);
+    const loss = result.mul(mix).sum();
+    // Layers add parameters of their own.
+    const parameters = [...graph.parameters.values()];
+    const trained = parameters.map(({ value }) => value);
+    const found = gradients(graph, loss, trained);
+    const outputs = new Map([["loss", loss]]);
+    for (const [index, value] of found.entries()) outputs.set(`d${index}`, value);
+    const session = await InferenceSession.create(graph.model(outputs, trained), { logSeverityLevel: 3 });
+    return new OpenCase(parameters, mix, session);
+  }
+
+  async lossOf(data: readonly Float32Array[], mix: Float32Array): Promise<number> {
+    const { loss } = await this.#session.run(this.#feeds(data, mix), ["loss"]);
+    return Number(loss?.data[0]);
+  }
+
+  /** One per parameter. */
+  async gradientsOf(data: readonly Float32Array[], mix: Float32Array): Promise<Float32Array[]> {
+    const names = this.parameters.map((_, at) => `d${at}`);
+    const results = await this.#session.run(this.#feeds(data, mix), names);
+    return names.map((name) => results[name]?.data as Float32Array);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.release();
+  }
+
+  #feeds(data: readonly Float32Array[], mix: Float32Array): Record<string, Tensor> {
+    const given = this.parameters.map(({ value }, at) => [value, data[at] as Float32Array] as const);
+    const feeds = [...given, [this.#mix, mix] as const].map(([{ name, shape }, values]): [string, Tensor] => [
+      name,
+      new Tensor("float32", values, shape),
+    ]);
+    return Object.fromEntries(feeds.filter(([name]) => this.#session.inputNames.includes(name)));
+  }
+}
+
+/** A step of differences; away from kinks, a larger one is less noisy. */
+const difference = 0.04;
+
+/** The largest difference from finite differences over the largest gradient of all, per parameter. */
 export async function gradientErrors(
   shapes: readonly Shape[],
   build: Built,
-  { draw = (random) => random.normal(), difference = 0.04 }: CheckOptions = {},
+  drawn?: Drawn,
 ): Promise<number[]> {
-  const graph = new Graph({ seed: 7 });
-  const values = shapes.map((shape, at) => graph.parameter(`p${at}`, shape, draw));
-  // A weight per element, so that no two elements of the output are alike to the loss.
-  const result = build(graph, ...(values as Parameters<Built> extends [Graph, ...infer Five] ? Five : never));
-  const weights = new Random(11);
-  const mix = Float32Array.from({ length: sizeOf(result.shape) }, () => weights.normal());
-  const loss = result.mul(graph.constant(mix, result.shape)).sum();
-  // Layers add parameters of their own.
-  const parameters = [...graph.parameters.values()];
-  const found = gradients(
-    graph,
-    loss,
-    parameters.map(({ value }) => value),
-  );
-  const outputs = new Map([["loss", loss], ...found.map((value, at): [string, Value] => [`d${at}`, value])]);
-  const session = await InferenceSession.create(
-    graph.model(
-      outputs,
-      parameters.map(({ value }) => value),
-    ),
-    { logSeverityLevel: 3 },
-  );
-  const data = parameters.map(({ initial }) => initial.slice());
-  const run = async (fetches: string[]) => {
-    const feeds = parameters.map(({ value: { name, shape } }, at): [string, Tensor] => [
-      name,
-      new Tensor("float32", data[at] as Float32Array, shape),
-    ]);
-    const taken = feeds.filter(([name]) => session.inputNames.includes(name));
-    return session.run(Object.fromEntries(taken), fetches);
-  };
-  const lossAt = async () => Number((await run(["loss"])).loss?.data[0]);
-  const analytic = await run(found.map((_, at) => `d${at}`));
-  const errors: number[] = [];
-  let scale = 1e-3;
-  for (const [at, parameter] of data.entries()) {
-    const gradient = analytic[`d${at}`]?.data as Float32Array;
-    let error = 0;
+  await using open = await OpenCase.open(shapes, build, drawn);
+  const random = new Random(11);
+  const mix = Float32Array.from({ length: open.mixSize }, () => random.normal());
+  const data = open.parameters.map(({ initial }) => initial.slice());
+  const analytic = await open.gradientsOf(data, mix);
+  const numeric: Float64Array[] = [];
+  for (const parameter of data) {
+    const slopes = new Float64Array(parameter.length);
     for (const [element, origin] of parameter.entries()) {
       const along = async (steps: number) => {
         parameter[element] = origin + steps * difference;
-        return lossAt();
+        return open.lossOf(data, mix);
       };
       // Central differences of fourth order: their error is that of single precision alone.
-      const slope =
+      slopes[element] =
         (8 * ((await along(1)) - (await along(-1))) - ((await along(2)) - (await along(-2)))) /
         (12 * difference);
       parameter[element] = origin;
-      error = Math.max(error, Math.abs(slope - (gradient[element] as number)));
-      scale = Math.max(scale, Math.abs(gradient[element] as number));
     }
-    errors.push(error);
+    numeric.push(slopes);
   }
-  await session.release();
-  return errors.map((error) => error / scale);
+  return relativeErrors(analytic, numeric);
+}
+
+/** The largest difference in each list over the largest value of all lists. */
+export function relativeErrors(
+  found: readonly ArrayLike<number>[],
+  expected: readonly ArrayLike<number>[],
+): number[] {
+  const scale = Math.max(1e-3, ...expected.flatMap((list) => Array.from(list, Math.abs)));
+  return expected.map((list, at) => {
+    const differences = Array.from(list, (value, element) =>
+      Math.abs(value - (found[at]?.[element] ?? Number.NaN)),
+    );
+    return Math.max(...differences) / scale;
+  });
 }

@@ -3,6 +3,7 @@ import { MedleyError } from "@medley/core";
 import type { Graph, GraphNode } from "../graph.ts";
 import { openDimension, sameShape } from "../shape.ts";
 import type { Value } from "../value.ts";
+import { convolutionRules } from "./convolution.ts";
 import { elementwiseRules } from "./elementwise.ts";
 import { indexingRules } from "./indexing.ts";
 import { matrixRules } from "./matrix.ts";
@@ -12,9 +13,15 @@ import type { GradientRule } from "./rule.ts";
 import { shapeRules } from "./shaping.ts";
 
 const rules: ReadonlyMap<string, GradientRule> = new Map(
-  [elementwiseRules, indexingRules, matrixRules, normalisationRules, reductionRules, shapeRules].flatMap(
-    (family) => Object.entries(family),
-  ),
+  [
+    convolutionRules,
+    elementwiseRules,
+    indexingRules,
+    matrixRules,
+    normalisationRules,
+    reductionRules,
+    shapeRules,
+  ].flatMap((family) => Object.entries(family)),
 );
 
 /** The operators that can be differentiated. */

@@ -22,8 +22,13 @@ function matmul(asked: Differentiated): (Value | null)[] {
   }
   return [
     asked.needs[0] ? dy.matmul(b.transposed()).sumTo(a.shape) : null,
-    asked.needs[1] ? a.transposed().matmul(dy).sumTo(b.shape) : null,
+    asked.needs[1] ? transposedProduct(a, dy).sumTo(b.shape) : null,
   ];
+}
+
+/** Aᵀ B; the narrower one is transposed, which runtimes do several times faster. */
+function transposedProduct(a: Value, b: Value): Value {
+  return b.size(-1) < a.size(-1) ? b.transposed().matmul(a).transposed() : a.transposed().matmul(b);
 }
 
 /** A vector on one side counts as a matrix of one row or column. */

@@ -1,7 +1,6 @@
-import { strict as assert } from "node:assert";
 import { axisOf, sizeOf } from "../shape.ts";
 import type { Value } from "../value.ts";
-import { type Differentiated, firstIncoming, type GradientRules, inputOf, outputOf } from "./rule.ts";
+import { type Differentiated, demand, firstIncoming, type GradientRules, inputOf, outputOf } from "./rule.ts";
 
 function softmax(asked: Differentiated): (Value | null)[] {
   const [dy, y] = [firstIncoming(asked), outputOf(asked, 0)];
@@ -15,29 +14,42 @@ function logSoftmax(asked: Differentiated): (Value | null)[] {
   return [dy.sub(y.exp().mul(dy.sum([axis], { keepsAxes: true })))];
 }
 
-/** From the mean and 1/deviation that the operator gives beside (Ba, Kiros & Hinton 2016). */
+/**
+ * From the mean and 1/deviation that the operator gives beside (Ba, Kiros & Hinton 2016). In rows of what is normalised together;
+ * means that are weighted by the scale are products with it.
+ */
 function layerNormalization(asked: Differentiated): (Value | null)[] {
-  const [dy, x, scale] = [firstIncoming(asked), inputOf(asked, 0), inputOf(asked, 1)];
-  const axis = axisOf(asked.node.attributes.int("axis", -1), x.rank);
-  const axes = Array.from({ length: x.rank - axis }, (_, at) => axis + at);
-  const kept = x.shape.map((size, at) => (at < axis ? size : 1));
-  const mean = asked.graph.extraOutput(asked.node, 1, kept);
-  const inverse = asked.graph.extraOutput(asked.node, 2, kept);
-  const normed = x.sub(mean).mul(inverse);
-  const inner = dy.mul(scale);
-  const over = (value: Value) => value.mean(axes, { keepsAxes: true });
-  const bias = asked.node.inputs[2];
+  const { graph, node } = asked;
+  const [x, scale] = [inputOf(asked, 0), inputOf(asked, 1)];
+  const axis = axisOf(node.attributes.int("axis", -1), x.rank);
+  const rows = sizeOf(x.shape.slice(0, axis));
+  const columns = sizeOf(x.shape) / rows;
+  const statistics = x.shape.map((size, at) => (at < axis ? size : 1));
+  const [mean, inverse] = [1, 2].map((output) =>
+    graph.extraOutput(node, output, statistics).reshape([rows, 1]),
+  ) as [Value, Value];
+  const dy = firstIncoming(asked).reshape([rows, columns]);
+  const normed = x.reshape([rows, columns]).sub(mean).mul(inverse);
+  const weighted = dy.mul(normed);
+  const share = scale.reshape([columns, 1]).mul(1 / columns);
+  const dx = () =>
+    dy
+      .mul(scale.reshape([columns]))
+      .sub(dy.matmul(share))
+      .sub(normed.mul(weighted.matmul(share)))
+      .mul(inverse);
+  const bias = node.inputs[2];
   return [
-    asked.needs[0] ? inverse.mul(inner.sub(over(inner)).sub(normed.mul(over(inner.mul(normed))))) : null,
-    asked.needs[1] ? dy.mul(normed).sumTo(scale.shape) : null,
-    bias && asked.needs[2] ? dy.sumTo(bias.shape) : null,
+    asked.needs[0] ? dx().reshape(x.shape) : null,
+    asked.needs[1] ? weighted.sumTo([columns]).reshape(scale.shape) : null,
+    bias && asked.needs[2] ? dy.sumTo([columns]).reshape(bias.shape) : null,
   ];
 }
 
 /** With the statistics it was trained with, which are constants: a scale and a shift per channel (axis 1). */
 function batchNormalization(asked: Differentiated): (Value | null)[] {
   const { node } = asked;
-  assert.equal(node.attributes.int("training_mode", 0), 0, `${node.name} uses running statistics`);
+  demand(asked, node.attributes.int("training_mode", 0) === 0, "it uses the batch's statistics");
   const [dy, x, scale] = [firstIncoming(asked), inputOf(asked, 0), inputOf(asked, 1)];
   const channels = scale.size(0);
   const perChannel = x.shape.map((_, axis) => (axis === 1 ? channels : 1));
@@ -64,7 +76,6 @@ function instanceNormalization(asked: Differentiated): (Value | null)[] {
   const perChannel = x.shape.map((size, axis) => (axis === 1 ? size : 1));
   const inner = dy.mul(scale.reshape(perChannel));
   const others = [0, ...axes];
-  assert(sizeOf(x.shape) > 0, "something to normalise");
   return [
     asked.needs[0] ? inverse.mul(inner.sub(over(inner)).sub(normed.mul(over(inner.mul(normed))))) : null,
     asked.needs[1] ? dy.mul(normed).sum(others) : null,

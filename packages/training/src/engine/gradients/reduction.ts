@@ -44,6 +44,7 @@ export const reductionRules: GradientRules = {
   },
   ReduceMax: extremum,
   ReduceMin: extremum,
+  GlobalMaxPool: extremum,
   ReduceSumSquare: (asked) => [spread(asked).dy.mul(inputOf(asked, 0)).mul(2)],
   ReduceL2: (asked) => {
     const { dy, y } = spread(asked);

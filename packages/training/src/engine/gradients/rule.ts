@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { MedleyError } from "@medley/core";
 import type { Graph, GraphNode } from "../graph.ts";
 import type { Value } from "../value.ts";
 
@@ -39,4 +40,14 @@ export function firstIncoming({ node, incoming }: Differentiated): Value {
   const [gradient] = incoming;
   assert(gradient, `${node.name}: the first output has a gradient`);
   return gradient;
+}
+
+/** A node of a file may use an operator in a way that has no rule: `training_unsupported` says which. */
+export function demand({ node }: Differentiated, isMet: boolean, reason: string): void {
+  if (isMet) return;
+  throw new MedleyError(
+    "training_unsupported",
+    `the operator ${node.opType} of node "${node.name}" can't be differentiated: ${reason}`,
+    { mend: "freeze what comes before it, or train another model" },
+  );
 }

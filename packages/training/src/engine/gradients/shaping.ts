@@ -3,6 +3,7 @@ import { axisOf } from "../shape.ts";
 import type { Value } from "../value.ts";
 import {
   type Differentiated,
+  demand,
   firstIncoming,
   type GradientRule,
   type GradientRules,
@@ -72,7 +73,7 @@ function stridedSlice(
 ): Value {
   const { graph } = asked;
   const [dy, x] = [firstIncoming(asked), inputOf(asked, 0)];
-  assert.equal(axes.length, 1, `${asked.node.name}: steps along one axis`);
+  demand(asked, axes.length === 1, "it takes steps along several axes");
   const axis = axisOf(axes[0] as number, x.rank);
   const [size, step, start] = [x.size(axis), steps[0] as number, starts[0] as number];
   const from = Math.min(start < 0 ? start + size : start, size - 1);
@@ -94,15 +95,30 @@ function stridedSlice(
 /** Zeros were put around: they are cut off. Other modes repeat values and are not differentiated. */
 function pad(asked: Differentiated): (Value | null)[] {
   const { graph, node } = asked;
-  assert.equal(node.attributes.string("mode", "constant"), "constant", `${node.name} pads with a constant`);
+  demand(asked, node.attributes.string("mode", "constant") === "constant", "it repeats values");
   const x = inputOf(asked, 0);
   const pads = graph.integersOf(inputOf(asked, 1));
+  const given = node.inputs[3];
+  const axes = given ? graph.integersOf(given) : x.shape.map((_, axis) => axis);
+  demand(
+    asked,
+    pads.every((size) => size >= 0),
+    "it cuts off",
+  );
   return [
-    x.shape.reduce((dy, size, axis) => {
-      const before = pads[axis] as number;
-      return dy.slice(axis, before, before + size);
+    axes.reduce((dy, axis, at) => {
+      const before = pads[at] as number;
+      return dy.slice(axis, before, before + x.size(axis));
     }, firstIncoming(asked)),
   ];
+}
+
+/** Every repeat's gradient, summed. */
+function tile(asked: Differentiated): (Value | null)[] {
+  const [dy, x] = [firstIncoming(asked), inputOf(asked, 0)];
+  const repeats = asked.graph.integersOf(inputOf(asked, 1));
+  const split = dy.reshape(x.shape.flatMap((size, axis) => [repeats[axis] as number, size]));
+  return [split.sum(x.shape.map((_, axis) => 2 * axis))];
 }
 
 export const shapeRules: GradientRules = {
@@ -116,4 +132,5 @@ export const shapeRules: GradientRules = {
   Split: split,
   Slice: slice,
   Pad: pad,
+  Tile: tile,
 };

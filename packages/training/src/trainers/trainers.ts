@@ -1,0 +1,140 @@
+import { isTrainedSpace, MedleyError, type Space } from "@medley/core";
+import type { EntityValue } from "@medley/models";
+import { trainEntityFromCoOccurrence } from "../category/train-from-co-occurrence.ts";
+import { type EntityExample, trainEntityFromTarget } from "../category/train-from-target.ts";
+import { trainGraphSage } from "../graph/graphsage.ts";
+import { trainNode2Vec } from "../graph/node2vec.ts";
+import { type TimeExample, trainTime2Vec } from "../time/train-time2vec.ts";
+import { trainWords } from "../words/train-words.ts";
+import { integer, number } from "./settings.ts";
+import { definitionOf, edgesOf, examplesOf, inputsOf, nodesOf, withoutUndefined } from "./space-records.ts";
+import type { Trainer, TrainingRecord } from "./trainer.ts";
+
+/** By the encoder's name in the configuration. */
+const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
+  entity: {
+    settings: {
+      vocabularyMax: integer(1, 1_000_000),
+      categoryRecordsMin: integer(1, 1_000_000),
+      buckets: integer(0, 1_000_000),
+      recordsMax: integer(20, 10_000_000),
+    },
+    resumes: false,
+    train: (records, { space, settings, ...options }) => {
+      const { dimensions, target } = definitionOf(space, "entity");
+      const given = { ...options, dimensions, ...settings };
+      if (target === undefined)
+        return trainEntityFromCoOccurrence(inputsOf<EntityValue>(records, space), given);
+      return trainEntityFromTarget(entityExamples(records, space, target), { ...given, name: target });
+    },
+  },
+  graphsage: {
+    settings: {
+      hidden: integer(1, 4_096),
+      epochs: integer(1, 10_000),
+      batchRows: integer(1, 65_536),
+      dropout: number(0, 0.99),
+      learningRate: number(1e-6, 1),
+      weightDecay: number(0, 1),
+      negatives: integer(1, 4_096),
+    },
+    resumes: false,
+    train: (records, { space, settings, ...options }) => {
+      const { dimensions, aggregator, target } = definitionOf(space, "graphsage");
+      const given = withoutUndefined({ dimensions, aggregator, target });
+      return trainGraphSage(nodesOf(records, space, target), { ...options, ...given, ...settings });
+    },
+  },
+  node2vec: {
+    settings: {
+      walkLength: integer(2, 1_000),
+      walksPerNode: integer(1, 1_000),
+      window: integer(1, 100),
+      negatives: integer(1, 100),
+      negativesBy: { type: "choice", values: ["uniform", "degree"] },
+      tied: { type: "boolean" },
+      rate: number(1e-6, 10),
+    },
+    resumes: false,
+    train: (records, { space, settings, ...options }) => {
+      const { dimensions, directed, p, q } = definitionOf(space, "node2vec");
+      const given = withoutUndefined({ dimensions, directed, p, q });
+      return trainNode2Vec(edgesOf(records, space), { ...options, ...given, ...settings });
+    },
+  },
+  time2vec: {
+    settings: { periodHoursMin: number(0.01, 8_760), examplesMax: integer(20, 10_000_000) },
+    resumes: false,
+    train: (records, { space, settings, ...options }) => {
+      const { dimensions, target } = definitionOf(space, "time2vec");
+      return trainTime2Vec(timeExamples(records, space, target), {
+        ...options,
+        dimensions,
+        name: target,
+        ...settings,
+      });
+    },
+  },
+  words: {
+    settings: { termTextsMin: integer(1, 1_000_000), textsMax: integer(1, 10_000_000) },
+    resumes: false,
+    train: (records, { space, settings, ...options }) => {
+      const { dimensions, ngrams, vocabularyMax } = definitionOf(space, "words");
+      const given = withoutUndefined({ dimensions, ngrams, vocabularyMax });
+      return trainWords(inputsOf<string>(records, space), { ...options, ...given, ...settings });
+    },
+  },
+};
+
+/**
+ * The trainer of a space. Throws `usage` for a space whose encoder is not trained, `training_unsupported` for one that this
+ * version has no trainer for.
+ */
+export function trainerOf(space: Space, place: string): Trainer {
+  const { definition } = space;
+  const trainer = trainers[definition.encoder];
+  const isTuned = "tuned" in definition && definition.tuned !== undefined;
+  if (trainer !== undefined && (isTuned || isTrainedSpace(definition))) return trainer;
+  if (closedForms.includes(definition.encoder)) {
+    throw new MedleyError("usage", `space ${place}: encoder "${definition.encoder}" is not trained`, {
+      mend: "it serves as it is configured; `medley config` shows which spaces there are",
+    });
+  }
+  if (preTrained.includes(definition.encoder) && !isTuned) {
+    throw new MedleyError(
+      "usage",
+      `space ${place}: its model is pre-trained, and the space does not say what to tune it on`,
+      {
+        mend: 'add tuned: { target: "…" }, a category field, to the space',
+      },
+    );
+  }
+  throw new MedleyError(
+    "training_unsupported",
+    `space ${place}: this version has no trainer for encoder "${definition.encoder}"`,
+    {
+      mend: `it trains ${Object.keys(trainers).join(", ")}; update Medley for the others`,
+    },
+  );
+}
+
+const closedForms: readonly string[] = ["number", "category", "recency", "geo", "vector", "remote"];
+const preTrained: readonly string[] = ["text", "image", "audio"];
+
+async function* entityExamples(
+  records: AsyncIterable<TrainingRecord>,
+  space: Space,
+  of: string,
+): AsyncGenerator<EntityExample, void, void> {
+  for await (const { input, target } of examplesOf<EntityValue>(records, space, of))
+    yield { value: input, target };
+}
+
+async function* timeExamples(
+  records: AsyncIterable<TrainingRecord>,
+  space: Space,
+  of: string,
+): AsyncGenerator<TimeExample, void, void> {
+  for await (const { input, target } of examplesOf<number>(records, space, of))
+    yield { timeMs: input, target };
+}
