@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { openModelRuntime } from "@medley/models";
+import { type ModelRuntime, openModelRuntime } from "@medley/models";
 import { classWeights as balancedWeights } from "../data/targets.ts";
 import type { StateTensor } from "../engine/training-step.ts";
 import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
@@ -83,6 +83,8 @@ export class TextTuner implements AsyncDisposable {
   readonly #validation: readonly TokenRow[];
   /** By the number of blocks. */
   readonly #tails = new Map<number, Tail>();
+  /** Once the frozen model is asked. */
+  #runtime: ModelRuntime | null = null;
 
   private constructor(backbone: TextBackbone, options: TextTunerOptions) {
     this.backbone = backbone;
@@ -124,13 +126,13 @@ export class TextTuner implements AsyncDisposable {
   /** The vectors [texts, dimensions] of the frozen model, from the worker's own runtime. */
   async frozen(texts: readonly string[]): Promise<Float32Array> {
     const { model, environment, lock, threads } = this.#options;
-    await using runtime = openModelRuntime({
+    this.#runtime ??= openModelRuntime({
       environment,
       ...(threads === undefined ? {} : { threads }),
       ...(lock === undefined ? {} : { lock }),
     });
     const options = { ...this.#options, cacheBytesMax: this.#cacheBytesMax };
-    return await encoderVectors(await runtime.textEncoder(model), texts, options);
+    return encoderVectors(await this.#runtime.textEncoder(model), texts, options);
   }
 
   /**
@@ -195,6 +197,7 @@ export class TextTuner implements AsyncDisposable {
 
   async close(): Promise<void> {
     for (const { hidden } of this.#tails.values()) await hidden.close();
+    await this.#runtime?.close();
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();

@@ -16,7 +16,7 @@ function sentences(from: number): { texts: string[]; labels: number[] } {
   const texts = [0, 1].flatMap((label) =>
     Array.from({ length: 12 }, (_, at) => {
       const word = (label === 0 ? foods : tools)[(at + from) % 10];
-      return `${"very ".repeat((at % 3) * 4)}${word} from the ${places[(at * 3 + from) % 5]}`;
+      return `${"very ".repeat((at % 2) * 6)}${word} from the ${places[(at * 3 + from) % 5]}`;
     }),
   );
   return { texts, labels: texts.map((_, at) => (at < 12 ? 0 : 1)) };
@@ -25,7 +25,7 @@ function sentences(from: number): { texts: string[]; labels: number[] } {
 const options: TuneTextOptions = {
   ...{ model: "all-MiniLM-L6-v2", environment: {}, seed: 3, threads: 1 },
   ...{ classes: ["food", "tool"], target: "about", train: sentences(0), validation: sentences(3) },
-  settings: { blocks: 1, learningRate: 1e-4, batchRows: 8, weightDecay: 0.01, epochs: 2 },
+  settings: { blocks: 1, learningRate: 1e-4, batchRows: 12, weightDecay: 0.01, epochs: 2 },
   test: sentences(7),
   tokensMax: 24,
 };
@@ -62,7 +62,7 @@ test("the last block is trained, and what serves is what was trained", async () 
   await using encoder = await openTextEncoder({ model, environment: {}, threads: 1 });
   const served = (await encoder.encode(held.texts)).flatMap((result) => (result.ok ? [...result.value] : []));
   expect(farthest(served, await tuner.vectors(candidate, held.texts))).toBeLessThan(1e-5);
-  expect(farthest(served, await tuner.frozen(held.texts))).toBeGreaterThan(0.01);
+  expect(farthest(served, await tuner.frozen(held.texts))).toBeGreaterThan(1e-3);
 
   const { dimensions } = encoder;
   const classifier = await readClassifier(model, {}, { kind: "text", dimensions });
@@ -77,6 +77,7 @@ test("the same seed gives the same artefact, a frozen model its own vectors and 
   const directory = await temporaryFolder();
   const short = { ...(options.settings as BlockSettings), epochs: 1 };
   const first = await tuneText({ ...options, cacheDirectory: directory, settings: short });
+  // From the cache that the first has filled.
   const second = await tuneText({ ...options, cacheDirectory: directory, settings: short });
   for (const [path, bytes] of first.files)
     expect(Buffer.compare(bytes, second.files.get(path) as Uint8Array), path).toBe(0);
