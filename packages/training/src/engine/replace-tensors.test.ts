@@ -18,7 +18,8 @@ function model(): { bytes: Uint8Array; matrix: string; bias: string } {
 async function run(bytes: Uint8Array, rows: number): Promise<number[]> {
   const session = await InferenceSession.create(bytes);
   const x = new Tensor("float32", new Float32Array(rows * 3).fill(1), [rows, 3]);
-  return [...((await session.run({ x })).out?.data as Float32Array)];
+  const { out } = await session.run({ x });
+  return Array.from(out?.data as Float32Array);
 }
 
 test("stored and computed tensors are replaced; the batch stays open", async () => {

@@ -3,28 +3,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openTextClassifier, openTextEncoder, readClassifier, readTextModel } from "@medley/models";
 import { expect, onTestFinished, test } from "vitest";
+import { classes, sentences } from "./sentences.fixture.ts";
 import { type BlockSettings, TextTuner } from "./text-tuner.ts";
 import { finishTuning, type TuneTextOptions, tuneText } from "./tune-text.ts";
 import type { TunedModel } from "./tuned-model.ts";
 
-const foods = ["bread", "soup", "cheese", "rice", "honey", "apples", "fish", "cake", "beans", "tea"];
-const tools = ["hammer", "saw", "drill", "wrench", "ladder", "chisel", "pliers", "screw", "file", "level"];
-
-/** Sentences about food (0) and tools (1): `from` shifts the words, so that parts don't share sentences. */
-function sentences(from: number): { texts: string[]; labels: number[] } {
-  const places = ["market", "shed", "kitchen", "shop", "garden"];
-  const texts = [0, 1].flatMap((label) =>
-    Array.from({ length: 12 }, (_, at) => {
-      const word = (label === 0 ? foods : tools)[(at + from) % 10];
-      return `${"very ".repeat((at % 2) * 6)}${word} from the ${places[(at * 3 + from) % 5]}`;
-    }),
-  );
-  return { texts, labels: texts.map((_, at) => (at < 12 ? 0 : 1)) };
-}
-
 const options: TuneTextOptions = {
   ...{ model: "all-MiniLM-L6-v2", environment: {}, seed: 3, threads: 1 },
-  ...{ classes: ["food", "tool"], target: "about", train: sentences(0), validation: sentences(3) },
+  ...{ classes, target: "about", train: sentences(0), validation: sentences(3) },
   settings: { blocks: 1, learningRate: 1e-4, batchRows: 12, weightDecay: 0.01, epochs: 2 },
   test: sentences(7),
   tokensMax: 24,
@@ -48,7 +34,7 @@ async function written({ files, manifest }: TunedModel): Promise<string> {
 const farthest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (value, at) => Math.abs(value - (b[at] as number))));
 
-test("the last block is trained, and what serves is what was trained", async () => {
+test("the last block is trained, and what serves is what was trained", { timeout: 120_000 }, async () => {
   const held = sentences(7);
   await using tuner = await TextTuner.open({ ...options, cacheElement: "float32" });
   const candidate = await tuner.trainBlocks(options.settings as BlockSettings);
@@ -73,7 +59,9 @@ test("the last block is trained, and what serves is what was trained", async () 
   expect(classifier?.classify(new Float32Array(384))).toBeNull();
 });
 
-test("the same seed gives the same artefact, a frozen model its own vectors and a head", async () => {
+test("the same seed gives the same artefact, a frozen model its own vectors and a head", {
+  timeout: 120_000,
+}, async () => {
   const directory = await temporaryFolder();
   const short = { ...(options.settings as BlockSettings), epochs: 1 };
   const first = await tuneText({ ...options, cacheDirectory: directory, settings: short });
@@ -96,7 +84,7 @@ test("the same seed gives the same artefact, a frozen model its own vectors and 
   ]);
 });
 
-test("a contrastive objective draws classes apart", async () => {
+test("a contrastive objective draws classes apart", { timeout: 120_000 }, async () => {
   await using tuner = await TextTuner.open(options);
   const objective = { kind: "contrastive" } as const;
   const settings = { ...(options.settings as BlockSettings), objective, learningRate: 1e-3 };
@@ -117,7 +105,7 @@ test("a contrastive objective draws classes apart", async () => {
   expect(between(after)).toBeGreaterThan(1.2 * between(before));
 });
 
-test("a text without a word is refused by its place", async () => {
+test("a text without a word is refused by its place", { timeout: 120_000 }, async () => {
   const train = { texts: ["bread", "  "], labels: [0, 1] };
   await expect(tuneText({ ...options, train })).rejects.toMatchObject({
     code: "training_data_invalid",
