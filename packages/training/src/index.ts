@@ -106,6 +106,7 @@ export {
   cycleTransitions,
   runCycle,
 } from "./tuning/cycle.ts";
+export type { BlockSettings } from "./tuning/fit-tail.ts";
 export {
   type Candidate,
   choice,
@@ -127,7 +128,6 @@ export {
   type TrialStart,
 } from "./tuning/successive-halving.ts";
 export {
-  type BlockSettings,
   type LabelledTexts,
   TextTuner,
   type TextTunerOptions,
@@ -136,6 +136,7 @@ export {
 export { type Trial, TrialList } from "./tuning/trial-list.ts";
 export { type LabelledValues, type TuneHeadOptions, tuneHead } from "./tuning/tune-head.ts";
 export { finishTuning, type TuneTextOptions, tuneText } from "./tuning/tune-text.ts";
+export { type TextPair, type TuneTextPairsOptions, tuneTextPairs } from "./tuning/tune-text-pairs.ts";
 export {
   type TextExample,
   type TuneTextRecordsOptions,

@@ -1,9 +1,10 @@
 import { strict as assert } from "node:assert";
 import { Random } from "../random.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
+import type { BlockSettings } from "./fit-tail.ts";
 import { choice, logUniform, sampleCandidates } from "./search-space.ts";
 import { successiveHalving } from "./successive-halving.ts";
-import { type BlockSettings, TextTuner, type TunedCandidate } from "./text-tuner.ts";
+import { TextTuner, type TunedCandidate } from "./text-tuner.ts";
 import { finishTuning, type TuneTextOptions } from "./tune-text.ts";
 import type { TunedModel } from "./tuned-model.ts";
 

@@ -3,8 +3,6 @@ import { type ModelRuntime, openModelRuntime } from "@medley/models";
 import { classWeights as balancedWeights } from "../data/targets.ts";
 import type { StateTensor } from "../engine/training-step.ts";
 import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
-import { fitEpochs } from "../fit/fit.ts";
-import { linearRate, withWarmUp } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { Random } from "../random.ts";
 import type { Curve } from "../trained-model.ts";
@@ -12,13 +10,12 @@ import type { BlockCut } from "./blocks.ts";
 import { headOfRegression, initialHead, trainedHead } from "./classifier-head.ts";
 import { encoderVectors } from "./encoder-vectors.ts";
 import { fitHead, type JudgedHead, judgeHead } from "./fit-head.ts";
+import { type BlockSettings, fitTail } from "./fit-tail.ts";
 import { HiddenStates } from "./hidden-states.ts";
-import type { InitialHead, Objective } from "./objective.ts";
-import { shapedBatches, shapeLengths } from "./shape-buckets.ts";
-import { type GroupedRows, type Tail, TailTraining } from "./tail-training.ts";
+import type { InitialHead } from "./objective.ts";
+import type { GroupedRows, Tail, TailTraining } from "./tail-training.ts";
 import { tailVectors } from "./tail-vectors.ts";
 import { TextBackbone, type TextBackboneOptions, type TokenRow } from "./text-backbone.ts";
-import { unitRows, unitsOf, usableBatches } from "./units.ts";
 
 /** Texts and the class of each, a place in the list of classes. */
 export interface LabelledTexts {
@@ -39,24 +36,6 @@ export interface TextTunerOptions extends TextBackboneOptions, TrainingOptions {
   readonly cacheElement?: "float16" | "float32";
 }
 
-/** Of a training of the last blocks. */
-export interface BlockSettings {
-  /** From 1: how many of the last blocks are trained. */
-  readonly blocks: number;
-  readonly learningRate: number;
-  readonly batchRows: number;
-  readonly weightDecay: number;
-  readonly epochs: number;
-  /** Default: classification. */
-  readonly objective?: Objective;
-  /** Whether classes count the same however many rows they have. Default false. */
-  readonly balances?: boolean;
-  /** Of the vector, before the head. Default 0. */
-  readonly dropout?: number;
-  /** Tokens of each text that a step looks at, others in each epoch; what serves looks at all. Default: all. */
-  readonly tokensKept?: number;
-}
-
 /** A text model that was tuned, and how it does on the validation rows. */
 export interface TunedCandidate extends JudgedHead {
   /** Trained tensors of the backbone by their names in its file; empty for a frozen one. */
@@ -66,9 +45,6 @@ export interface TunedCandidate extends JudgedHead {
 }
 
 const cacheBytesDefault = 2 * 2 ** 30;
-const clipNorm = 1;
-/** Of the steps; BERT's own fine-tuning warms up over a tenth. */
-const warmUpShare = 0.1;
 /** Rows from which the head that training begins with is fitted: enough for a direction, few enough to cost little. */
 const firstHeadRowsMax = 1_000;
 const firstHeadPenalty = 1e-3;
@@ -136,53 +112,38 @@ export class TextTuner implements AsyncDisposable {
   }
 
   /**
-   * Trains the last blocks and a head on the first `rows` training rows (default: all), and keeps the best epoch by the
+   * Trains the last blocks and a head on `rows` training rows drawn at random (default: all), and keeps the best epoch by the
    * validation loss. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
    * 2022, Fine-Tuning can Distort Pretrained Features); with a contrastive objective it is fitted afterwards.
    */
   async trainBlocks(settings: BlockSettings, { rows = this.#train.length } = {}): Promise<TunedCandidate> {
-    const { seed, threads = 1, signal, onProgress, train, classes } = this.#options;
+    const { seed, threads = 1, train, validation, classes } = this.#options;
     const classCount = classes.length;
-    const { objective = { kind: "classification" }, batchRows, epochs } = settings;
+    const { objective = { kind: "classification" }, balances = false } = settings;
     const tail = await this.#tailOf(settings.blocks);
-    const groups = Array.from({ length: rows }, (_, row) => train.labels[row] as number);
-    const data = { rows: this.#train.slice(0, rows), groups };
+    const all = Int32Array.from(this.#train.keys());
+    const places = rows < all.length ? new Random(seed).shuffle(all).slice(0, rows) : all;
+    const groups = Array.from(places, (place) => train.labels[place] as number);
+    const data = { rows: Array.from(places, (place) => this.#train[place] as TokenRow), groups };
     await tail.hidden.compute([...data.rows, ...this.#validation]);
-    const { tokensKept = this.backbone.model.tokensMax } = settings;
-    const lengths = data.rows.map(({ ids }) => Math.min(ids.length, tokensKept));
-    const units = unitsOf(objective, lengths, groups);
-    const shapes = shapeLengths(lengths, { batchRows });
-    await using training = await this.#trainingOf(tail, data, settings, shapes.at(-1) as number);
-    const vectorsOf = (of: readonly TokenRow[]) =>
-      tailVectors(tail, training.trained().blocks, of, { threads, signal });
-    const candidate = async (): Promise<TunedCandidate> => {
-      const held = { vectors: await vectorsOf(this.#validation), labels: this.#options.validation.labels };
+    const judge = async (training: TailTraining, signal: AbortSignal | undefined) => {
       const { blocks, head } = training.trained();
+      const vectorsOf = (of: readonly TokenRow[]) => tailVectors(tail, blocks, of, { threads, signal });
+      const held = { vectors: await vectorsOf(this.#validation), labels: validation.labels };
       const judged =
         objective.kind === "contrastive"
           ? fitHead({ vectors: await vectorsOf(data.rows), labels: groups }, held, { classCount })
           : judgeHead(trainedHead(head), held, { classCount });
-      return { ...judged, blocks, cut: tail.cut, curves: [] };
+      return { ...judged, blocks, cut: tail.cut };
     };
-    const stepsPerEpoch = Math.max(1, Math.floor((units.length * unitRows(objective)) / batchRows));
-    const { curves } = await fitEpochs({
-      step: training,
-      batches: (random) =>
-        usableBatches(shapedBatches(units, shapes, { batchRows, random }), objective, { batchRows }),
-      ...{ stepsPerEpoch, epochsMax: epochs, seed },
-      schedule: withWarmUp(
-        Math.ceil(warmUpShare * stepsPerEpoch * epochs),
-        linearRate(settings.learningRate),
-      ),
-      validation: {
-        run: async () => metricsOf((await candidate()).validation),
-        by: "validation/loss",
-        better: "lower",
-      },
-      ...(signal === undefined ? {} : { signal }),
-      ...(onProgress === undefined ? {} : { onProgress }),
+    const { found, curves } = await fitTail(tail, data, {
+      ...this.#options,
+      ...{ settings, objective, judge, best: { by: "validation/loss", better: "lower" } },
+      head: objective.kind === "classification" ? await this.#firstHead(tail, data) : null,
+      classWeights: balances ? balancedWeights(groups, { classCount }) : undefined,
+      metricsOf: (one) => metricsOf(one.validation),
     });
-    return { ...(await candidate()), curves };
+    return { ...found, curves };
   }
 
   /** Unit vectors of other rows by a candidate: of the last test. */
@@ -216,25 +177,6 @@ export class TextTuner implements AsyncDisposable {
     const tail = { backbone: this.backbone, cut, part, hidden };
     this.#tails.set(blocks, tail);
     return tail;
-  }
-
-  /** `length`: one of those that batches will have. */
-  async #trainingOf(
-    tail: Tail,
-    data: GroupedRows,
-    settings: BlockSettings,
-    length: number,
-  ): Promise<TailTraining> {
-    const { seed, threads = 1, classes } = this.#options;
-    const { objective = { kind: "classification" }, batchRows, balances = false, weightDecay } = settings;
-    const classCount = classes.length;
-    const head = objective.kind === "classification" ? await this.#firstHead(tail, data) : null;
-    return TailTraining.open(tail, data, length, {
-      ...{ objective, classCount, head, batchRows, weightDecay, clipNorm, seed, threads },
-      classWeights: balances ? balancedWeights(data.groups, { classCount }) : undefined,
-      dropout: settings.dropout ?? 0,
-      tokensKept: settings.tokensKept ?? this.backbone.model.tokensMax,
-    });
   }
 
   async #firstHead(tail: Tail, { rows, groups }: GroupedRows): Promise<InitialHead> {

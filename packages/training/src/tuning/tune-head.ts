@@ -62,8 +62,11 @@ export async function tuneHead(options: TuneHeadOptions): Promise<TunedModel> {
   const artefact = await tunedArtefact(
     { ...{ name, kind, dimensions, environment, lock }, contents: pinned.contents },
     {
-      ...{ onnx, blocks: 0, head: judged.head, stores: "float32" },
-      described: { target, labels: classes, temperature: judged.temperature },
+      ...{ onnx, blocks: 0, stores: "float32" },
+      classifier: {
+        head: judged.head,
+        described: { target, labels: classes, temperature: judged.temperature },
+      },
     },
   );
   const tested = test === undefined ? null : await vectorsOf(test);

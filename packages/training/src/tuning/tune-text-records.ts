@@ -4,8 +4,8 @@ import { checkRowCount, classTarget } from "../data/targets.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
+import type { BlockSettings } from "./fit-tail.ts";
 import { searchText } from "./search-text.ts";
-import type { BlockSettings } from "./text-tuner.ts";
 import { tuneText } from "./tune-text.ts";
 import type { TunedModel } from "./tuned-model.ts";
 

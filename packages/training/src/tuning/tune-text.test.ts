@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openTextClassifier, openTextEncoder, readClassifier, readTextModel } from "@medley/models";
 import { expect, onTestFinished, test } from "vitest";
+import type { BlockSettings } from "./fit-tail.ts";
 import { classes, sentences } from "./sentences.fixture.ts";
-import { type BlockSettings, TextTuner } from "./text-tuner.ts";
+import { TextTuner } from "./text-tuner.ts";
 import { finishTuning, type TuneTextOptions, tuneText } from "./tune-text.ts";
 import type { TunedModel } from "./tuned-model.ts";
 

@@ -1,11 +1,6 @@
 import { replaceTensors } from "../engine/replace-tensors.ts";
-import {
-  type BlockSettings,
-  type LabelledTexts,
-  TextTuner,
-  type TextTunerOptions,
-  type TunedCandidate,
-} from "./text-tuner.ts";
+import type { BlockSettings } from "./fit-tail.ts";
+import { type LabelledTexts, TextTuner, type TextTunerOptions, type TunedCandidate } from "./text-tuner.ts";
 import { jsonBytes, tunedArtefact, type WeightStorage } from "./tuned-artefact.ts";
 import { type TunedModel, tunedModel } from "./tuned-model.ts";
 
@@ -42,7 +37,7 @@ export async function finishTuning(
   candidate: TunedCandidate,
   options: Omit<TuneTextOptions, "settings">,
 ): Promise<TunedModel> {
-  const { validation, test, classes, target, environment, lock, stores = "float32" } = options;
+  const { validation, test, classes, target, environment, lock, signal, stores = "float32" } = options;
   const { model, bytes } = tuner.backbone;
   const { name, kind, dimensions } = model;
   const { head, temperature, blocks, cut, curves } = candidate;
@@ -50,15 +45,17 @@ export async function finishTuning(
   const artefact = await tunedArtefact(base, {
     onnx: replaceTensors(bytes, blocks),
     blocks: cut?.blocks ?? 0,
-    head,
-    described: { target, labels: classes, temperature },
+    classifier: { head, described: { target, labels: classes, temperature } },
     stores,
     // A frozen model serves as it is; trained blocks have seen texts of this length.
     ...(cut === null
       ? {}
       : { changed: new Map([[limitFile, jsonBytes({ max_seq_length: model.tokensMax })]]) }),
   });
+  // Whoever ends a training early does not want to wait for a test either.
   const tested =
-    test === undefined ? null : { vectors: await tuner.vectors(candidate, test.texts), labels: test.labels };
+    test === undefined || signal?.aborted
+      ? null
+      : { vectors: await tuner.vectors(candidate, test.texts), labels: test.labels };
   return tunedModel(artefact, candidate, { labels: validation.labels, test: tested, curves });
 }

@@ -35,8 +35,8 @@ export interface TunedArtefactOptions {
   readonly onnx: Uint8Array;
   /** How many of its last blocks are other than the base's. */
   readonly blocks: number;
-  readonly head: ClassifierHead;
-  readonly described: ClassifierDescription;
+  /** Null for a model that was tuned without classes. */
+  readonly classifier: { readonly head: ClassifierHead; readonly described: ClassifierDescription } | null;
   readonly stores: WeightStorage;
   /** Files that are other than the base's. */
   readonly changed?: ReadonlyMap<string, Uint8Array>;
@@ -57,20 +57,23 @@ const licences = ["LICENSE", "NOTICE"];
 const fileBytesMax = 256 * 2 ** 20;
 
 /**
- * The folder of a tuned model: laid out like the pre-trained one, so that it opens as that does, and the classifier, which
- * `readClassifier` of @medley/models reads.
+ * The folder of a tuned model: laid out like the pre-trained one, so that it opens as that does, and the classifier where there
+ * is one, which `readClassifier` of @medley/models reads.
  */
 export async function tunedArtefact(
   base: BaseModel,
-  { onnx, blocks, head, described, stores, changed = new Map() }: TunedArtefactOptions,
+  { onnx, blocks, classifier, stores, changed = new Map() }: TunedArtefactOptions,
 ): Promise<Pick<TrainedModel, "manifest" | "files">> {
   const files = await filesOf(base);
   for (const [name, bytes] of changed) files.set(name, bytes);
   files.set("model.onnx", stores === "int8" ? quantiseWeights(onnx).bytes : onnx);
-  files.set(classifierFile, jsonBytes(described));
-  files.set(classifierWeightsFile, headWeights(head));
+  if (classifier !== null) {
+    files.set(classifierFile, jsonBytes(classifier.described));
+    files.set(classifierWeightsFile, headWeights(classifier.head));
+  }
   const { kind, dimensions, name: model, contents: sha256 } = base;
-  return { manifest: { kind, dimensions, base: { model, sha256 }, blocks, target: described.target }, files };
+  const target = classifier === null ? {} : { target: classifier.described.target };
+  return { manifest: { kind, dimensions, base: { model, sha256 }, blocks, ...target }, files };
 }
 
 async function filesOf({
