@@ -36,6 +36,13 @@ test.each([0.4, 1, 4])("the temperature of a model that is %d times too sure is 
   if (factor !== 1) expect(errorAt(1)).toBeGreaterThan(0.08);
 });
 
+test("a few rows that are all right make no model that is never in doubt", () => {
+  const logits = Float64Array.of(4, -4, 4, -4, -4, 4, -4, 4);
+  const temperature = fitTemperature(logits, [0, 0, 1, 1], { classCount: 2 });
+  const [first] = probabilitiesOf(logits, { classCount: 2, temperature });
+  expect(first).toBeCloseTo(5 / 6, 2);
+});
+
 test("a head that goes into the graph and comes out again is the same", () => {
   const head = { weight: Float32Array.of(1, 2, 3, 4, 5, 6), bias: Float32Array.of(7, 8) };
   const { weight, bias } = initialHead(head);
