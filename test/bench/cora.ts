@@ -77,19 +77,22 @@ export function selected({ values, dimensions }: VectorTable, rows: readonly num
   return { values: chosen, dimensions };
 }
 
+export function topicsOf({ papers }: Cora, rows: readonly number[]): number[] {
+  return rows.map((row) => (papers[row] as Paper).topic);
+}
+
 /** The held-out papers' topics by their 15 nearest training papers. `table`: of all papers. */
-export function heldOutReport({ papers, train, test }: Cora, table: VectorTable): ClassReport {
-  const topics = (rows: readonly number[]) => rows.map((row) => (papers[row] as Paper).topic);
-  const known = selected(table, train);
-  const vote = { known, labels: topics(train), classCount: topicCount };
+export function heldOutReport(cora: Cora, table: VectorTable): ClassReport {
+  const { train, test } = cora;
+  const vote = { known: selected(table, train), labels: topicsOf(cora, train), classCount: topicCount };
   const predicted = classifyByNeighbours(vote, selected(table, test));
-  return classReport(topics(test), predicted, { classCount: topicCount });
+  return classReport(topicsOf(cora, test), predicted, { classCount: topicCount });
 }
 
 /** Accuracy on the training papers, each by the others: what settings are chosen by. */
-export function leaveOneOutAccuracy({ papers, train }: Cora, table: VectorTable): number {
-  const labels = train.map((row) => (papers[row] as Paper).topic);
-  const vote = { known: selected(table, train), labels, classCount: topicCount };
+export function leaveOneOutAccuracy(cora: Cora, table: VectorTable): number {
+  const labels = topicsOf(cora, cora.train);
+  const vote = { known: selected(table, cora.train), labels, classCount: topicCount };
   return classReport(labels, classifyLeaveOneOut(vote), { classCount: topicCount }).accuracy;
 }
 

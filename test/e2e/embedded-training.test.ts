@@ -106,7 +106,7 @@ test("a training that is ended by Ctrl-C keeps what it has so far, and says so",
   const before = await readFile(workplace.path("medley.lock.json"), "utf8");
   const long = ["--set", "walksPerNode=1000", "--set", "walkLength=1000", "--set", "window=100"];
   const training = workplace.start(["--json", "train", "papers.walks", "--from", "papers.jsonl", ...long]);
-  await training.said(/run \S+: papers\.walks on papers\.jsonl/);
+  await training.said(/papers\.walks {2}walks {2}loss/);
   training.kill("SIGINT");
   const { code, stdout, stderr } = await training.ended;
   expect({ code, stderr }).toMatchObject({ code: 130 });

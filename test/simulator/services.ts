@@ -116,6 +116,10 @@ function watchOf({ life, store, ports }: ServiceParts, signal: AbortSignal) {
       for (const { id } of envelopes) runs.set(id, (runs.get(id) ?? 0) + 1);
       return store.writeRows(collection, envelopes, chunk);
     },
+    writeEvents: (collection, events) => {
+      check("writes events");
+      return store.writeEvents(collection, events);
+    },
     addDeadLetters: (letters) => {
       check("adds dead letters");
       return store.addDeadLetters(letters);

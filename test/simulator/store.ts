@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import {
   type ChunkRef,
   type DeadLetter,
@@ -99,6 +100,7 @@ export class SimulatedStore implements Server {
         life.call(this, "read rows", ({ give }) => give(this.#readSegments(ids))),
       writeRows: (_collection, envelopes, chunk) =>
         life.call(this, "write rows", (answer) => this.#writeRows(life, envelopes, chunk, answer)),
+      writeEvents: () => assert.fail("no producer sends events here"),
       addDeadLetters: (letters) =>
         life.call(this, "add dead letters", (answer) => this.#addDeadLetters(life, letters, answer)),
       readRun: (runId) => life.call(this, "read run", ({ give }) => give(this.runs.get(runId) ?? 0)),

@@ -1,4 +1,5 @@
 import type { SpaceDefinition } from "./config/definition.ts";
+import type { Profiles } from "./config/profiles.ts";
 import type { SourceDefinition } from "./config/sources.ts";
 import type { FieldType } from "./fields.ts";
 
@@ -27,6 +28,8 @@ export interface Collection {
   readonly fields: readonly Field[];
   readonly spaces: readonly Space[];
   readonly sources: readonly SourceDefinition[];
+  /** Null: it takes no events of users. */
+  readonly profiles: Profiles | null;
   /** Default weight by space name; every space has one. */
   readonly weights: Readonly<Record<string, number>>;
 }

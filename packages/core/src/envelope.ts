@@ -8,7 +8,8 @@ export const recordIdBytesMax = 512;
 export interface RecordEnvelope {
   readonly id: string;
   readonly version: Version;
-  readonly op: "upsert" | "delete";
+  /** `event`: what a user did with a record; `id` is the user, see user-event.ts. */
+  readonly op: "upsert" | "delete" | "event";
   /** Every field of the collection by name; empty for a delete. */
   readonly fields: RecordFields;
   /** Where it came from (`films.csv:17`, `http`), for dead letters. */
@@ -21,9 +22,9 @@ export interface RecordEnvelope {
 
 /** An encoded record on its way to the indexer. */
 export interface VectorEnvelope extends RecordEnvelope {
-  /** The fused vector in half precision, unweighted; empty for a delete. */
+  /** The fused vector in half precision, unweighted; empty for a delete and an event. */
   readonly vector: Float16Array;
-  /** `segmentHashBytes` bytes per space, in the order of the collection's spaces; empty for a delete. */
+  /** `segmentHashBytes` bytes per space, in the order of the collection's spaces; empty for a delete and an event. */
   readonly segmentHashes: Uint8Array;
 }
 

@@ -20,6 +20,7 @@ export type {
   VectorSpace,
 } from "./config/definition.ts";
 export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
+export type { Profiles, ProfilesDefinition } from "./config/profiles.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
 export { type SourceDefinition, sourceName } from "./config/sources.ts";
@@ -129,4 +130,11 @@ export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
 export { spaceInput } from "./space-input.ts";
 export { messageName, type TopicMessage } from "./topic-message.ts";
-export { type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";
+export {
+  type EventEnvelope,
+  envelopeOfEvent,
+  eventOfEnvelope,
+  isEvent,
+  type UserEvent,
+} from "./user-event.ts";
+export { timeOf, type Version, VersionClock, version, versionAt, versionMax } from "./version.ts";

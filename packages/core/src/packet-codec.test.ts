@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Packet, RecordEnvelope, VectorEnvelope } from "./envelope.ts";
 import { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.ts";
+import { type EventEnvelope, envelopeOfEvent, eventOfEnvelope, type UserEvent } from "./user-event.ts";
 import { version, versionMax } from "./version.ts";
 
 // JSON has no negative zero, and validation lets no number through that is not finite.
@@ -149,4 +150,23 @@ test.for([
   '{"schemaVersion":1,"collection":"c","envelopes":[{"id":"a","version":"1","op":"upsert","fields":{},"source":"s"}]}',
 ])("%s is no packet of vectors", (text) => {
   expect(() => decodePacket("vectors", text)).toThrow(expect.objectContaining({ code: "body_malformed" }));
+});
+
+test("a packet with events is of schema 2, which readers before it wait at; one without is still of schema 1", () => {
+  const event: UserEvent = {
+    ...{ user: "u/1", eventId: "e", item: "heat", kind: "like", atMs: -5 },
+    version: version(3n),
+  };
+  const envelope = envelopeOfEvent(event, "http:1");
+  const encoded = encodePacket({ collection: "films", envelopes: [envelope], chunk: null });
+  expect(JSON.parse(encoded).schemaVersion).toBe(2);
+  const [decoded] = decodePacket("records", encoded).envelopes;
+  expect(decoded).toEqual(envelope);
+  expect(eventOfEnvelope(decoded as EventEnvelope)).toEqual(event);
+  const without = encodePacket({
+    collection: "films",
+    envelopes: [{ ...envelope, op: "delete" }],
+    chunk: null,
+  });
+  expect(JSON.parse(without).schemaVersion).toBe(1);
 });

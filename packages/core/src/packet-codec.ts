@@ -7,8 +7,10 @@ import { version } from "./version.ts";
 /**
  * Raised when a reader of the version before could not understand a packet. Readers accept this one and the one before,
  * so services are updated one after the other; fields added within a version are optional.
+ *
+ * 2: a packet may hold events. One that holds none is still written as 1, so that only events wait for readers to be updated.
  */
-export const packetSchemaVersion = 1;
+export const packetSchemaVersion = 2;
 const packetSchemaVersionMin = 1;
 
 /** A packet as JSON: versions as decimal strings, vectors (float16, little-endian) and hashes as base64. */
@@ -22,7 +24,7 @@ interface EncodedPacket {
 interface EncodedEnvelope {
   readonly id: string;
   readonly version: string;
-  readonly op: "upsert" | "delete";
+  readonly op: RecordEnvelope["op"];
   readonly fields: RecordFields;
   readonly source: string;
   readonly acceptedAtMs?: number | undefined;
@@ -34,7 +36,7 @@ interface EncodedEnvelope {
 export function encodePacket(packet: ChannelPackets[Channel]): string {
   const { collection, envelopes, chunk } = packet;
   return JSON.stringify({
-    schemaVersion: packetSchemaVersion,
+    schemaVersion: envelopes.some(({ op }) => op === "event") ? packetSchemaVersion : packetSchemaVersionMin,
     collection,
     envelopes: envelopes.map(encodeEnvelope),
     chunk,

@@ -23,6 +23,11 @@ export function versionAt(nowMs: number): Version {
   return version(((BigInt(Math.floor(nowMs)) + 1n) << logicalBits) - 1n);
 }
 
+/** Milliseconds since 1970 at which the clock gave the version. */
+export function timeOf(given: Version): number {
+  return Number(given >> logicalBits);
+}
+
 /**
  * Gives versions from a hybrid logical clock (Kulkarni et al. 2014, "Logical Physical Clocks"): wall-clock milliseconds
  * in the high bits, a counter in the low 20. State: the last version given. It never falls, also when the wall

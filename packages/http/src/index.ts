@@ -13,6 +13,7 @@ export {
 } from "./routes/search.ts";
 export { hitsMax } from "./routes/search-query.ts";
 export { statusRoutes } from "./routes/status.ts";
+export { type ForgottenAnswer, type UsersPorts, usersRoutes } from "./routes/users.ts";
 export {
   type HttpServer,
   type HttpServerOptions,

@@ -25,6 +25,7 @@ import {
   searchRoutes,
   startHttpServer,
   statusRoutes,
+  usersRoutes,
 } from "./index.ts";
 
 const fields = { title: "text", year: "number", genre: "category" };
@@ -33,9 +34,11 @@ const spaces = {
   genre: { encoder: "category", field: "genre", values: ["Comedy", "Drama"] },
 };
 
+const profiles = { events: { like: 3, dislike: -2 }, halfLifeDays: 30 };
+
 export const collections: ReadonlyMap<string, Collection> = new Map(
   checkConfig({
-    collections: { films: { fields, spaces }, streamed: { fields, spaces, version: "lsn" } },
+    collections: { films: { fields, spaces, profiles }, streamed: { fields, spaces, version: "lsn" } },
   }).map((collection) => [collection.name, collection]),
 );
 
@@ -81,6 +84,7 @@ export async function openTestServer(
   const queue = new TestQueue();
   const counters = pipelineCounters();
   const queries: Query[] = [];
+  const forgotten: string[] = [];
   const { checks = {}, search = async () => [], readStatus = async () => ({ rows: 3 }), ...rest } = options;
   const server = await startHttpServer({
     host: "127.0.0.1",
@@ -101,6 +105,7 @@ export async function openTestServer(
           return search(query);
         },
       }),
+      usersRoutes({ collections, forgetUser: async (_collection, user) => forgotten.push(user) }),
       healthRoutes({ checks }),
       statusRoutes({ readStatus }),
       metricsRoutes({ renderMetrics: async () => "medley_up 1\n" }),
@@ -119,7 +124,7 @@ export async function openTestServer(
     );
   const request = async (path: string, init: RequestInit = {}) =>
     answerOf(await fetch(`${server.url}${path}`, init));
-  return { server, queue, counters, queries, post, request };
+  return { server, queue, counters, queries, forgotten, post, request };
 }
 
 async function answerOf(response: Response) {

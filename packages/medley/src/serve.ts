@@ -11,6 +11,7 @@ import {
   searchRoutes,
   startHttpServer,
   statusRoutes,
+  usersRoutes,
 } from "@medley/http";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Settings } from "./config/settings.ts";
@@ -149,7 +150,15 @@ function routesOf(
     healthRoutes({ checks: readinessOf(deployment, role, signal) }),
     metricsRoutes({ renderMetrics: metricsOf({ deployment, role: role.name, requests }) }),
     statusRoutes({ readStatus: () => readStatus(deployment) }),
-    ...(role.produces ? [recordsRoutes(deployment.produce)] : []),
+    ...(role.produces
+      ? [
+          recordsRoutes(deployment.produce),
+          usersRoutes({
+            collections: deployment.produce.collections,
+            forgetUser: (name, user) => deployment.forgetUser(name, user),
+          }),
+        ]
+      : []),
     ...(role.searches
       ? [searchRoutes({ collections, search: (name, query) => deployment.searchEncoded(name, query) })]
       : []),

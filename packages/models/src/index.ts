@@ -67,6 +67,7 @@ export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
+export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
 export {
   type Classification,
   type ClassifierDescription,
@@ -112,6 +113,13 @@ export {
 } from "./trained/manifest.ts";
 export { type NodeValue, node2vecFeatures, nodesFile } from "./trained/node2vec-features.ts";
 export { readVocabulary } from "./trained/read-vocabulary.ts";
+export {
+  fillMissing,
+  type RegularSeries,
+  regularSeries,
+  type SeriesValue,
+} from "./trained/regular-series.ts";
+export { type SeriesManifest, scaleWindow, seriesFeatures, windowOf } from "./trained/series-features.ts";
 export { daysSince } from "./trained/time2vec-features.ts";
 export {
   artefactsFolder,

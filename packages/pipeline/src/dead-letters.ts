@@ -1,4 +1,12 @@
-import { type DeadLetter, MedleyError, opKey, type RecordEnvelope, type Stage } from "@medley/core";
+import {
+  type DeadLetter,
+  eventOfEnvelope,
+  isEvent,
+  MedleyError,
+  opKey,
+  type RecordEnvelope,
+  type Stage,
+} from "@medley/core";
 
 /** Of which packet, at which stage and delivery. */
 export interface GivenUp {
@@ -17,10 +25,17 @@ export function deadLetterOf(envelope: RecordEnvelope, where: GivenUp, error: un
     version: envelope.version,
     code: known ? error.code : "encoder_failed",
     reason: known && error.mend !== undefined ? `${error.message}; ${error.mend}` : messageOf(error),
-    payload: Buffer.from(JSON.stringify({ id: envelope.id, [opKey]: envelope.op, ...envelope.fields })),
+    payload: Buffer.from(JSON.stringify(inputOf(envelope))),
     source: envelope.source,
     trace: envelope.trace ?? null,
   };
+}
+
+/** What it would have to come as to be this envelope again. */
+function inputOf(envelope: RecordEnvelope): object {
+  if (!isEvent(envelope)) return { id: envelope.id, [opKey]: envelope.op, ...envelope.fields };
+  const { user, eventId, item, kind, atMs } = eventOfEnvelope(envelope);
+  return { [opKey]: envelope.op, user, item, kind, at: atMs, id: eventId };
 }
 
 export function messageOf(error: unknown): string {

@@ -1,12 +1,12 @@
-import { type ChunkRef, MedleyError, type VectorEnvelope } from "@medley/core";
+import { type ChunkRef, MedleyError, type RecordEnvelope, type VectorEnvelope } from "@medley/core";
 import { expect, test } from "vitest";
 import { noOutcomes, pipelineCounters } from "./counters.ts";
 import { indexRows } from "./index-rows.ts";
-import { delivery, MemoryStore, remove, upsert, vectorOf } from "./ports.fixture.ts";
+import { delivery, like, MemoryStore, remove, upsert, vectorOf } from "./ports.fixture.ts";
 
 const { signal } = new AbortController();
 
-function withVector(envelope: ReturnType<typeof upsert>): VectorEnvelope {
+function withVector(envelope: RecordEnvelope): VectorEnvelope {
   return { ...envelope, vector: vectorOf(envelope.fields), segmentHashes: new Uint8Array(32) };
 }
 
@@ -164,4 +164,29 @@ test("nothing more is written once the packet is another's", async () => {
   );
   await expect(run).rejects.toThrow("the lease ran out");
   expect([store.batches, store.letters.size, store.chunks.size]).toEqual([[2], 0, 0]);
+});
+
+test("events are kept before the chunk is marked; those the store refuses become dead letters that can be replayed", async () => {
+  const store = new MemoryStore();
+  const counters = pipelineCounters();
+  const events = [like("u", "heat", 1), like("u", "unstorable", 2), like("v", "heat", 3)];
+  const envelopes = [...events.map(withVector), withVector(upsert("u", 4))];
+  await indexRows({ store, counters }, delivery(envelopes, { chunk: chunkOf() }), signal);
+  expect([...store.events.keys()]).toEqual(["u/heat-1", "v/heat-3"]);
+  expect(store.rows.has("u")).toBe(true);
+  expect(store.chunks.get("run-0")).toEqual({ indexed: 3, tombstoned: 0, superseded: 0, deadLetters: 1 });
+  expect(counters.stages.index).toMatchObject({ received: 4, indexed: 3, deadLetters: 1 });
+  const [letter] = [...store.letters.values()];
+  expect(letter).toMatchObject({ recordId: "u", version: 2n, stage: "index", source: "events.jsonl:2" });
+  expect(JSON.parse(Buffer.from(letter?.payload as Uint8Array).toString())).toEqual({
+    ...{ _op: "event", user: "u", item: "unstorable", kind: "like", at: 2, id: "unstorable-2" },
+  });
+});
+
+test("a chunk of nothing but events is marked by itself", async () => {
+  const store = new MemoryStore();
+  const envelopes = [withVector(like("u", "heat", 1)), withVector(like("u", "heat", 2))];
+  await indexRows({ store, counters: pipelineCounters() }, delivery(envelopes, { chunk: chunkOf() }), signal);
+  expect(store.batches).toEqual([0]);
+  expect(store.chunks.get("run-0")).toEqual({ indexed: 2, tombstoned: 0, superseded: 0, deadLetters: 0 });
 });

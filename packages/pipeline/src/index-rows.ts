@@ -1,12 +1,14 @@
 import {
   type Clock,
   type Delivery,
+  eventOfEnvelope,
+  isEvent,
   type Store,
   systemClock,
   type VectorEnvelope,
   type WriteOutcome,
 } from "@medley/core";
-import { bisect } from "./bisect.ts";
+import { bisect, type Isolated } from "./bisect.ts";
 import { addOutcomes, countFailures, noOutcomes, type PipelineCounters } from "./counters.ts";
 import { deadLetterOf } from "./dead-letters.ts";
 import type { Histogram } from "./histogram.ts";
@@ -14,14 +16,14 @@ import { newestOf } from "./newest.ts";
 import { asStage, laneOf } from "./stage.ts";
 
 export interface IndexPorts {
-  readonly store: Pick<Store, "writeRows" | "addDeadLetters">;
+  readonly store: Pick<Store, "writeRows" | "writeEvents" | "addDeadLetters">;
   readonly counters: PipelineCounters;
   /** Freshness is measured by it. Default: the system's. */
   readonly clock?: Clock;
 }
 
 /**
- * The stage `index`: writes rows guarded by version, and marks the chunk as done in the same transaction. Where the
+ * The stage `index`: keeps events, writes rows guarded by version, and marks the chunk as done in the same transaction as these. Where the
  * store refuses a row for what it holds, the batch is halved until that row stands alone as a dead letter; then the
  * chunk is marked by itself. Resolves when all is durable; running it again has no second effect (promises P1-P3, P6).
  */
@@ -44,8 +46,32 @@ async function indexPacket(
   const { clock = systemClock } = ports;
   const freshness = ports.counters.freshnessSeconds[laneOf(delivery.packet)];
   // A log may deliver several versions of a record together, and a statement writes a row once.
-  const envelopes = newestOf(delivery.packet.envelopes, new Map());
-  let outcomes = addOutcomes(noOutcomes, { superseded: delivery.packet.envelopes.length - envelopes.length });
+  const events = delivery.packet.envelopes.filter(isEvent);
+  const records = delivery.packet.envelopes.filter((envelope) => !isEvent(envelope));
+  const envelopes = newestOf(records, new Map());
+  let outcomes = addOutcomes(noOutcomes, { superseded: records.length - envelopes.length });
+  const keepLetters = async (failed: readonly Isolated<VectorEnvelope>[]) => {
+    if (failed.length === 0) return;
+    signal.throwIfAborted();
+    const where = {
+      collection,
+      stage: "index" as const,
+      runId: chunk?.runId ?? null,
+      attempt: delivery.attempt,
+    };
+    const letters = failed.map(({ item, error }) => deadLetterOf(item, where, error));
+    await ports.store.addDeadLetters(letters);
+    countFailures(counters, letters);
+    outcomes = addOutcomes(outcomes, { deadLetters: failed.length });
+  };
+  // Before the rows, whose statement marks the chunk.
+  const failedEvents = await bisect(events, async (part) => {
+    signal.throwIfAborted();
+    const written = await ports.store.writeEvents(collection, part.map(eventOfEnvelope));
+    outcomes = addOutcomes(outcomes, countOf(written));
+    observeFreshness(freshness, part, { written, nowMs: clock.nowMs() });
+  });
+  await keepLetters(failedEvents);
   const write = async (part: readonly VectorEnvelope[]) => {
     signal.throwIfAborted();
     const isWhole = part.length === envelopes.length;
@@ -56,17 +82,9 @@ async function indexPacket(
     observeFreshness(freshness, part, { written, nowMs: clock.nowMs() });
   };
   const failed = await bisect(envelopes, write);
+  await keepLetters(failed);
   signal.throwIfAborted();
-  if (failed.length > 0) {
-    const { attempt } = delivery;
-    const where = { collection, stage: "index" as const, runId: chunk?.runId ?? null, attempt };
-    const letters = failed.map(({ item, error }) => deadLetterOf(item, where, error));
-    await ports.store.addDeadLetters(letters);
-    countFailures(counters, letters);
-    outcomes = addOutcomes(outcomes, { deadLetters: failed.length });
-  }
   if (chunk !== null && (failed.length > 0 || envelopes.length === 0)) {
-    signal.throwIfAborted();
     await ports.store.writeRows(collection, [], { ...chunk, settled: addOutcomes(chunk.settled, outcomes) });
   }
   counters.deadLetters += outcomes.deadLetters;

@@ -11,6 +11,8 @@ import {
   type Delivery,
   type EncodeResult,
   type Encoder,
+  type EventEnvelope,
+  envelopeOfEvent,
   fail,
   MedleyError,
   type RecordEnvelope,
@@ -18,6 +20,7 @@ import {
   type Store,
   type StoredSegments,
   succeed,
+  type UserEvent,
   type VectorEnvelope,
   type Version,
   version,
@@ -104,6 +107,7 @@ export function openNotes() {
 /** The port `Store` as its contract has it, in memory. What holds "unstorable" is refused, as Postgres would. */
 export class MemoryStore implements Store {
   readonly rows = new Map<string, VectorEnvelope>();
+  readonly events = new Map<string, UserEvent>();
   readonly letters = new Map<string, DeadLetter>();
   readonly chunks = new Map<string, ChunkRef["settled"]>();
   /** `id@version` of each write that changed a row. */
@@ -149,6 +153,15 @@ export class MemoryStore implements Store {
       this.effects.push(`${envelope.id}@${envelope.version}`);
     } else if (envelope.version < row.version) return "superseded";
     return this.rows.get(envelope.id)?.op === "delete" ? "tombstoned" : "indexed";
+  }
+
+  /** What holds "unstorable" is refused, as Postgres would. */
+  async writeEvents(_collection: string, events: readonly UserEvent[]): Promise<readonly WriteOutcome[]> {
+    if (events.some(({ item }) => item.includes("unstorable"))) {
+      throw new MedleyError("record_invalid", "Postgres refuses a value");
+    }
+    for (const event of events) this.events.set(`${event.user}/${event.eventId}`, event);
+    return events.map(() => "indexed");
   }
 
   async addDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
@@ -201,6 +214,11 @@ export function upsert(
 
 export function remove(id: string, v: number): RecordEnvelope {
   return { id, version: version(BigInt(v)), op: "delete", fields: {}, source: `notes.csv:${v}` };
+}
+
+export function like(user: string, item: string, v: number): EventEnvelope {
+  const event = { user, eventId: `${item}-${v}`, item, kind: "like", atMs: v, version: version(BigInt(v)) };
+  return envelopeOfEvent(event, `events.jsonl:${v}`);
 }
 
 export function delivery<E extends RecordEnvelope>(

@@ -9,6 +9,10 @@ export interface SearchQuery {
   readonly weights?: Readonly<Record<string, number>>;
   /** The id of a row whose segments stand in for the parts not given. */
   readonly like?: string;
+  /** The user whose profile stands in for the parts not given; not together with `like`. */
+  readonly for?: string;
+  /** Leaves out the records that the user of `for` had events with. Default false. */
+  readonly excludeSeen?: boolean;
   /** Conditions on typed columns: `{"year": {"gte": 1990}, "genres": {"any": ["Comedy"]}}`. */
   readonly filter?: Readonly<Record<string, unknown>>;
   /** How many hits. Default 10. */

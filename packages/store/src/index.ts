@@ -28,5 +28,6 @@ export {
 } from "./migrations/roles.ts";
 export { openPool, type PoolOptions } from "./pool.ts";
 export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
+export { type ForgottenAt, rebuildProfiles } from "./profiles.ts";
 export { readRecords, type StoredRecord } from "./rows/read-records.ts";
 export type { Hit, Search } from "./search.ts";

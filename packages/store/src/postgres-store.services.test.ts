@@ -3,6 +3,7 @@ import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrationRights, describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
 import { openServerDatabase } from "./test-database.fixture.ts";
@@ -17,5 +18,6 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("figures", () => describeFigures(open));
   describe("migrations", () => describeMigrations(open));
   describe("rights to migrate", () => describeMigrationRights(open));
+  describe("profiles", () => describeProfiles(open));
   describe("search", () => describeSearch(open));
 });

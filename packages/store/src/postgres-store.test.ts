@@ -4,6 +4,7 @@ import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
 import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-database.fixture.ts";
@@ -14,6 +15,7 @@ describe("on the embedded engine", () => {
   describe("letters and runs", () => describeLettersAndRuns(openEmbeddedDatabase));
   describe("figures", () => describeFigures(openEmbeddedDatabase));
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
+  describe("profiles", () => describeProfiles(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));
 
   test("writes go through although another client's statement fails the engine under them", async () => {

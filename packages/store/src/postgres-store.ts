@@ -15,6 +15,7 @@ import {
   type StoredDeadLetter,
   type StoredSegments,
   suggestion,
+  type UserEvent,
   type VectorEnvelope,
   type WriteOutcome,
 } from "@medley/core";
@@ -27,6 +28,7 @@ import { type Figures, readFigures } from "./figures.ts";
 import type { CollectionLayout } from "./migrations/collection-tables.ts";
 import { planMigration, readCatalogue } from "./migrations/migrate.ts";
 import { PreparedStatements } from "./prepared-statements.ts";
+import { type ForgottenAt, forgetUser, writeEvents } from "./profiles.ts";
 import { askedMsMax, withRetry } from "./retry.ts";
 import type { VectorTypes } from "./rows/columns.ts";
 import { readSegmentsRow, type SegmentsRow, segmentsSql } from "./rows/read-segments.ts";
@@ -161,6 +163,14 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     }
     if (chunk !== null) await runs.finishRunIfDone(this.#statements, chunk.runId);
     return outcomes;
+  }
+
+  writeEvents(collection: string, events: readonly UserEvent[]): Promise<readonly WriteOutcome[]> {
+    return writeEvents(this.#pool, this.#open(collection).collection.name, events);
+  }
+
+  forgetUser(collection: string, user: string, at: ForgottenAt): Promise<number> {
+    return forgetUser(this.#pool, { collection: this.#open(collection).collection.name, user }, at);
   }
 
   search(asked: Search): Promise<readonly Hit[]> {

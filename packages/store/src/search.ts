@@ -13,6 +13,10 @@ export interface Search {
   readonly weights?: Readonly<Record<string, number>>;
   /** The id of a row whose segments stand in for the parts not given. */
   readonly like?: string;
+  /** The user whose profile stands in for the parts not given; not together with `like`. */
+  readonly for?: string;
+  /** Leaves out the records of the events of the user that the search is for. Default false. */
+  readonly excludeSeen?: boolean;
   /** See sql/functions/filter.sql. */
   readonly filter?: Readonly<Record<string, unknown>>;
   /** Hits, 1 to 1,000. Default 10. */
@@ -31,7 +35,7 @@ export interface Hit {
 }
 
 /**
- * Best first, equal scores in order of id: `medley.search` over `medley.query`, with the rows' fields. Throws
+ * Best first, equal scores in order of id: `medley.search` over `medley.query` or `medley.query_for`, with the rows' fields. Throws
  * `MedleyError` `query_invalid`, `not_found` (no row `like`) or `store_unavailable`.
  */
 export async function search(pool: pg.Pool, collection: Collection, asked: Search): Promise<readonly Hit[]> {
@@ -39,16 +43,21 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
   const fields = collection.fields.map(
     (field, index) => `, ${jsonExpression(field, `row.${escapeIdentifier(field.name)}`)} as f${index}`,
   );
+  checkFor(asked);
+  const at = "coalesce(to_timestamp($5::float8 / 1000), now())";
+  const query =
+    asked.for === undefined
+      ? `medley.query($1, $2::jsonb, $3::jsonb, $4, ${at})`
+      : `medley.query_for($1, $4, $2::jsonb, $3::jsonb, ${at})`;
+  const filter = asked.excludeSeen ? "medley_internal.unseen_filter($7::jsonb, $4)" : "$7::jsonb";
   const text = `select hit.id, hit.score, hit.contributions${fields.join("")}
-from medley.search(
-  $1, medley.query($1, $2::jsonb, $3::jsonb, $4, coalesce(to_timestamp($5::float8 / 1000), now())), $6::int, $7::jsonb
-) as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
+from medley.search($1, ${query}, $6::int, ${filter}) as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
 order by hit.score desc, hit.id`;
   const values = [
     collection.name,
     JSON.stringify(plainParts(asked.parts ?? {})),
     asked.weights === undefined ? null : JSON.stringify(asked.weights),
-    asked.like ?? null,
+    asked.for ?? asked.like ?? null,
     asked.atMs ?? null,
     asked.k ?? 10,
     asked.filter === undefined ? null : JSON.stringify(asked.filter),
@@ -60,6 +69,17 @@ order by hit.score desc, hit.id`;
     contributions,
     fields: Object.fromEntries(names.map((name, index) => [name, columns[`f${index}`] ?? null])),
   }));
+}
+
+function checkFor(asked: Search): void {
+  if (asked.for !== undefined && asked.like !== undefined) {
+    throw new MedleyError("query_invalid", `"for" and "like" both stand in for the parts not given`, {
+      mend: "leave one of them out",
+    });
+  }
+  if (asked.excludeSeen && asked.for === undefined) {
+    throw new MedleyError("query_invalid", '"excludeSeen" needs a user', { mend: 'name one with "for"' });
+  }
 }
 
 interface HitRow {

@@ -40,6 +40,7 @@ export {
   confusionMatrix,
   mostProbable,
 } from "./evaluation/classification.ts";
+export { type MinimiseOptions, minimise, type Objective } from "./evaluation/lbfgs.ts";
 export {
   type FeatureRows,
   fitLogisticRegression,
@@ -90,6 +91,9 @@ export {
   type RunStart,
   type RunState,
 } from "./runs/run-record.ts";
+export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
+export type { SeriesSplit } from "./series/split.ts";
+export { trainSeries } from "./series/train-series.ts";
 export type { TargetValue } from "./target/target.ts";
 export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, TrainedModel } from "./trained-model.ts";

@@ -5,6 +5,7 @@ import { MedleyError } from "../errors.ts";
 import { dimensionsMax, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
 import { parseHostPattern } from "./host-pattern.ts";
+import { profilesOf, profilesProblems } from "./profiles.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape } from "./shape.ts";
 import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
@@ -80,7 +81,7 @@ function placeOf(path: readonly PropertyKey[]): string {
   if (part === "spaces" && name !== undefined) words.push(`space ${name}`);
   else if (part === "fields" && name !== undefined) words.push(`field ${name}`);
   else if (part === "sources" && name !== undefined) words.push(`source ${Number(name) + 1}`);
-  else if (part !== undefined) words.push(part);
+  else if (part !== undefined) words.push(part, ...(name === undefined ? [] : [name]));
   return [...words, ...rest].join(", ");
 }
 
@@ -106,6 +107,8 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
   const sources = (shape.sources ?? []).map((source) => Object.freeze(source as SourceDefinition));
   const target = { fields: shape.fields, versionKey: shape.version ?? null };
   for (const problem of sourcesProblems(sources, target)) problems.push(`collection ${name}, ${problem}`);
+  for (const problem of shape.profiles === undefined ? [] : profilesProblems(shape.profiles))
+    problems.push(`collection ${name}, profiles, ${problem}`);
   return Object.freeze({
     name,
     idKey,
@@ -114,6 +117,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     fields: Object.freeze(fields),
     spaces: Object.freeze(spaces),
     sources: Object.freeze(sources),
+    profiles: shape.profiles === undefined ? null : profilesOf(shape.profiles),
     weights: Object.freeze(
       Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
     ),

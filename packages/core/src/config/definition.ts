@@ -1,4 +1,5 @@
 import type { Fields, VectorFieldType } from "../fields.ts";
+import type { ProfilesDefinition } from "./profiles.ts";
 import type { SourceDefinition } from "./sources.ts";
 import type { TrainedSpace, Tuned } from "./trained-spaces.ts";
 
@@ -159,6 +160,8 @@ export interface CollectionDefinition<F extends Fields> {
   spaces: Readonly<Record<string, SpaceDefinition<F>>>;
   /** What feeds the collection besides HTTP and files. */
   sources?: readonly SourceDefinition<NoInfer<F>>[];
+  /** Keeps events of users, and a profile vector for each. Default: none. */
+  profiles?: ProfilesDefinition;
   /** Input keys that are no field: `reject` the record (default), so that a typo can't lose data, or `ignore` them. */
   unknownKeys?: "reject" | "ignore";
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { profilesShape } from "./profiles.ts";
 import { sourceShape } from "./sources.ts";
 import { trainedSpaceShapes, tunedShape } from "./trained-shape.ts";
 
@@ -98,6 +99,7 @@ export const configShape = z.strictObject({
       fields: z.record(z.string(), z.string()),
       spaces: z.record(z.string(), spaceShape),
       sources: z.array(sourceShape).optional(),
+      profiles: profilesShape.optional(),
       unknownKeys: z.enum(["reject", "ignore"]).optional(),
     }),
   ),

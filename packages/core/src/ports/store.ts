@@ -1,6 +1,7 @@
 import type { DeadLetter, StoredDeadLetter } from "../dead-letter.ts";
 import type { DeadLetterWhere } from "../dead-letter-filter.ts";
 import type { ChunkRef, OutcomeCounts, VectorEnvelope } from "../envelope.ts";
+import type { UserEvent } from "../user-event.ts";
 
 /** What the embed stage needs to know of a row to skip what did not change. */
 export interface StoredSegments {
@@ -27,6 +28,12 @@ export interface Store {
     envelopes: readonly VectorEnvelope[],
     chunk: ChunkRef | null,
   ): Promise<readonly WriteOutcome[]>;
+  /**
+   * Keeps events of users, and makes these users' profiles anew, in one transaction. One outcome per event, in order:
+   * `superseded` where later events have taken its place, `tombstoned` where its user was forgotten since. The same event
+   * again has no second effect, and the order does not matter. Throws `record_invalid` where the collection takes no events.
+   */
+  writeEvents(collection: string, events: readonly UserEvent[]): Promise<readonly WriteOutcome[]>;
   /**
    * Durable when resolved. The same letter again (same collection, id, version, stage, source) adds no second one; where it
    * had been replayed, it is open again.

@@ -5,10 +5,11 @@ import type { FieldValue } from "../fields.ts";
 import { fail, type Result, succeed } from "../result.ts";
 import { type Version, version, versionMax } from "../version.ts";
 import { isObject, kindOf } from "./describe-value.ts";
+import { parseEvent } from "./parse-event.ts";
 import { parseRecordId } from "./parse-record-id.ts";
 import { parseValue } from "./parse-value.ts";
 
-/** The key of an input record that says what to do with it: `upsert` (default) or `delete`. */
+/** The key of an input that says what it is: a record to `upsert` (default) or to `delete`, or an `event` of a user. */
 export const opKey = "_op";
 
 export interface RecordProblem {
@@ -43,13 +44,14 @@ export function parseRecord(
       message: `a record must be an object, not ${kindOf(input)}`,
       id: null,
     });
+  if (input[opKey] === "event") return parseEvent(collection, input, { ...options, opKey });
   const id = parseId(collection, input[collection.idKey]);
   if (!id.ok) return fail({ code: "record_invalid", message: id.failure, id: null });
   const invalid = (message: string) => fail({ code: "record_invalid" as const, message, id: id.value });
 
   const op = input[opKey] ?? "upsert";
   if (op !== "upsert" && op !== "delete") {
-    return invalid(`${opKey} is ${JSON.stringify(op)}; it must be "upsert" or "delete"`);
+    return invalid(`${opKey} is ${JSON.stringify(op)}; it must be "upsert", "delete" or "event"`);
   }
   const parsedVersion = parseVersion(collection, input, options.arrivalVersion);
   if (!parsedVersion.ok) return invalid(parsedVersion.failure);

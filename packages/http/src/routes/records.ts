@@ -1,5 +1,6 @@
 import {
   type Collection,
+  isObject,
   type Lane,
   MedleyError,
   opKey,
@@ -42,7 +43,8 @@ export interface RecordsAnswer {
  * `POST /v1/collections/:name/records` (one object, a list, or NDJSON; `_op: "delete"` deletes) and
  * `DELETE /v1/collections/:name/records/:id` (`?version=` where the collection's versions are the user's). Answers
  * `RecordsAnswer` once the valid records are durable: 202 all accepted, 207 some, 422 none. Where nothing is durable
- * for a passing reason: 429 or 503 with `retry-after`. Records belong to the trace that `traceparent` names.
+ * for a passing reason: 429 or 503 with `retry-after`. `POST /v1/collections/:name/events` takes events of users alike, each
+ * `{ user, item, kind, at?, id? }`. Records belong to the trace that `traceparent` names.
  */
 export function recordsRoutes(ports: RecordsPorts): Routes {
   const { counters, backlogPacketsMax } = ports;
@@ -70,6 +72,9 @@ export function recordsRoutes(ports: RecordsPorts): Routes {
     app.post<{ Body: Body | undefined }>("/v1/collections/:name/records", { config }, (request, reply) =>
       answer(request, reply, () => recordItems(request.body)),
     );
+    app.post<{ Body: Body | undefined }>("/v1/collections/:name/events", { config }, (request, reply) =>
+      answer(request, reply, () => recordItems(request.body).map(asEvent)),
+    );
     app.delete<{ Params: { name: string; id: string }; Querystring: { version?: string } }>(
       "/v1/collections/:name/records/:id",
       { config },
@@ -81,6 +86,10 @@ export function recordsRoutes(ports: RecordsPorts): Routes {
         }),
     );
   };
+}
+
+function asEvent(item: RecordItem): RecordItem {
+  return item.ok && isObject(item.value) ? { ...item, value: { ...item.value, [opKey]: "event" } } : item;
 }
 
 interface Produced {

@@ -4,7 +4,15 @@ import { isNestedWithin, levelsMax } from "../body/body.ts";
 
 export const hitsMax = 1_000;
 
-const keys = ["parts", "weights", "like", "filter", "k"] as const satisfies readonly (keyof SearchQuery)[];
+const keys = [
+  "parts",
+  "weights",
+  "like",
+  "for",
+  "excludeSeen",
+  "filter",
+  "k",
+] as const satisfies readonly (keyof SearchQuery)[];
 
 /**
  * Checks the form of a search. What a part may say is known to its encoder, and what a condition may say to the store:
@@ -15,10 +23,13 @@ export function parseSearchQuery(opened: CollectionEncoders, input: unknown): Se
   if (!isObject(input)) throw invalid("a search must be an object", 'send {} or {"parts": {…}}');
   const unknown = Object.keys(input).find((key) => !(keys as readonly string[]).includes(key));
   if (unknown !== undefined) throw invalid(`a search has no key "${unknown}"`, suggestion(unknown, keys));
-  const { parts, weights, like, filter, k } = input;
+  const { parts, weights, like, for: user, excludeSeen, filter, k } = input;
   if (parts !== undefined && !isObject(parts)) throw invalid("parts must be an object of space to part");
   if (weights !== undefined) checkWeights(opened, weights);
-  if (like !== undefined) checkLike(like);
+  if (like !== undefined) checkId(like, "like", "the id of a record");
+  if (user !== undefined) checkId(user, "for", "a user");
+  if (excludeSeen !== undefined && typeof excludeSeen !== "boolean")
+    throw invalid("excludeSeen must be true or false");
   if (filter !== undefined) {
     if (!isObject(filter)) throw invalid("filter must be an object of field to condition");
     checkStorable(filter, "filter");
@@ -46,11 +57,11 @@ function checkWeights({ layout, collection }: CollectionEncoders, weights: unkno
   }
 }
 
-function checkLike(like: unknown): void {
-  if (typeof like !== "string") throw invalid("like must be the id of a record, a string");
-  checkStorable(like, "like");
-  if (Buffer.byteLength(like) > recordIdBytesMax)
-    throw invalid(`like: an id has at most ${recordIdBytesMax} bytes`);
+function checkId(id: unknown, key: string, what: string): void {
+  if (typeof id !== "string") throw invalid(`${key} must be ${what}, a string`);
+  checkStorable(id, key);
+  if (Buffer.byteLength(id) > recordIdBytesMax)
+    throw invalid(`${key}: an id has at most ${recordIdBytesMax} bytes`);
 }
 
 /** Refuses what Postgres could not take as a value: it would look like a fault of the server. */

@@ -4,6 +4,7 @@ import { settledOf } from "@medley/pipeline";
 import { openSource, openTable, type Source, type SourceFormat } from "@medley/sources";
 import type { IndexState } from "@medley/store";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
+import { eventSource, eventsPrefix } from "../backfill/event-source.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { configuredTables } from "../ingest/table-ingest.ts";
 import { type Context, openHere, settingsOf } from "./context.ts";
@@ -16,6 +17,8 @@ export interface BackfillArguments {
   readonly collection?: string;
   readonly format?: SourceFormat;
   readonly resume?: string;
+  /** The file holds events of users. */
+  readonly events?: boolean;
   readonly detach?: boolean;
   readonly index?: Exclude<IndexChoice, null>;
 }
@@ -31,17 +34,12 @@ export async function backfillCommand(context: Context, given: BackfillArguments
     throw new MedleyError("usage", "no file is named", { mend: "medley backfill FILE, or - for stdin" });
   }
   await using resources = new AsyncDisposableStack();
-  const isTable = path.startsWith(tablePrefix);
-  const { collection, source } = isTable
-    ? await openTableHere(context, deployment, {
-        path,
-        named: resume?.collection ?? given.collection,
-        resources,
-      })
-    : {
-        collection: resume?.collection ?? collectionOf(deployment, given.collection, path),
-        source: await openSource(path, given.format === undefined ? {} : { format: given.format }),
-      };
+  const events = resume === null ? (given.events ?? false) : resume.source.startsWith(eventsPrefix);
+  const named = resume?.collection ?? given.collection;
+  const { collection, source } =
+    path.startsWith(tablePrefix) && !events
+      ? await openTableHere(context, deployment, { path, named, resources })
+      : await openFileHere(deployment, { path, named, events, format: given.format });
   if (resume !== null && resume.fingerprint !== (await source.fingerprint())) {
     throw new MedleyError("source_changed", `${path} is not what run ${resume.runId} began with`, {
       mend: "begin a new run: rows that did not change cost no model call",
@@ -49,7 +47,8 @@ export async function backfillCommand(context: Context, given: BackfillArguments
   }
   const total = await source.total();
   const detach = given.detach ?? false;
-  const load: Load = { deployment, collection, index: given.index ?? null };
+  // Events leave the rows, and so the index over them, as they are.
+  const load: Load = { deployment, collection, index: events ? "keep" : (given.index ?? null) };
   await prepareIndex(load, { detach, total });
   // Whoever has the data folder open runs the stages; where it is this process, they run here.
   if (deployment.database.kind === "own") await deployment.runStages(["embed", "index"]);
@@ -62,7 +61,7 @@ export async function backfillCommand(context: Context, given: BackfillArguments
       deployment,
       collection,
       source,
-      path,
+      path: events && !path.startsWith(eventsPrefix) ? `${eventsPrefix}${path}` : path,
       resume,
       onStart: (id) => {
         runId = id;
@@ -82,6 +81,27 @@ export async function backfillCommand(context: Context, given: BackfillArguments
     if (runId !== "") process.stderr.write(`resume with: ${resumeCommand(runId, path)}\n`);
     throw error;
   }
+}
+
+async function openFileHere(
+  deployment: Deployment,
+  {
+    path,
+    named,
+    events,
+    format,
+  }: { path: string; named: string | undefined; events: boolean; format: SourceFormat | undefined },
+): Promise<{ collection: string; source: Source }> {
+  const file = events && path.startsWith(eventsPrefix) ? path.slice(eventsPrefix.length) : path;
+  const source = await openSource(file, format === undefined ? {} : { format });
+  const collection = collectionOf(deployment, named, file);
+  if (!events) return { collection, source };
+  if (deployment.collection(collection).collection.profiles === null) {
+    throw new MedleyError("usage", `collection ${collection} takes no events`, {
+      mend: 'give it "profiles" in the configuration',
+    });
+  }
+  return { collection, source: eventSource(source) };
 }
 
 async function runToResume(deployment: Deployment, runId: string): Promise<BackfillRun> {

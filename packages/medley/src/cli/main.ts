@@ -15,6 +15,7 @@ import { initCommand } from "./init.ts";
 import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
+import { forgetCommand, rebuildCommand } from "./profiles.ts";
 import { searchCommand } from "./search.ts";
 import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
@@ -79,6 +80,7 @@ function program(run: Run): Command {
     .option("-c, --collection <name>", "default: the only one, or the one the file is called after")
     .option("--format <format>", `one of ${sourceFormats.join(", ")} (default: by name or content)`)
     .option("--resume <run>", "continue an interrupted run")
+    .option("--events", "the file holds events of users, {user, item, kind, at, id}, not records")
     .option("--detach", "return once everything is in the queue")
     .addOption(
       new Option(
@@ -88,25 +90,11 @@ function program(run: Run): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill postgres:public.films\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
+      "\nExamples:\n  $ medley backfill films.jsonl.gz\n  $ zcat dump.csv.gz | medley backfill - --format csv -c films\n  $ medley backfill postgres:public.films\n  $ medley backfill events.jsonl -c films --events\n  $ medley backfill --resume 2026-11-24-1f0c9a2e",
     )
     .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
-  medley
-    .command("search <collection> [parts...]")
-    .description("search by weighted parts: --SPACE VALUE for each space of the collection")
-    .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
-    .option("--like <id>", "a row whose segments stand in for the parts not given")
-    .option("--filter <json>", "conditions on typed columns")
-    .option("-k <number>", "how many hits", wholeNumber(1, 1000))
-    .option("--explain", "show what each space contributes to the score")
-    .allowUnknownOption()
-    .addHelpText(
-      "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'',
-    )
-    .action((collection, parts, options) =>
-      run("search", (context) => searchCommand(context, collection, { ...options, parts })),
-    );
+  searchCommands(medley, run);
+  profileCommands(medley, run);
   watchCommands(medley, run);
   sourceCommands(medley, run);
   deadLetterCommands(medley, run);
@@ -115,6 +103,27 @@ function program(run: Run): Command {
   operatorCommands(medley, run);
   tokenCommands(medley, run);
   return medley;
+}
+
+function searchCommands(medley: Command, run: Run): void {
+  medley
+    .command("search <collection> [parts...]")
+    .description("search by weighted parts: --SPACE VALUE for each space of the collection")
+    .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
+    .option("--like <id>", "a row whose segments stand in for the parts not given")
+    .option("--for <user>", "a user whose profile stands in for the parts not given")
+    .option("--exclude-seen", "without the records that this user had events with")
+    .option("--filter <json>", "conditions on typed columns")
+    .option("-k <number>", "how many hits", wholeNumber(1, 1000))
+    .option("--explain", "show what each space contributes to the score")
+    .allowUnknownOption()
+    .addHelpText(
+      "after",
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen',
+    )
+    .action((collection, parts, options) =>
+      run("search", (context) => searchCommand(context, collection, { ...options, parts })),
+    );
 }
 
 function watchCommands(medley: Command, run: Run): void {
@@ -221,6 +230,23 @@ function sourceCommands(medley: Command, run: Run): void {
     .command("status")
     .description("whether each table tells its changes, and how many wait to be relayed")
     .action(() => run("sources status", sourcesStatus));
+}
+
+function profileCommands(medley: Command, run: Run): void {
+  const group = medley.command("profiles").description("what users like, made from their events");
+  group
+    .command("rebuild")
+    .description("make profiles anew from the events kept: after weights, half-life or records changed")
+    .argument("[collection]", "default: all that keep profiles")
+    .action((collection) => run("profiles rebuild", (context) => rebuildCommand(context, collection)));
+  group
+    .command("forget")
+    .description("take away a user's events and profile; what arrives of them later stays away")
+    .argument("<collection>")
+    .argument("<user>")
+    .action((collection, user) =>
+      run("profiles forget", (context) => forgetCommand(context, { collection, user })),
+    );
 }
 
 function deadLetterCommands(medley: Command, run: Run): void {

@@ -11,10 +11,10 @@ import {
   parseManifestFiles,
   updateLock,
 } from "@medley/models";
+import { replacedNote } from "../train/replaced-note.ts";
 import { spaceNamed } from "../train/training-space.ts";
 import { type Context, configOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
-import { replacedNote } from "./train.ts";
 
 /** `medley models use COLLECTION.SPACE RUN`: pins the artefact of an earlier run, as its folder is now. */
 export async function useArtefact(context: Context, place: string, run: string): Promise<Outcome> {
@@ -30,17 +30,17 @@ export async function useArtefact(context: Context, place: string, run: string):
     });
   }
   const artefact = await pinnedAsItIs(join(folder, run), run);
-  let replaced: string | null = null;
+  let before: LockedArtefact | undefined;
   await updateLock(lock.file as string, (_, trained) => {
-    replaced = trained[place]?.run ?? null;
+    before = trained[place];
     trained[place] = artefact;
   });
-  const isSame = replaced === run;
+  const note = replacedNote(place, before, artefact);
   const text = [
     `${place} is served by run ${run} from now on, pinned in ${lock.file}`,
-    ...(replaced === null || isSame ? [] : [replacedNote(place, replaced)]),
+    ...(note === null ? [] : [note]),
   ].join("\n");
-  return { exitCode: 0, data: { space: place, run, replaced }, text };
+  return { exitCode: 0, data: { space: place, run, replaced: before?.run ?? null }, text };
 }
 
 /** What the manifest lists, checked against it, and the manifest itself. */

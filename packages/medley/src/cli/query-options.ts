@@ -5,6 +5,8 @@ import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
 export interface SearchArguments {
   readonly weight: readonly string[];
   readonly like?: string;
+  readonly for?: string;
+  readonly excludeSeen?: boolean;
   readonly filter?: string;
   readonly k?: number;
   /** What stood after the options that every collection has: `--plot "…" --genres Comedy`. */
@@ -18,6 +20,8 @@ export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments
     parts: partsOf(opened, given.parts),
     ...(given.weight.length === 0 ? {} : { weights }),
     ...(given.like === undefined ? {} : { like: given.like }),
+    ...(given.for === undefined ? {} : { for: given.for }),
+    ...(given.excludeSeen === undefined ? {} : { excludeSeen: given.excludeSeen }),
     ...(given.filter === undefined
       ? {}
       : { filter: jsonOf("--filter", given.filter) as Record<string, unknown> }),

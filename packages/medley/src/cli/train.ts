@@ -160,7 +160,7 @@ class TrainingLine {
 }
 
 function outcomeOf(
-  { run, directory, replaced, servedDifference, skipped }: TrainedSpace,
+  { run, directory, replaced, note, servedDifference, skipped }: TrainedSpace,
   { context, place, seconds }: { context: Context; place: string; seconds: number },
 ): Outcome {
   const { id, state, data: trainedOn } = run.record;
@@ -176,7 +176,7 @@ function outcomeOf(
     servedDifference === null
       ? `${path}, pinned in medley.lock.json`
       : `${path}, pinned in medley.lock.json; served as it was trained, to ${servedDifference.toExponential(0)}`,
-    ...(replaced === null ? [] : [replacedNote(place, replaced)]),
+    ...(note === null ? [] : [note]),
   ];
   const data = {
     space: place,
@@ -191,13 +191,4 @@ function outcomeOf(
     servedDifference,
   };
   return { exitCode: isInterrupted ? 130 : 0, data, text: lines.join("\n") };
-}
-
-/** What became of rows that were encoded by the artefact before. */
-export function replacedNote(place: string, replaced: string): string {
-  const [collection] = place.split(".");
-  return (
-    `rows of ${collection} that are stored hold segments of run ${replaced}: services that start now refuse them (schema_conflict). ` +
-    `Give the collection a new name and backfill it, or go back: medley models use ${place} ${replaced}`
-  );
 }

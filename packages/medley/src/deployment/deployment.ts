@@ -17,6 +17,7 @@ import {
   type ModelRuntime,
   type ModelRuntimeOptions,
   openModelRuntime,
+  pinnedArtefact,
 } from "@medley/models";
 import {
   type Checked,
@@ -41,6 +42,7 @@ import {
 } from "@medley/store";
 import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
+import { trainedSpaces } from "../config/configured-models.ts";
 import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openDeadLetterTopic } from "./dead-letter-topic.ts";
@@ -143,7 +145,7 @@ export class Deployment implements AsyncDisposable {
     return this.#consumers.length > 0;
   }
 
-  /** Puts records into the queue: upserts, or deletes with `_op: "delete"`. Resolves when the valid ones are durable. */
+  /** Puts records into the queue: upserts, deletes with `_op: "delete"`, events of users with `_op: "event"`. Resolves when the valid ones are durable. */
   async ingest(collection: string, records: readonly unknown[]): Promise<Checked> {
     const opened = this.collection(collection).collection;
     const inputs = records.map((value, index) => ({ value, source: `ingest:${index}`, textual: false }));
@@ -176,6 +178,15 @@ export class Deployment implements AsyncDisposable {
     return this.store.search({ collection, parts: segments, ...rest });
   }
 
+  /**
+   * Takes away a user's events and profile in a collection, and keeps away what of the user happened or arrived until now.
+   * Resolves, when it is done, to how many events there were.
+   */
+  forgetUser(collection: string, user: string): Promise<number> {
+    const { versions } = this.produce;
+    return this.store.forgetUser(collection, user, { atMs: versions.nowMs(), version: versions.next() });
+  }
+
   /** Takes no more packets and waits for those in hand; what is not done after `graceMs` goes back to its lane. */
   async stopStages({ graceMs }: { graceMs: number }): Promise<void> {
     await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close({ graceMs })));
@@ -190,6 +201,11 @@ export class Deployment implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Throws `model_not_found` for a space that has no artefact yet. */
+function requireTrained({ collections, lock }: DeploymentOptions): void {
+  for (const place of trainedSpaces(collections)) pinnedArtefact(place, lock);
 }
 
 /** Throws `device_unavailable`. */
@@ -243,6 +259,8 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     faults[fault.part] += 1;
     options.onFault?.(fault);
   };
+  // Before the database, which takes seconds to make.
+  if (options.encoderOf === undefined) requireTrained(options);
   await using resources = new AsyncDisposableStack();
   const database = await openDatabase({
     settings,

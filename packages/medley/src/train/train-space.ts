@@ -18,6 +18,7 @@ import {
   trainerOf,
   writeArtefact,
 } from "@medley/training";
+import { replacedNote } from "./replaced-note.ts";
 import type { TrainingRecords } from "./training-records.ts";
 import type { TrainingSpace } from "./training-space.ts";
 
@@ -44,6 +45,8 @@ export interface TrainedSpace {
   readonly directory: string;
   /** Of the artefact that was pinned before; null where there was none. */
   readonly replaced: string | null;
+  /** What becomes of rows that it encoded; null where nothing does. */
+  readonly note: string | null;
   /** Largest difference between what is served and what was trained, per dimension; null where it isn't compared. */
   readonly servedDifference: number | null;
   readonly skipped: TrainingRecords["skipped"];
@@ -187,10 +190,11 @@ async function keep(
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
-  let replaced: string | null = null;
+  let before: LockedArtefact | undefined;
   await updateLock(lockFile, (_, trained) => {
-    replaced = trained[place]?.run ?? null;
+    before = trained[place];
     trained[place] = artefact;
   });
-  return { run, directory, replaced, servedDifference, skipped: records.skipped };
+  const note = replacedNote(place, before, artefact);
+  return { run, directory, replaced: before?.run ?? null, note, servedDifference, skipped: records.skipped };
 }

@@ -4,6 +4,7 @@ import { entityFeatures } from "./entity-features.ts";
 import { graphsageFeatures } from "./graphsage-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
+import { seriesFeatures } from "./series-features.ts";
 import { time2vecFeatures } from "./time2vec-features.ts";
 import { wordsFeatures } from "./words-features.ts";
 
@@ -43,7 +44,11 @@ export type FeaturesOf = (manifest: FeaturesManifest, files: ArtefactFiles) => F
 const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
   graphsage: graphsageFeatures,
 
+  autoformer: seriesFeatures,
+  dlinear: seriesFeatures,
   entity: entityFeatures,
+  informer: seriesFeatures,
+  nlinear: seriesFeatures,
   node2vec: node2vecFeatures,
   time2vec: time2vecFeatures,
   words: wordsFeatures,

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { noOutcomes, pipelineCounters } from "../counters.ts";
 import {
   delivery,
+  like,
   MemoryStore,
   openNotes,
   remove,
@@ -291,4 +292,27 @@ test("nothing is sent once the packet is another's, also where a dead letter was
 test("a collection this process does not have is an error that is tried again, not a loss", async () => {
   opened.collections.clear();
   await expect(run([upsert("a", 1)])).rejects.toThrow("notes");
+});
+
+test("events go on as they are, whatever records come with them, and look nothing up by themselves", async () => {
+  const [first, second] = [like("a", "b", 5), like("a", "c", 6)];
+  await settle(upsert("a", 9, { title: "one" }));
+  // Its user is called as a record is, whose version is above the event's.
+  await run([first, upsert("a", 10, { title: "two" }), second]);
+  expect(transport.vectors.map(({ id, op, version }) => [id, op, version])).toEqual([
+    ["a", "upsert", 10n],
+    ["a", "event", 5n],
+    ["a", "event", 6n],
+  ]);
+  expect(transport.vectors[1]).toMatchObject(first);
+  expect(counters.stages.embed).toMatchObject({ received: 3, sent: 3, superseded: 0 });
+
+  transport.sent.length = 0;
+  store.readSegments = () => {
+    throw new Error("nothing is to be looked up");
+  };
+  const chunk = { runId: "run", chunk: 0, settled: noOutcomes };
+  await run([first, first], { chunk });
+  expect(transport.sent).toMatchObject([{ packet: { chunk }, key: "run-0" }]);
+  expect(transport.vectors).toHaveLength(2);
 });

@@ -2,6 +2,7 @@ import {
   type Delivery,
   type Encoder,
   featuresOfSpace,
+  isEvent,
   type MedleyError,
   type RecordEnvelope,
   type SegmentLayout,
@@ -66,10 +67,12 @@ async function embedPacket(
   if (opened === undefined) throw new Error(`collection ${packet.collection} is not configured here`);
   counters.stages.embed.received += packet.envelopes.length;
 
-  const stored = await ports.store.readSegments(packet.collection, [
-    ...new Set(packet.envelopes.map((e) => e.id)),
-  ]);
-  const current = newestOf(packet.envelopes, stored);
+  // What users did holds nothing to encode.
+  const events = packet.envelopes.filter(isEvent);
+  const records = events.length === 0 ? packet.envelopes : packet.envelopes.filter((one) => !isEvent(one));
+  const ids = new Set(records.map(({ id }) => id));
+  const stored = ids.size === 0 ? new Map() : await ports.store.readSegments(packet.collection, [...ids]);
+  const current = newestOf(records, stored);
   const drafts = current.map((envelope) => draftOf(opened, envelope));
   const isolatePassing = attempt > attemptsBeforeIsolation;
   const givesUp = attempt > attemptsBeforeGivingUp;
@@ -109,8 +112,9 @@ async function embedPacket(
     await ports.store.addDeadLetters(letters);
     countFailures(counters.stages.embed, letters);
   }
-  const superseded = packet.envelopes.length - current.length;
-  const envelopes = drafts.filter((draft) => draft.failure === null).map(vectorEnvelopeOf);
+  const superseded = records.length - current.length;
+  const vectors = drafts.filter((draft) => draft.failure === null).map(vectorEnvelopeOf);
+  const envelopes = [...vectors, ...events.map(withoutVector)];
   const settled = { superseded, deadLetters: failed.length };
   const chunk = packet.chunk && { ...packet.chunk, settled: addOutcomes(packet.chunk.settled, settled) };
   if (envelopes.length > 0 || chunk !== null) {
@@ -219,6 +223,10 @@ function featuresOf({ vector }: Draft, features: readonly FeatureLayout[]): Floa
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+function withoutVector(envelope: RecordEnvelope): VectorEnvelope {
+  return { ...envelope, vector: new Float16Array(0), segmentHashes: new Uint8Array(0) };
 }
 
 function vectorEnvelopeOf({ envelope, vector, segmentHashes }: Draft): VectorEnvelope {

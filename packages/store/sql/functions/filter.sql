@@ -26,6 +26,10 @@ begin
     end if;
     if jsonb_typeof(wanted) = 'object' then
       for operator in select jsonb_object_keys(wanted) loop
+        if field = 'id' and operator = 'unseenBy' then
+          conditions := conditions || medley_internal.unseen_condition(found_row, wanted -> operator);
+          continue;
+        end if;
         conditions := conditions || medley_internal.field_condition(
           field, fields ->> field, operator, wanted -> operator, array[field, operator]
         );
@@ -39,6 +43,17 @@ begin
     end if;
   end loop;
   return coalesce(array_to_string(nullif(conditions, '{}'), ' and '), 'true');
+end $$;
+
+-- No record that one of the user's events names; "unseenBy" of "id".
+create or replace function medley_internal.unseen_condition(found_row medley_internal.collections, wanted jsonb)
+returns text language plpgsql immutable parallel safe as $$
+begin
+  perform medley_internal.check_filter_value('id', 'text', 'unseenBy', wanted);
+  return format(
+    'row.id not in (select medley_internal.seen_by(%L, medley_internal.filter_text($3 #> ''{id,unseenBy}'')))',
+    found_row.name
+  );
 end $$;
 
 -- `path`: where the value lies in the filter.

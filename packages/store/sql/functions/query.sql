@@ -8,6 +8,28 @@ returns vector language plpgsql stable parallel safe set search_path from curren
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
   like_embedding vector := medley_internal.embedding_of(found_row, "like");
+  fused vector := medley_internal.fused_query(found_row, parts, weights, like_embedding, at);
+begin
+  if vector_norm(fused) = 0 then
+    raise exception 'the search in "%" asks for nothing: every part is left out or has weight 0', collection
+      using errcode = '22023',
+      hint = format('give a part or "like"; the spaces are %s', medley_internal.space_names(found_row));
+  end if;
+  return fused;
+end $$;
+comment on function medley.query(text, jsonb, jsonb, text, timestamptz) is
+$$The weighted query vector of a search: per space what `parts` says of it, else the segment of the row `like`, else nothing.
+A number space with a preference asks for it, a recency space with a weight given here asks for now, where nothing else is said.
+Weights not given are the collection's. Text has to come as a segment (an array of numbers).
+  select medley.query('films', '{"year": 1999, "genres": ["Comedy"]}', weights => '{"genres": 2}');
+  select medley.query('films', "like" => 'tt0111161', weights => '{"year": 0}');$$;
+
+-- All zero where nothing is asked for.
+create or replace function medley_internal.fused_query(
+  found_row medley_internal.collections, parts jsonb, weights jsonb, like_embedding vector, at timestamptz
+)
+returns vector language plpgsql stable parallel safe as $$
+declare
   space jsonb;
   dimensions int;
   weight real;
@@ -29,19 +51,8 @@ begin
     end if;
     fused := case when fused is null then segment else fused || segment end;
   end loop;
-  if vector_norm(fused) = 0 then
-    raise exception 'the search in "%" asks for nothing: every part is left out or has weight 0', collection
-      using errcode = '22023',
-      hint = format('give a part or "like"; the spaces are %s', medley_internal.space_names(found_row));
-  end if;
   return fused;
 end $$;
-comment on function medley.query(text, jsonb, jsonb, text, timestamptz) is
-$$The weighted query vector of a search: per space what `parts` says of it, else the segment of the row `like`, else nothing.
-A number space with a preference asks for it, a recency space with a weight given here asks for now, where nothing else is said.
-Weights not given are the collection's. Text has to come as a segment (an array of numbers).
-  select medley.query('films', '{"year": 1999, "genres": ["Comedy"]}', weights => '{"genres": 2}');
-  select medley.query('films', "like" => 'tt0111161', weights => '{"year": 0}');$$;
 
 create or replace function medley_internal.asked_segment(
   space jsonb, parts jsonb, weights jsonb, like_embedding vector, at timestamptz

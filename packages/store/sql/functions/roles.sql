@@ -1,7 +1,7 @@
 -- What the roles of a deployment may do. `app` is what the services connect with: rows, dead letters, runs and the queue in
 -- schema bullmq, but no table is its own, so it can't change, empty or drop one; and no row of a collection can be deleted,
 -- since a tombstone has to stay. `read` is for searches: the collections' views and the functions, which read through these
--- views with the rights of whoever calls them.
+-- views with the rights of whoever calls them; but two of profiles.sql, which answer for one user that is named.
 
 -- The grants that a role lacks, as statements. Raises 42704 where there is no such role.
 create or replace function medley_internal.missing_grants(grantee text, kind text)

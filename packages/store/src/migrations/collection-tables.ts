@@ -3,6 +3,7 @@ import {
   canonicalJson,
   isTrainedSpace,
   MedleyError,
+  type Profiles,
   type SegmentLayout,
   type SpaceDefinition,
   vectorDimensions,
@@ -25,6 +26,8 @@ export interface CatalogueRow {
   readonly spaces: readonly { name: string; offset: number; dimensions: number; identity: string }[];
   readonly weights: Readonly<Record<string, number>>;
   readonly live_table: string;
+  /** Null: the collection takes no events of users. */
+  readonly profiles: Profiles | null;
 }
 
 /** The table of a collection's rows, quoted. One generation for now. */
@@ -44,8 +47,7 @@ export function planCollection(
   }
   refuseConflicts(configured, stored);
   const added = configured.collection.fields.filter((field) => stored.fields[field.name] === undefined);
-  const { fields, spaces, weights } = stored;
-  const same = canonicalJson({ fields, spaces, weights }) === canonicalJson(searchPart(catalogue));
+  const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
   if (added.length === 0 && same) return [];
   const columns = added.map(
     (field) => `add column ${columnDefinition(field.name, field.type, vectorSchema)}`,
@@ -61,7 +63,7 @@ export function planCollection(
         ...(added.length === 0 ? [] : [alterTable]),
         viewSql(catalogue.name, Object.keys({ ...stored.fields, ...catalogue.fields })),
         `update medley_internal.collections set fields = ${json(catalogue.fields)}, spaces = ${json(catalogue.spaces)},
-  weights = ${json(catalogue.weights)} where name = ${escapeLiteral(catalogue.name)};`,
+  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(catalogue.name)};`,
       ].join("\n"),
     },
   ];
@@ -71,8 +73,9 @@ function searchPart({
   fields,
   spaces,
   weights,
-}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights"> {
-  return { fields, spaces, weights };
+  profiles,
+}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights" | "profiles"> {
+  return { fields, spaces, weights, profiles };
 }
 
 function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
@@ -88,6 +91,7 @@ function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
     })),
     weights: collection.weights,
     live_table: `${collection.name}_g1`,
+    profiles: collection.profiles,
   };
 }
 
@@ -118,9 +122,9 @@ function createSql(
   ];
   return `create table ${table} (\n  ${columns.join(",\n  ")}\n) with (${upkeep});
 ${viewSql(collection.name, Object.keys(catalogue.fields))}
-insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table) values (
+insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
-  ${dimensions}, ${escapeLiteral(catalogue.live_table)}
+  ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}
 );`;
 }
 
@@ -162,6 +166,10 @@ function columnType(type: string, vectorSchema: string): string {
 
 function json(value: unknown): string {
   return `${escapeLiteral(JSON.stringify(value))}`;
+}
+
+function orNull(value: unknown): string {
+  return value === null ? "null" : json(value);
 }
 
 const newName =

@@ -95,7 +95,9 @@ async function readState(database: Database): Promise<DatabaseState> {
 
 export async function readCatalogue(database: Database): Promise<readonly CatalogueRow[]> {
   const { rows } = await database.query<CatalogueRow>(
-    "select name, fields, spaces, weights, live_table from medley_internal.collections",
+    // Read before the migration that adds it, too.
+    `select name, fields, spaces, weights, live_table, nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles
+from medley_internal.collections as stored`,
   );
   return rows;
 }

@@ -90,6 +90,26 @@ export function describeMigrations(open: () => Promise<TestDatabase>): void {
     expect(await options()).toEqual(fresh);
   });
 
+  test("a database from before profiles gets their tables, and a collection its settings", async () => {
+    const { pool } = database;
+    const plain = filmsLayout("before_profiles");
+    await migrate(pool, [plain]);
+    await pool.query(
+      `drop table medley_internal.profiles, medley_internal.profile_events cascade;
+alter table medley_internal.collections drop column profiles;
+delete from medley_internal.migrations where name in ('0007-profiles.sql', 'functions/profiles.sql')`,
+    );
+    const profiles = { events: { like: 1 }, halfLifeDays: 30, eventsMax: 200 };
+    const collections = [{ ...plain, collection: { ...plain.collection, profiles } }];
+    expect(await migrate(pool, collections)).toEqual([
+      "0007-profiles.sql",
+      "functions/profiles.sql",
+      "collection before_profiles: search settings",
+    ]);
+    expect(await migrate(pool, collections)).toEqual([]);
+    expect(await migrate(pool, [plain])).toEqual(["collection before_profiles: search settings"]);
+  });
+
   const changed = (name: string, change: (layout: CollectionLayout) => CollectionLayout) =>
     change(filmsLayout(name));
   const withSpace =

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { version } from "@medley/core";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIndex } from "../collection-index.ts";
 import { openPool } from "../pool.ts";
 import { openPostgresStore, type PostgresStore } from "../postgres-store.ts";
+import { rebuildProfiles } from "../profiles.ts";
 import {
   filmsLayout,
   openServerDatabase,
@@ -19,7 +21,9 @@ const serverUrl = process.env.DATABASE_URL;
 const suffix = randomBytes(4).toString("hex");
 const names = { app: `medley "app' ${suffix}`, read: `medley_read_${suffix}` };
 const password = randomBytes(8).toString("hex");
-const films = [filmsLayout("films")];
+const layout = filmsLayout("films");
+const profiles = { events: { like: 1 }, halfLifeDays: 30, eventsMax: 200 };
+const films = [{ ...layout, collection: { ...layout.collection, profiles } }];
 const settled = { indexed: 0, tombstoned: 0, superseded: 0, deadLetters: 0 };
 const letter = {
   collection: "films",
@@ -122,6 +126,25 @@ describe.skipIf(serverUrl === undefined)("roles on the server at DATABASE_URL", 
     "create or replace view medley.films as select 1",
   ])("the app role may not: %s", async (statement) => {
     await expect(pools.app.query(statement)).rejects.toMatchObject(refused("42501"));
+  });
+
+  test("the app role keeps profiles; the read role searches for a user it names, and can't see who did what", async () => {
+    await store.writeRows("films", [upsert("a", 2, { title: "A", year: 1990 }, [1, 0, 0, 0, 1])], null);
+    const like = { user: "u", eventId: "e", item: "a", kind: "like", atMs: 0, version: version(1n) };
+    expect(await store.writeEvents("films", [like])).toEqual(["indexed"]);
+    const found = async (options: string) =>
+      (await pools.read.query(`select id from medley.search_for('films', 'u'${options})`)).rows;
+    expect(await found("")).toEqual([{ id: "a" }]);
+    expect(await found(", exclude_seen => true")).toEqual([]);
+    for (const statement of [
+      "select * from medley_internal.profiles",
+      "select * from medley_internal.profile_events",
+      "select medley_internal.forget_user('films', 'u', now(), 1)",
+    ]) {
+      await expect(pools.read.query(statement)).rejects.toMatchObject(refused("42501"));
+    }
+    await rebuildProfiles(pools.app, "films", { signal: AbortSignal.timeout(10_000), onProgress: () => {} });
+    expect(await store.forgetUser("films", "u", { atMs: 1, version: version(2n) })).toBe(1);
   });
 
   test("the read role searches, explains and reads views", async () => {

@@ -1,6 +1,6 @@
 import type { EntityValue } from "@medley/models";
 import { bagModel } from "../bag-model.ts";
-import type { Batch } from "../engine/training-step.ts";
+import type { Batch } from "../engine/index.ts";
 import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import { fitOnTarget } from "../target/fit-on-target.ts";
@@ -32,6 +32,8 @@ const recordCategoriesMax = 64;
  * which nothing is known stands for, and no row is relied on alone.
  */
 const hiddenShare = 0.3;
+/** Small, so that what was learned outweighs it in directions that the target does not need. */
+const initialDeviation = 0.01;
 const learningRate = 0.002;
 const optimiser = { weightDecay: 1, clipNorm: 1 };
 const epochsMax = 30;
@@ -68,7 +70,7 @@ export async function trainEntityFromTarget(
         const rowsTable = graph.parameter(
           tableName,
           [table.rowsCount, dimensions],
-          (draw) => draw.normal() * 0.1,
+          (draw) => draw.normal() * initialDeviation,
           {
             decays: true,
           },

@@ -176,6 +176,13 @@ export class Graph {
     return [...new BigInt64Array(Uint8Array.from(tensor.rawData).buffer)].map(Number);
   }
 
+  /** The value of a float32 constant of one element; null: it is something else. */
+  numberOf(value: Value): number | null {
+    const tensor = this.#constants.get(value);
+    if (tensor?.dataType !== elementTypes.float32 || sizeOf(tensor.dims) !== 1) return null;
+    return floatsOf(tensor)[0] as number;
+  }
+
   /** Makes a float32 constant of a graph that was read a parameter: from now on it is trained. */
   train(value: Value, { decays = value.rank > 1 }: { decays?: boolean } = {}): void {
     const tensor = this.#constants.get(value);

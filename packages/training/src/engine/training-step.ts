@@ -204,6 +204,8 @@ async function createSession(
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: "sequential",
+      // A plan of all buffers is a second copy of them beside those of the first step.
+      enableMemPattern: false,
       graphOptimizationLevel: "all",
       logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: "0" } } },

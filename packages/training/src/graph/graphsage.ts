@@ -1,13 +1,14 @@
+import { createHash } from "node:crypto";
 import type { Aggregator } from "@medley/models";
 import { classTarget } from "../data/targets.ts";
-import type { CheckpointFolder } from "../fit/checkpoint.ts";
+import { CheckpointFolder } from "../fit/checkpoint.ts";
 import { fitEpochs } from "../fit/fit.ts";
 import { linearRate } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import { type Fanout, SageBatches } from "./sage-batches.ts";
-import { readSageNodes, type SageNode } from "./sage-data.ts";
+import { readSageNodes, type SageData, type SageNode } from "./sage-data.ts";
 import { messageSizes } from "./sage-layers.ts";
 import { apart, batchesOf, together } from "./sage-objective.ts";
 import { createSageStep } from "./sage-step.ts";
@@ -36,8 +37,8 @@ export interface GraphSageOptions extends TrainingOptions {
   readonly weightDecay?: number;
   /** Without a target: nodes per step that all pairs should be unlike, drawn by their edges. Default 64. */
   readonly negatives?: number;
-  /** Where a training that is cut off goes on from. */
-  readonly checkpoint?: CheckpointFolder;
+  /** A folder of checkpoints: a training that is cut off goes on from there, to the same bits. Default: none. */
+  readonly checkpoints?: string;
 }
 
 const defaults = {
@@ -77,8 +78,18 @@ export async function trainGraphSage(
   await using step = await createSageStep(sizes, objective, shape);
   const batches = new SageBatches(graph, new FeatureRows(data.features), shape);
   const { epochs = epochsDefault[target === null ? "unsupervised" : "supervised"] } = options;
+  const { checkpoints } = options;
+  const { batchRows, dropout, learningRate, weightDecay, negatives, seed } = settings;
+  const identity = () =>
+    identityOf(data, [
+      ...[dimensions, aggregator, name, hidden, epochs, fanout, batchRows, dropout],
+      ...[learningRate, weightDecay, negatives, seed],
+    ]);
   const fitted = await fitEpochs({
     ...options,
+    ...(checkpoints === undefined
+      ? {}
+      : { checkpoint: new CheckpointFolder(checkpoints, { identity: identity() }) }),
     step,
     epochsMax: epochs,
     stepsPerEpoch: objective.stepsPerEpoch,
@@ -99,4 +110,13 @@ export async function trainGraphSage(
     },
     curves: fitted.curves,
   };
+}
+
+/** Of all that the course of the training follows from. */
+function identityOf({ ids, labels, features, adjacency }: SageData, settings: readonly unknown[]): string {
+  const hash = createHash("sha256").update(JSON.stringify([ids, labels, settings]));
+  for (const array of [features.values, adjacency.offsets, adjacency.targets, adjacency.weights]) {
+    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  }
+  return hash.digest("hex");
 }

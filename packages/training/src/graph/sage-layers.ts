@@ -1,7 +1,5 @@
 import type { Aggregator } from "@medley/models";
-import type { Graph } from "../engine/graph.ts";
-import { glorotInitial } from "../engine/layers.ts";
-import type { Value } from "../engine/value.ts";
+import { type Graph, glorotInitial, type Value } from "../engine/index.ts";
 
 export interface SageSizes {
   readonly features: number;

@@ -1,11 +1,7 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import type { ClassTarget } from "../data/targets.ts";
-import type { Graph } from "../engine/graph.ts";
-import { glorotInitial } from "../engine/layers.ts";
-import { crossEntropy } from "../engine/losses.ts";
-import type { Batch } from "../engine/training-step.ts";
-import type { Value } from "../engine/value.ts";
+import { type Batch, crossEntropy, type Graph, glorotInitial, type Value } from "../engine/index.ts";
 import type { Random } from "../random.ts";
 import type { SageBatches } from "./sage-batches.ts";
 import { Walker, type WalkGraph } from "./walks.ts";

@@ -1,6 +1,4 @@
-import { Graph } from "../engine/graph.ts";
-import { TrainingStep } from "../engine/training-step.ts";
-import type { Value } from "../engine/value.ts";
+import { Graph, TrainingStep, type Value } from "../engine/index.ts";
 import type { SageBatchOptions } from "./sage-batches.ts";
 import { SageLayers, type SageSizes } from "./sage-layers.ts";
 import type { Objective } from "./sage-objective.ts";
@@ -25,11 +23,11 @@ export function createSageStep(
 }
 
 /** The targets' vectors [targets, dimensions] of the tensors of a batch. */
-function sampledEmbedding(
+export function sampledEmbedding(
   graph: Graph,
   layers: SageLayers,
   { features: width, hidden: hiddenWidth, aggregator }: SageSizes,
-  { targets, fanout: [first, second] }: SageStepOptions,
+  { targets, fanout: [first, second] }: SageBatchOptions,
 ): Value {
   const nodes = targets * (1 + first);
   const features = graph.input("features", [nodes, width]);

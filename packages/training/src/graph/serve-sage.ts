@@ -1,9 +1,7 @@
 import { strict as assert } from "node:assert";
 import { aggregate, sageIncomingFile, sageMessagesFile, sageNodesFile } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { Graph, type TrainedTensors } from "../engine/graph.ts";
-import { openDimension } from "../engine/shape.ts";
-import type { Value } from "../engine/value.ts";
+import { Graph, openDimension, type TrainedTensors, type Value } from "../engine/index.ts";
 import type { Adjacency } from "./adjacency.ts";
 import type { SageData } from "./sage-data.ts";
 import { messageSizes, SageLayers, type SageSizes } from "./sage-layers.ts";

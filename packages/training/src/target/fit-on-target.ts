@@ -2,12 +2,16 @@ import { strict as assert } from "node:assert";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { splitRows } from "../data/split.ts";
 import { checkRowCount } from "../data/targets.ts";
-import { Graph, type TrainedTensors } from "../engine/graph.ts";
-import { linear } from "../engine/layers.ts";
-import type { AdamW } from "../engine/optimiser.ts";
-import { openDimension } from "../engine/shape.ts";
-import { type Batch, TrainingStep } from "../engine/training-step.ts";
-import type { Value } from "../engine/value.ts";
+import {
+  type AdamW,
+  type Batch,
+  Graph,
+  linear,
+  openDimension,
+  type TrainedTensors,
+  TrainingStep,
+  type Value,
+} from "../engine/index.ts";
 import { fitEpochs } from "../fit/fit.ts";
 import { cosineRate } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";

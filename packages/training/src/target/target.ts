@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import { checkNumberTarget, classTarget } from "../data/targets.ts";
-import { crossEntropy, meanSquaredError } from "../engine/losses.ts";
-import type { Value } from "../engine/value.ts";
+import { crossEntropy, meanSquaredError, type Value } from "../engine/index.ts";
 import { classReport } from "../evaluation/classification.ts";
 import * as regression from "../evaluation/regression.ts";
 

@@ -19,11 +19,14 @@ export interface FrequencyOptions {
 /** Frequencies that are looked at, per one that the span of time can tell from its neighbours. */
 const oversampling = 2;
 const candidatesMax = 100_000;
+/** What has not come back at least once in the span is no period, and would be a wrong guess beyond it. */
+const cyclesMin = 2;
+const firstCandidate = cyclesMin * oversampling;
 
 /**
  * The frequencies, in cycles per day, that explain most of the targets, one after the other: the highest peak of the periodogram, then
  * that of what all found so far leave over beside a straight line (orthogonal matching pursuit: Pati, Rezaiifar and
- * Krishnaprasad, 1993). Candidates lie between one cycle in the whole span and `frequencyMax`, or less where those would be more
+ * Krishnaprasad, 1993). Candidates lie between two cycles in the whole span and `frequencyMax`, or less where those would be more
  * than 100,000. Gradients alone don't find a frequency that is off by more than a cycle in the span; they refine it.
  */
 export function strongestFrequencies(
@@ -33,13 +36,13 @@ export function strongestFrequencies(
   const first = days.reduce((least, day) => Math.min(least, day), Number.POSITIVE_INFINITY);
   const span = days.reduce((most, day) => Math.max(most, day), Number.NEGATIVE_INFINITY) - first;
   const step = 1 / (oversampling * span);
-  const candidates = Math.max(oversampling, Math.min(candidatesMax, Math.floor(frequencyMax / step)));
+  const candidates = Math.max(firstCandidate, Math.min(candidatesMax, Math.floor(frequencyMax / step)));
   const found: number[] = [];
   const explained: Float64Array[] = [days.map(() => 1), days.map((day) => (day - first) / span)];
   while (found.length < count) {
     const rest = residual(values, explained);
     const powers = periodogram(days, rest, { step, candidates });
-    const best = peakOf(powers) ?? oversampling + random.below(candidates - oversampling + 1);
+    const best = peakOf(powers) ?? firstCandidate + random.below(candidates - firstCandidate + 1);
     const frequency = best * step;
     found.push(frequency);
     explained.push(
@@ -83,8 +86,8 @@ export function periodogram(
 
 /** Undefined where nothing is left to explain. */
 function peakOf(powers: Float64Array): number | undefined {
-  let best = oversampling;
-  for (let k = oversampling; k < powers.length; k += 1) {
+  let best = firstCandidate;
+  for (let k = firstCandidate; k < powers.length; k += 1) {
     if ((powers[k] as number) > (powers[best] as number)) best = k;
   }
   return (powers[best] as number) > Number.EPSILON ? best : undefined;

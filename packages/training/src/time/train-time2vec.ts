@@ -1,9 +1,7 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import { daysSince } from "@medley/models";
-import { Graph } from "../engine/graph.ts";
-import { openDimension } from "../engine/shape.ts";
-import { concat, type Value } from "../engine/value.ts";
+import { concat, Graph, openDimension, type Value } from "../engine/index.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";

@@ -1,9 +1,11 @@
 import { isTrainedSpace, MedleyError, type Space, spaceInput } from "@medley/core";
-import { bundledModels, type EntityValue } from "@medley/models";
+import { bundledModels, type EntityValue, type SeriesValue } from "@medley/models";
 import { trainEntityFromCoOccurrence } from "../category/train-from-co-occurrence.ts";
 import { type EntityExample, trainEntityFromTarget } from "../category/train-from-target.ts";
 import { trainGraphSage } from "../graph/graphsage.ts";
 import { trainNode2Vec } from "../graph/node2vec.ts";
+import { type SeriesKind, seriesKinds } from "../series/forecaster.ts";
+import { trainSeries } from "../series/train-series.ts";
 import { type TimeExample, trainTime2Vec } from "../time/train-time2vec.ts";
 import { type TextExample, tuneTextRecords } from "../tuning/tune-text-records.ts";
 import { trainWords } from "../words/train-words.ts";
@@ -14,8 +16,45 @@ import type { Trainer, TrainingRecord } from "./trainer.ts";
 /** Of a text space that names none. */
 const defaultTextModel = bundledModels[0] as string;
 
+/** Of all four kinds; what a kind has no use for makes no difference to it. */
+const series: Trainer = {
+  settings: {
+    width: integer(1, 4_096),
+    hiddenWidth: integer(1, 16_384),
+    heads: integer(1, 64),
+    encoderLayers: integer(1, 12),
+    decoderLayers: integer(1, 12),
+    kernel: integer(1, 1_023),
+    factor: integer(1, 100),
+    labelSteps: integer(0, 4_096),
+    dropout: number(0, 0.9),
+    calendar: { type: "boolean" },
+    stride: integer(1, 100_000),
+    stepMs: integer(1, 366 * 24 * 3_600_000),
+    missingShareMax: number(0, 1),
+    batchWindows: integer(1, 4_096),
+    learningRate: number(1e-7, 1),
+    epochsMax: integer(1, 1_000),
+    patience: integer(1, 1_000),
+    seriesMax: integer(2, 1_000_000),
+  },
+  resumes: true,
+  train: (records, { space, settings, checkpoints, ...options }) => {
+    const { definition } = space;
+    if (!isSeriesSpace(definition)) throw new TypeError("a space of series");
+    const { encoder: kind, dimensions, lookback, horizon } = definition;
+    const given = withoutUndefined({ kind, dimensions, lookback, horizon });
+    const kept = withoutUndefined({ checkpoints });
+    return trainSeries(inputsOf<SeriesValue>(records, space), { ...options, ...given, ...settings, ...kept });
+  },
+};
+
 /** By the encoder's name in the configuration. */
 const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
+  autoformer: series,
+  dlinear: series,
+  informer: series,
+  nlinear: series,
   entity: {
     settings: {
       vocabularyMax: integer(1, 1_000_000),
@@ -42,7 +81,7 @@ const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
       weightDecay: number(0, 1),
       negatives: integer(1, 4_096),
     },
-    resumes: false,
+    resumes: true,
     train: (records, { space, settings, ...options }) => {
       const { dimensions, aggregator, target } = definitionOf(space, "graphsage");
       const given = withoutUndefined({ dimensions, aggregator, target });
@@ -176,4 +215,10 @@ async function* textExamples(
     const label = (record.fields[target] ?? null) as string | null;
     if (text !== null && text.trim() !== "") yield { id: record.id, text, label };
   }
+}
+
+function isSeriesSpace(
+  definition: Space["definition"],
+): definition is Extract<Space["definition"], { encoder: SeriesKind }> {
+  return (seriesKinds as readonly string[]).includes(definition.encoder);
 }

@@ -106,7 +106,7 @@ test("messages of a record have one order, those of a collection one group", () 
 test("a message of a later version waits; the others go on", async () => {
   const { received, faults, batchesOf } = bench();
   const next = encodePacket(packetOf("films", "new")).replace(
-    `"schemaVersion":${packetSchemaVersion}`,
+    /"schemaVersion":\d+/,
     `"schemaVersion":${packetSchemaVersion + 1}`,
   );
   const batches = batchesOf([messageOf(next), ...sent(packetOf("films", "a"))]);

@@ -24,6 +24,14 @@ test("dropout's gradient is of what it kept", async () => {
   for (const value of twice as Float32Array) expect([0, Math.fround(2 / 0.7)]).toContain(value);
 });
 
+test("what lies within a composite has a gradient where it is asked for", () => {
+  const graph = new Graph();
+  const [x, v] = [graph.parameter("x", [2, 4, 4], () => 0), graph.parameter("v", [2, 4, 2], () => 0)];
+  const weights = x.softmax();
+  const [dx, dWeights] = gradients(graph, weights.matmul(v).gelu().sum(), [x, weights]);
+  expect([dx?.shape, dWeights?.shape]).toEqual([x.shape, weights.shape]);
+});
+
 test("an operator without a rule is named, with its node", () => {
   const graph = new Graph();
   const weight = graph.parameter("w", [3], new Float32Array(3));

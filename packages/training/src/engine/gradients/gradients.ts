@@ -3,6 +3,7 @@ import { MedleyError } from "@medley/core";
 import type { Graph, GraphNode } from "../graph.ts";
 import { openDimension, sameShape } from "../shape.ts";
 import type { Value } from "../value.ts";
+import { type Composite, compositesOf } from "./composites.ts";
 import { convolutionRules } from "./convolution.ts";
 import { elementwiseRules } from "./elementwise.ts";
 import { indexingRules } from "./indexing.ts";
@@ -60,12 +61,13 @@ export function gradients(graph: Graph, loss: Value, values: readonly Value[]): 
   assert.equal(loss.rank, 0, "a loss is one number");
   const forward = [...graph.nodes];
   const depends = dependents(forward, values);
+  const composites = compositesOf(graph, forward, values);
   const sums = new Map<Value, Value>([[loss, graph.scalar(1)]]);
   for (const node of forward.toReversed()) {
     const incoming = node.outputs.map((value) => (value === null ? null : (sums.get(value) ?? null)));
     if (incoming.every((gradient) => gradient === null)) continue;
     if (!node.inputs.some((value) => value !== null && depends.has(value))) continue;
-    for (const [value, gradient] of gradientsOf(graph, node, incoming, depends)) {
+    for (const [value, gradient] of gradientsOf({ graph, node, incoming, depends, composites })) {
       assert(
         sameShape(value.shape, gradient.shape),
         `${node.name}: [${gradient.shape}] for [${value.shape}]`,
@@ -92,12 +94,21 @@ function dependents(nodes: readonly GraphNode[], values: readonly Value[]): Set<
   return depends;
 }
 
-function gradientsOf(
-  graph: Graph,
-  node: GraphNode,
-  incoming: readonly (Value | null)[],
-  depends: ReadonlySet<Value>,
-): (readonly [Value, Value])[] {
+interface Asked {
+  readonly graph: Graph;
+  readonly node: GraphNode;
+  readonly incoming: readonly (Value | null)[];
+  readonly depends: ReadonlySet<Value>;
+  readonly composites: ReadonlyMap<GraphNode, Composite>;
+}
+
+function gradientsOf({ graph, node, incoming, depends, composites }: Asked): (readonly [Value, Value])[] {
+  const composite = composites.get(node);
+  if (composite !== undefined) {
+    const found = composite.gradient(incoming[0] as Value);
+    const all = composite.inputs.map((value, at) => [value, found[at] as Value] as const);
+    return all.filter(([value]) => depends.has(value));
+  }
   const rule = node.domain === "" ? rules.get(node.opType) : undefined;
   if (rule === undefined) {
     const operator = node.domain === "" ? node.opType : `${node.domain}.${node.opType}`;

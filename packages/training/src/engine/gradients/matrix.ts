@@ -27,7 +27,7 @@ function matmul(asked: Differentiated): (Value | null)[] {
 }
 
 /** Aᵀ B; the narrower one is transposed, which runtimes do several times faster. */
-function transposedProduct(a: Value, b: Value): Value {
+export function transposedProduct(a: Value, b: Value): Value {
   return b.size(-1) < a.size(-1) ? b.transposed().matmul(a).transposed() : a.transposed().matmul(b);
 }
 

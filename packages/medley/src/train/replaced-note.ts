@@ -1,0 +1,26 @@
+import { type LockedArtefact, manifestFile } from "@medley/models";
+
+/**
+ * What becomes of rows that were encoded by the artefact that was pinned before; null where there was none, or one of equal
+ * bytes, which gives equal vectors whatever its run is called.
+ */
+export function replacedNote(
+  place: string,
+  before: LockedArtefact | undefined,
+  after: LockedArtefact,
+): string | null {
+  if (before === undefined || hasEqualFiles(before, after)) return null;
+  const [collection] = place.split(".");
+  return (
+    `rows of ${collection} that are stored hold segments of run ${before.run}: services that start now refuse them (schema_conflict). ` +
+    `Give the collection a new name and backfill it, or go back: medley models use ${place} ${before.run}`
+  );
+}
+
+/** The manifest names the run, so it always differs. */
+function hasEqualFiles(before: LockedArtefact, after: LockedArtefact): boolean {
+  const paths = new Set([...Object.keys(before.files), ...Object.keys(after.files)]);
+  return [...paths].every(
+    (path) => path === manifestFile || before.files[path]?.sha256 === after.files[path]?.sha256,
+  );
+}
