@@ -13,7 +13,7 @@ export interface SearchTextOptions extends Omit<TuneTextOptions, "settings"> {
   readonly candidates?: number;
   /** Rounds after the frozen head, each with more blocks than the one before. Default 2. */
   readonly roundsMax?: number;
-  /** What the search does not vary. Default: 3 epochs, `tokensKept` 64. */
+  /** What the search does not vary. Default: 3 epochs. */
   readonly fixed?: Partial<BlockSettings>;
 }
 
@@ -31,8 +31,6 @@ interface Trained {
 const candidatesDefault = 9;
 const roundsDefault = 2;
 const epochsDefault = 3;
-/** A look at a third of a text's tokens or less costs a third, and chooses the same settings. */
-const tokensKeptDefault = 64;
 /** Of the training rows, on the first rung; three times as many on each further one. */
 const shareMin = 1 / 9;
 /** Blocks of a round: 1 or 2, then 3 or 4. */
@@ -67,8 +65,7 @@ export async function searchText(options: SearchTextOptions): Promise<SearchedTe
 async function trainRound(tuner: TextTuner, round: number, options: SearchTextOptions): Promise<Trained> {
   if (round === 0) return { settings: null, candidate: await tuner.trainHead() };
   const { seed, signal, onProgress, fixed = {}, candidates: count = candidatesDefault } = options;
-  const tokensKept = Math.min(tokensKeptDefault, tuner.backbone.model.tokensMax);
-  const base = { epochs: epochsDefault, tokensKept, ...fixed };
+  const base = { epochs: epochsDefault, ...fixed };
   const deepest = round * blocksPerRound;
   const space = {
     learningRate: logUniform(2e-5, 4e-4),

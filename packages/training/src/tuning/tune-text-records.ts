@@ -33,7 +33,7 @@ const examplesMaxDefault = 50_000;
 /** Fewer leave a validation part that tells nothing. */
 const examplesMin = 40;
 const shares = { train: 0.8, validation: 0.1, test: 0.1 };
-const defaults = { learningRate: 1e-4, batchRows: 16, weightDecay: 0.01, epochs: 3, tokensKept: 64 };
+const defaults = { learningRate: 1e-4, batchRows: 16, weightDecay: 0.01, epochs: 3 };
 
 /**
  * Fine-tunes a text model on records: splits them, stratified by class, into rows that train, that choose and that test, and tunes
