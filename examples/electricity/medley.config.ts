@@ -11,7 +11,7 @@ export default defineConfig({
       fields: {
         readings: "series",
         scaled: `vector(${lookback * channels})`,
-        next: "category",
+        highNext: "categories",
         part: "category",
       },
       spaces: {

@@ -141,27 +141,32 @@ export function fillMissing(window: Float64Array, channels: number, otherwise: A
   const steps = window.length / channels;
   let missing = 0;
   for (let channel = 0; channel < channels; channel += 1) {
-    let last = -1;
-    for (let step = 0; step <= steps; step += 1) {
-      const isEnd = step === steps;
-      if (!isEnd && Number.isNaN(window[step * channels + channel])) {
+    const at = (step: number) => step * channels + channel;
+    let before: number | null = null;
+    for (let step = 0; step < steps; step += 1) {
+      if (Number.isNaN(window[at(step)])) {
         missing += 1;
         continue;
       }
-      const left = last < 0 ? Number.NaN : (window[last * channels + channel] as number);
-      const right = isEnd ? Number.NaN : (window[step * channels + channel] as number);
-      for (let gap = last + 1; gap < step; gap += 1) {
-        const share = (gap - last) / (step - last);
-        window[gap * channels + channel] = Number.isNaN(left)
-          ? Number.isNaN(right)
-            ? (otherwise[channel] as number)
-            : right
-          : Number.isNaN(right)
-            ? left
-            : left + (right - left) * share;
-      }
-      last = step;
+      fillBetween(window, at, { before, after: step });
+      before = step;
     }
+    if (before === null)
+      for (let step = 0; step < steps; step += 1) window[at(step)] = otherwise[channel] as number;
+    else for (let step = before + 1; step < steps; step += 1) window[at(step)] = window[at(before)] as number;
   }
   return missing / window.length;
+}
+
+/** The steps between two readings, or before the first. */
+function fillBetween(
+  window: Float64Array,
+  at: (step: number) => number,
+  { before, after }: { before: number | null; after: number },
+): void {
+  const right = window[at(after)] as number;
+  const left = before === null ? right : (window[at(before)] as number);
+  const from = before ?? -1;
+  for (let gap = from + 1; gap < after; gap += 1)
+    window[at(gap)] = left + ((right - left) * (gap - from)) / (after - from);
 }

@@ -1,4 +1,4 @@
-import type { Value } from "../engine/index.ts";
+import { concat, type Value } from "../engine/index.ts";
 import { autoformer } from "./autoformer.ts";
 import { informer } from "./informer.ts";
 import { dLinear, nLinear } from "./linear-forecasters.ts";
@@ -24,6 +24,11 @@ export interface ForecasterSize {
   readonly dropout: number;
   /** Parts of the look-back whose means are the latent vector. */
   readonly segments: number;
+  /**
+   * Whether a window is taken less its own mean per channel, which the forecast gets back and the latent vector tells: a level that
+   * was never seen in training is then no surprise (Kim et al., Reversible instance normalization, ICLR 2022, without the scale).
+   */
+  readonly centred: boolean;
   /** Of the keys that Informer's ProbSparse attention samples. */
   readonly sampleSeed: number;
 }
@@ -45,7 +50,22 @@ export interface Forecast {
 /** Adds a model to the graph of its inputs. */
 export type Forecaster = (inputs: ForecasterInputs, horizon: number, size: ForecasterSize) => Forecast;
 
-export const forecasters: Readonly<Record<SeriesKind, Forecaster>> = {
+/** Adds a model of a kind to the graph of its inputs, centred where its size says so. */
+export function addForecaster(
+  kind: SeriesKind,
+  { series, marks }: ForecasterInputs,
+  horizon: number,
+  size: ForecasterSize,
+): Forecast {
+  const forecaster = forecasters[kind];
+  if (!size.centred) return forecaster({ series, marks }, horizon, size);
+  const level = series.mean([1], { keepsAxes: true });
+  const { forecast, latent } = forecaster({ series: series.sub(level), marks }, horizon, size);
+  const told = level.reshape([series.size(0), series.size(2)]);
+  return { forecast: forecast.add(level), latent: concat([latent, told], 1) };
+}
+
+const forecasters: Readonly<Record<SeriesKind, Forecaster>> = {
   autoformer,
   dlinear: dLinear,
   informer,

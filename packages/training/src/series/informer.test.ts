@@ -34,6 +34,7 @@ const size: ForecasterSize = {
   labelSteps: 6,
   dropout: 0.1,
   segments: 3,
+  centred: false,
   sampleSeed: 1,
 };
 

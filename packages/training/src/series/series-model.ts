@@ -3,10 +3,10 @@ import { calendarMarks } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Graph, openDimension, type TrainedTensors, TrainingStep, type Value } from "../engine/index.ts";
 import {
+  addForecaster,
   type Forecast,
   type ForecasterInputs,
   type ForecasterSize,
-  forecasters,
   type SeriesKind,
 } from "./forecaster.ts";
 import type { Reduction } from "./principal-components.ts";
@@ -49,7 +49,7 @@ function addTo(graph: Graph, { kind, size, manifest }: SeriesModel, batch: numbe
     ? graph.input("marks", [batch, lookback + horizon, calendarMarks(stepMs).length])
     : null;
   const inputs: ForecasterInputs = { series, marks };
-  return forecasters[kind](inputs, horizon, size);
+  return addForecaster(kind, inputs, horizon, size);
 }
 
 function reduced(latent: Value, { means, deviations, matrix }: Reduction): Value {

@@ -47,6 +47,7 @@ const shared = {
   labelSteps: 48,
   dropout: 0.05,
   segments: 8,
+  centred: false,
   lookback: 96,
   stride: 1,
   calendar: true,

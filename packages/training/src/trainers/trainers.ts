@@ -28,6 +28,7 @@ const series: Trainer = {
     factor: integer(1, 100),
     labelSteps: integer(0, 4_096),
     dropout: number(0, 0.9),
+    centred: { type: "boolean" },
     calendar: { type: "boolean" },
     stride: integer(1, 100_000),
     stepMs: integer(1, 366 * 24 * 3_600_000),
