@@ -42,8 +42,9 @@ test("only integers beyond 2^53 differ from JSON.parse, and are as written", () 
       number,
       text.map((one) => JSON.stringify(one)),
       fc.array(tie("value"), { maxLength: 4 }).map((all) => `[${all.join(" , ")}]`),
+      // Of a key that comes twice with a list or object, V8's reviver is given no sources for what follows.
       fc
-        .array(fc.tuple(text, tie("value")), { maxLength: 4 })
+        .uniqueArray(fc.tuple(text, tie("value")), { maxLength: 4, selector: ([key]) => key })
         .map((all) => `{${all.map(([key, one]) => `${JSON.stringify(key)} : ${one}`).join(",")}}`),
     ),
   })).value;
