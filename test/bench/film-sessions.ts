@@ -16,6 +16,8 @@ export interface Session {
   readonly user: string;
   readonly events: readonly FilmEvent[];
   readonly next: string;
+  /** By chance of being next, as only who made it up can know: no search can do better. */
+  readonly likeliest: readonly string[];
 }
 
 interface World {
@@ -33,6 +35,7 @@ const firstAtMs = Date.UTC(2026, 0, 1);
 const herdShare = 0.3;
 const genreFilmsMin = 20;
 const yearsWide = 8;
+const likeliestCount = 10;
 
 /**
  * Generated, not real. Each user loves two genres, can't stand a third, and prefers films of some years; halfway one of the
@@ -70,7 +73,12 @@ function sessionOf(world: World, user: string): Session {
       at: firstAtMs + step * eventsEveryMs,
     });
   }
-  return { user, events, next: drawn({ ...world, films }, watched, taste).id };
+  const chances = chancesOf(world, watched, taste);
+  const likeliest = films
+    .map((film, at) => ({ id: film.id, chance: chances[at] as number }))
+    .toSorted((one, other) => other.chance - one.chance)
+    .slice(0, likeliestCount);
+  return { user, events, next: drawn(world, watched, taste).id, likeliest: likeliest.map(({ id }) => id) };
 }
 
 interface Taste {
@@ -79,18 +87,21 @@ interface Taste {
   readonly year: number;
 }
 
-function drawn({ films, popularity, random }: World, watched: ReadonlySet<Film>, taste: Taste | null): Film {
-  const chances = films.map((film, at) =>
-    watched.has(film)
-      ? 0
-      : (popularity[at] as number) * (taste === null ? 1 : Math.exp(likingOf(film, taste))),
-  );
-  let left = random.next() * chances.reduce((sum, chance) => sum + chance, 0);
+function drawn(world: World, watched: ReadonlySet<Film>, taste: Taste | null): Film {
+  const chances = chancesOf(world, watched, taste);
+  let left = world.random.next() * chances.reduce((sum, chance) => sum + chance, 0);
   for (const [at, chance] of chances.entries()) {
     left -= chance;
-    if (left < 0) return films[at] as Film;
+    if (left < 0) return world.films[at] as Film;
   }
-  return films.findLast((film) => !watched.has(film)) as Film;
+  return world.films.findLast((film) => !watched.has(film)) as Film;
+}
+
+function chancesOf({ films, popularity }: World, watched: ReadonlySet<Film>, taste: Taste | null): number[] {
+  return films.map((film, at) => {
+    if (watched.has(film)) return 0;
+    return (popularity[at] as number) * (taste === null ? 1 : Math.exp(likingOf(film, taste)));
+  });
 }
 
 function likingOf(film: Film, { loved, hated, year }: Taste): number {

@@ -86,7 +86,7 @@ function fitWeights(
 ): Float64Array {
   assert.equal(rows.length, labels.length);
   const biases = columns * classCount;
-  const start = new Float64Array(biases + classCount);
+  const scores = new Float64Array(classCount);
   return minimise(
     (weights, gradient) => {
       let loss = 0;
@@ -96,43 +96,44 @@ function fitWeights(
         gradient[at] = l2 * weight;
       }
       for (const [row, own] of rows.entries()) {
-        const scores = scoresOf(weights, own, { columns, classCount });
+        const label = labels[row] as number;
+        scoresInto(scores, weights, own);
         const most = Math.max(...scores);
-        const sum = scores.reduce((total, score) => total + Math.exp(score - most), 0);
-        loss += (most + Math.log(sum) - (scores[labels[row] as number] as number)) / rows.length;
-        for (let label = 0; label < classCount; label += 1) {
-          const probability = Math.exp((scores[label] as number) - most) / sum;
-          const error = (probability - (label === labels[row] ? 1 : 0)) / rows.length;
-          gradient[biases + label] = (gradient[biases + label] as number) + error;
+        let sum = 0;
+        for (let one = 0; one < classCount; one += 1) sum += Math.exp((scores[one] as number) - most);
+        loss += (most + Math.log(sum) - (scores[label] as number)) / rows.length;
+        const share = 1 / Math.sqrt(own.length);
+        for (let one = 0; one < classCount; one += 1) {
+          const probability = Math.exp((scores[one] as number) - most) / sum;
+          const error = (probability - (one === label ? 1 : 0)) / rows.length;
+          gradient[biases + one] = (gradient[biases + one] as number) + error;
           for (const column of own) {
-            const at = column * classCount + label;
-            gradient[at] = (gradient[at] as number) + error / Math.sqrt(own.length);
+            const at = column * classCount + one;
+            gradient[at] = (gradient[at] as number) + error * share;
           }
         }
       }
       return loss;
     },
-    start,
+    new Float64Array(biases + classCount),
     solver,
   );
 }
 
-function predict(weights: Float64Array, { rows, columns }: NHot, classCount: number): Int32Array {
+function predict(weights: Float64Array, { rows }: NHot, classCount: number): Int32Array {
+  const scores = new Float64Array(classCount);
   return Int32Array.from(rows, (row) => {
-    const scores = scoresOf(weights, row, { columns, classCount });
+    scoresInto(scores, weights, row);
     return scores.indexOf(Math.max(...scores));
   });
 }
 
-function scoresOf(
-  weights: Float64Array,
-  row: readonly number[],
-  { columns, classCount }: { columns: number; classCount: number },
-): number[] {
-  return Array.from({ length: classCount }, (_, label) =>
-    row.reduce(
-      (sum, column) => sum + (weights[column * classCount + label] as number) / Math.sqrt(row.length),
-      weights[columns * classCount + label] as number,
-    ),
-  );
+function scoresInto(scores: Float64Array, weights: Float64Array, row: readonly number[]): void {
+  const biases = weights.length - scores.length;
+  const share = 1 / Math.sqrt(row.length);
+  for (let one = 0; one < scores.length; one += 1) {
+    let sum = 0;
+    for (const column of row) sum += weights[column * scores.length + one] as number;
+    scores[one] = (weights[biases + one] as number) + (row.length === 0 ? 0 : sum * share);
+  }
 }

@@ -69,6 +69,16 @@ export type { Prepared, RunAnswer } from "./runtime/session.ts";
 export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
 export {
+  type Classification,
+  type ClassifierDescription,
+  classifierFile,
+  classifierWeightsFile,
+  openTextClassifier,
+  readClassifier,
+  SegmentClassifier,
+  type TextClassifier,
+} from "./trained/classifier.ts";
+export {
   bucketOf,
   bucketsMax,
   categoriesFile,

@@ -100,6 +100,7 @@ export type { Curve, TrainedModel } from "./trained-model.ts";
 export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
 export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
 export { trainerOf } from "./trainers/trainers.ts";
+export type { ClassifierEvaluation } from "./tuning/classifier-evaluation.ts";
 export {
   type CycleEvent,
   type CycleOptions,
@@ -109,6 +110,7 @@ export {
   cycleTransitions,
   runCycle,
 } from "./tuning/cycle.ts";
+export type { BlockSettings } from "./tuning/fit-tail.ts";
 export {
   type Candidate,
   choice,
@@ -120,6 +122,7 @@ export {
   sampleCandidates,
   uniform,
 } from "./tuning/search-space.ts";
+export { type SearchedText, type SearchTextOptions, searchText } from "./tuning/search-text.ts";
 export {
   type HalvingOptions,
   type HalvingResult,
@@ -128,5 +131,20 @@ export {
   successiveHalving,
   type TrialStart,
 } from "./tuning/successive-halving.ts";
+export {
+  type LabelledTexts,
+  TextTuner,
+  type TextTunerOptions,
+  type TunedCandidate,
+} from "./tuning/text-tuner.ts";
 export { type Trial, TrialList } from "./tuning/trial-list.ts";
+export { type LabelledValues, type TuneHeadOptions, tuneHead } from "./tuning/tune-head.ts";
+export { finishTuning, type TuneTextOptions, tuneText } from "./tuning/tune-text.ts";
+export { type TextPair, type TuneTextPairsOptions, tuneTextPairs } from "./tuning/tune-text-pairs.ts";
+export {
+  type TextExample,
+  type TuneTextRecordsOptions,
+  tuneTextRecords,
+} from "./tuning/tune-text-records.ts";
+export type { TunedModel } from "./tuning/tuned-model.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";

@@ -151,8 +151,8 @@ def saved(module, kind, names):
             tensor = state[f"self_attn.in_proj_{leaf}"].chunk(3)[joined.index(folder)]
         else:
             tensor = state[theirs(kind, name)]
-        isMatrix = name.endswith("/weight") and name != "convolution/weight"
-        tensors[name] = (tensor.reshape(tensor.shape[0], -1).T if isMatrix else tensor).contiguous().flatten().clone()
+        is_matrix = name.endswith("/weight") and name != "convolution/weight"
+        tensors[name] = (tensor.reshape(tensor.shape[0], -1).T if is_matrix else tensor).contiguous().flatten().clone()
     return tensors
 
 

@@ -1,6 +1,6 @@
-import { checkConfig } from "@medley/core";
+import { readFileSync } from "node:fs";
+import { type Collection, checkConfig } from "@medley/core";
 import type { Deployment, SearchQuery } from "medley";
-import config from "../../../examples/films/medley.config.ts";
 import { SeededRandom } from "../../chaos/workload/seeded-random.ts";
 import { ingest, withPipeline } from "../embedded-pipeline.ts";
 import { eventWeights, type Session, sessionsOf } from "../film-sessions.ts";
@@ -9,10 +9,12 @@ import { type Measurement, median } from "../measurement.ts";
 
 const filmsCount = 1_000;
 const usersCount = 200;
-/** Of the sessions that the weight of popularity is chosen on; the others are measured. */
+/** Of the sessions that the weights are chosen on; the others are measured. */
 const choosingSeed = 0;
 const seeds = [1, 2, 3];
-const popularWeights = [0.25, 0.5, 1, 2, 4];
+const popularWeights = [1, 2, 4, 8, 16];
+/** Of what the sessions are not made from: the words and the actors. */
+const otherWeights = [0, 1];
 const k = 10;
 const goalRatio = 1.2;
 
@@ -23,33 +25,51 @@ const goalRatio = 1.2;
  * well they do for a shop.
  */
 export async function run(): Promise<Measurement[]> {
-  const { films: example } = config.collections;
-  const fields = { ...example.fields, watched: "number" };
-  const popular = { encoder: "number", field: "watched", range: [1, usersCount], scale: "log" };
-  const spaces = { ...example.spaces, popular };
-  const profiles = { events: eventWeights, halfLifeDays: 30 };
-  const checked = checkConfig({ collections: { films: { ...example, fields, spaces, profiles } } });
-  const collections = new Map(checked.map((collection) => [collection.name, collection]));
+  const collections = new Map(filmsWithProfiles().map((collection) => [collection.name, collection]));
   const picked = films(filmsCount);
   return withPipeline({ collections }, async (deployment) => {
     const choosing = await sendSessions(deployment, picked, choosingSeed);
-    const chosen: { weight: number; rate: number }[] = [];
-    for (const weight of popularWeights) {
-      chosen.push({ weight, rate: await rateOf(choosing, profileHits(deployment, withPopularity(weight))) });
-    }
-    const weight = chosen.toSorted((a, b) => b.rate - a.rate)[0]?.weight as number;
+    const choose = async (among: readonly SearchQuery[]) => {
+      const rates = [];
+      for (const query of among)
+        rates.push({ query, rate: await rateOf(choosing, profileHits(deployment, query)) });
+      return rates.toSorted((a, b) => b.rate - a.rate)[0]?.query as SearchQuery;
+    };
+    const alone = await choose(otherWeights.map((other) => queryOf({ popular: 0, other })));
+    const { plot: other = 1 } = alone.weights ?? {};
+    const both = await choose(popularWeights.map((popular) => queryOf({ popular, other })));
     const rates: Rates[] = [];
     for (const seed of seeds) {
       const sessions = await sendSessions(deployment, picked, seed);
       rates.push({
-        profile: await rateOf(sessions, profileHits(deployment, withPopularity(0))),
-        both: await rateOf(sessions, profileHits(deployment, withPopularity(weight))),
+        profile: await rateOf(sessions, profileHits(deployment, alone)),
+        both: await rateOf(sessions, profileHits(deployment, both)),
         popular: await rateOf(sessions, popularHits(sessions)),
-        likeLast: await rateOf(sessions, likeLastHits(deployment)),
+        likeLast: await rateOf(sessions, likeLastHits(deployment, alone)),
+        best: await rateOf(sessions, async ({ likeliest }) => likeliest),
       });
     }
-    return [measurementOf(rates, weight)];
+    return [measurementOf(rates, both)];
   });
+}
+
+/** As the example has them, with how much each is watched. */
+function filmsWithProfiles(): readonly Collection[] {
+  const vocabulary = new URL("../../../examples/films/vocabulary.json", import.meta.url);
+  const { genres, cast }: Record<string, string[]> = JSON.parse(readFileSync(vocabulary, "utf8"));
+  const fields = {
+    ...{ title: "text", plot: "text", year: "number", watched: "number" },
+    ...{ genres: "categories", cast: "categories" },
+  };
+  const spaces = {
+    plot: { encoder: "text", field: "plot" },
+    genres: { encoder: "category", field: "genres", values: genres },
+    year: { encoder: "number", field: "year", range: [1970, 2023] },
+    cast: { encoder: "category", field: "cast", values: cast },
+    popular: { encoder: "number", field: "watched", range: [1, usersCount], scale: "log" },
+  };
+  const profiles = { events: eventWeights, halfLifeDays: 30 };
+  return checkConfig({ collections: { films: { fields, spaces, profiles } } });
 }
 
 interface Rates {
@@ -57,6 +77,7 @@ interface Rates {
   readonly both: number;
   readonly popular: number;
   readonly likeLast: number;
+  readonly best: number;
 }
 
 /** Ids, best first; those seen are left out afterwards. */
@@ -91,8 +112,8 @@ function watchedCounts(sessions: readonly Session[]): ReadonlyMap<string, number
   return counts;
 }
 
-function withPopularity(weight: number): SearchQuery {
-  return { parts: { popular: "high" }, weights: { popular: weight } };
+function queryOf({ popular, other }: { readonly popular: number; readonly other: number }): SearchQuery {
+  return { parts: { popular: "high" }, weights: { popular, plot: other, cast: other } };
 }
 
 function profileHits(deployment: Deployment, query: SearchQuery): Hits {
@@ -107,10 +128,10 @@ function popularHits(sessions: readonly Session[]): Hits {
   return async () => best;
 }
 
-function likeLastHits(deployment: Deployment): Hits {
+function likeLastHits(deployment: Deployment, { weights = {} }: SearchQuery): Hits {
   return async ({ events }) => {
     const last = events.findLast(({ kind }) => kind === "like") ?? events.at(-1);
-    const query = { like: last?.item as string, weights: { popular: 0 }, k: k + events.length };
+    const query = { like: last?.item as string, weights, k: k + events.length };
     return (await deployment.search("films", query)).map(({ id }) => id);
   };
 }
@@ -125,7 +146,7 @@ async function rateOf(sessions: readonly Session[], hits: Hits): Promise<number>
   return found / sessions.length;
 }
 
-function measurementOf(rates: readonly Rates[], weight: number): Measurement {
+function measurementOf(rates: readonly Rates[], { weights }: SearchQuery): Measurement {
   const shown = (name: keyof Rates) => {
     const values = rates.map((rate) => rate[name]);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -139,7 +160,8 @@ function measurementOf(rates: readonly Rates[], weight: number): Measurement {
     met: ratio >= goalRatio,
     detail:
       `${filmsCount} films, ${seeds.length} seeds of ${usersCount} users with 20 events and a film held out each; ` +
-      `profile with popularity (weight ${weight}, chosen on other sessions) ${shown("both")}, popularity ${shown("popular")}, ` +
-      `profile alone ${shown("profile")}, like the last one liked ${shown("likeLast")}, chance ${(k / filmsCount).toFixed(3)}`,
+      `profile with popularity (weights ${JSON.stringify(weights)}, chosen on other sessions) ${shown("both")}, popularity ${shown("popular")}, ` +
+      `profile alone ${shown("profile")}, like the last one liked ${shown("likeLast")}, chance ${(k / filmsCount).toFixed(3)}, ` +
+      `the best that can be ${shown("best")}`,
   };
 }

@@ -43,6 +43,7 @@ export async function trainCommand(context: Context, place: string, given: Train
       ...training,
       lockFile: config.lock.file as string,
       records,
+      models: { environment: settingsOf(context).environment, lock: config.lock },
       seed: given.seed,
       settings,
       threads: given.threads,

@@ -12,6 +12,7 @@ import {
   type SettingValue,
   type TrainedModel,
   type Trainer,
+  type TrainerOptions,
   type TrainingProgress,
   type TrainingRecord,
   trainerOf,
@@ -25,6 +26,8 @@ export interface TrainSpaceOptions extends TrainingSpace {
   /** Runs and artefacts lie beside it. */
   readonly lockFile: string;
   readonly records: TrainingRecords;
+  /** Where pre-trained models are found. */
+  readonly models: NonNullable<TrainerOptions["models"]>;
   readonly seed: number;
   readonly settings: Readonly<Record<string, SettingValue>>;
   readonly threads?: number;
@@ -114,12 +117,13 @@ async function train(
   trainer: Trainer,
   { folder, samples }: { folder: RunFolder; samples: unknown[] },
 ): Promise<TrainedModel> {
-  const { space, records, threads, device, signal, onProgress } = options;
+  const { space, records, models, threads, device, signal, onProgress } = options;
   const { record, parameters } = folder.run;
   return trainer.train(sampling(records.read(), options, samples), {
     space,
     seed: record.seed,
     settings: (parameters.settings ?? {}) as Readonly<Record<string, SettingValue>>,
+    models,
     device,
     signal,
     onProgress,

@@ -169,3 +169,34 @@ test("a loss that is no number ends the training with a reason", async () => {
   const batch = { x: new Float32Array(128).fill(Number.NaN), y: new Float32Array(128) };
   await expect(step.train(batch, 0.1)).rejects.toMatchObject({ code: "training_diverged" });
 });
+
+test("steps of several shapes train one state, as one step of all rows would", async () => {
+  const network = (rows: number) => {
+    const graph = new Graph({ seed: 4 });
+    const loss = crossEntropy(linear("out", graph.input("x", [rows, 2]), 2), graph.input("y", [rows, 2]));
+    return { graph, loss };
+  };
+  const [small, large] = [network(16), network(64)];
+  await using first = await TrainingStep.create(small.graph, small.loss);
+  await using second = await TrainingStep.create(large.graph, large.loss, { sharing: first });
+  const alone = network(64);
+  await using reference = await TrainingStep.create(alone.graph, alone.loss);
+  const { points, classes } = rings(16, 9);
+  const repeated = <Values extends Float32Array>(values: Values) =>
+    Float32Array.from({ length: 4 * values.length }, (_, at) => values[at % values.length] as number);
+  for (let at = 0; at < 6; at += 1) {
+    // The mean over rows that are there four times is that over the rows.
+    const whole = { x: repeated(points), y: repeated(classes) };
+    const shared = at % 2 === 0 ? first.train({ x: points, y: classes }, 0.1) : second.train(whole, 0.1);
+    expect((await shared).loss).toBeCloseTo((await reference.train(whole, 0.1)).loss, 5);
+  }
+  expect([first.steps, second.steps]).toEqual([6, 6]);
+  const [ours, theirs] = [second.trained().get("out/weight"), reference.trained().get("out/weight")];
+  for (const [at, value] of (ours as Float32Array).entries())
+    expect(value).toBeCloseTo(theirs?.[at] as number, 5);
+  const other = new Graph();
+  const loss = meanSquaredError(linear("out", other.input("x", [4, 3]), 2), other.input("y", [4, 2]));
+  await expect(TrainingStep.create(other, loss, { sharing: first })).rejects.toThrow(
+    "have the same parameters",
+  );
+});

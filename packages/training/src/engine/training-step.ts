@@ -4,7 +4,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { gradients } from "./gradients/gradients.ts";
 import type { Graph } from "./graph.ts";
 import { type AdamW, type Carried, scalarNames, stepScalars, updateByAdamW } from "./optimiser.ts";
-import { sizeOf } from "./shape.ts";
+import { sameShape, sizeOf } from "./shape.ts";
 import type { Value } from "./value.ts";
 
 /** Values of a batch by the names of the graph's inputs, row-major. */
@@ -18,6 +18,11 @@ export interface TrainingStepOptions {
   readonly device?: "cpu" | "cuda" | "webgpu";
   /** Scalars to have beside the loss, by name. */
   readonly metrics?: Readonly<Record<string, Value>>;
+  /**
+   * Another step whose state this one works on: the same parameters and optimiser, other shapes of a batch. Either may take the
+   * next step; both are closed.
+   */
+  readonly sharing?: TrainingStep;
 }
 
 export interface StepResult {
@@ -34,6 +39,30 @@ export interface StateTensor {
 const lossOutput = "loss";
 const stepsTaken = "steps-taken";
 
+/** What a step reads and writes: in two buffers per tensor, by name. Shared by the steps of one training. */
+class State {
+  current: ReadonlyMap<string, Tensor>;
+  other: ReadonlyMap<string, Tensor>;
+  steps = 0;
+
+  constructor(carried: readonly Carried[]) {
+    this.current = buffers(carried, ({ initial }) => initial.slice());
+    this.other = buffers(carried, ({ initial }) => new Float32Array(initial.length));
+  }
+
+  turn(): void {
+    this.steps += 1;
+    [this.current, this.other] = [this.other, this.current];
+  }
+
+  /** Whether these are the tensors that it holds. */
+  fits(carried: readonly Carried[]): boolean {
+    const sameTensor = ({ value }: Carried) =>
+      sameShape(this.current.get(value.name)?.dims ?? [-1], value.shape);
+    return carried.length === this.current.size && carried.every(sameTensor);
+  }
+}
+
 /**
  * A graph's training step in ONNX Runtime: forward pass, backward pass and update are one run. Parameters, moments and carried
  * states lie in two buffers each, from one of which a step reads while it writes the other; nothing is allocated or copied
@@ -46,25 +75,22 @@ export class TrainingStep implements AsyncDisposable {
   readonly #graph: Graph;
   readonly #carried: readonly Carried[];
   readonly #optimiser: AdamW;
-  /** By name: what the next step reads, and what it writes. */
-  #current: Map<string, Tensor>;
-  #other: Map<string, Tensor>;
+  readonly #state: State;
   readonly #metricNames: readonly string[];
-  #steps = 0;
 
   private constructor(
     session: InferenceSession,
     graph: Graph,
     carried: readonly Carried[],
-    { optimiser = {}, metrics = {} }: TrainingStepOptions,
+    { optimiser = {}, metrics = {}, sharing }: TrainingStepOptions,
   ) {
     this.#session = session;
     this.#graph = graph;
     this.#carried = carried;
     this.#optimiser = optimiser;
     this.#metricNames = Object.keys(metrics);
-    this.#current = buffers(carried, ({ initial }) => initial.slice());
-    this.#other = buffers(carried, ({ initial }) => new Float32Array(initial.length));
+    this.#state = sharing === undefined ? new State(carried) : sharing.#state;
+    assert(this.#state.fits(carried), "steps that share a state have the same parameters");
   }
 
   /** `graph` gets the backward pass and the update; it can't be used for anything else afterwards. */
@@ -94,12 +120,12 @@ export class TrainingStep implements AsyncDisposable {
 
   /** Steps taken since the beginning, those before a restored checkpoint included. */
   get steps(): number {
-    return this.#steps;
+    return this.#state.steps;
   }
 
   /** One step on one batch; gives the loss before the update. A loss that is no number throws `training_diverged`. */
   async train(batch: Batch, learningRate: number): Promise<StepResult> {
-    const feeds: Record<string, Tensor> = Object.fromEntries(this.#current);
+    const feeds: Record<string, Tensor> = Object.fromEntries(this.#state.current);
     for (const { name, shape, type } of this.#graph.inputs) {
       const data = batch[name];
       assert(data, `the batch has ${name}`);
@@ -107,20 +133,20 @@ export class TrainingStep implements AsyncDisposable {
       assert.equal(type, data instanceof Float32Array ? "float32" : "int64", `${name} is ${type}`);
       feeds[name] = new Tensor(type as "float32", data as Float32Array, shape);
     }
-    const scalars = stepScalars(this.#steps + 1, learningRate, this.#optimiser);
+    const scalars = stepScalars(this.#state.steps + 1, learningRate, this.#optimiser);
     for (const name of scalarNames) feeds[name] = new Tensor("float32", Float32Array.of(scalars[name]), []);
     const fetches: Record<string, Tensor | null> = { [lossOutput]: null };
     for (const name of this.#metricNames) fetches[name] = null;
-    for (const { value } of this.#carried) fetches[nextName(value)] = this.#other.get(value.name) as Tensor;
+    for (const { value } of this.#carried)
+      fetches[nextName(value)] = this.#state.other.get(value.name) as Tensor;
     const results = await this.#session.run(this.#taken(feeds), fetches);
     const loss = numberOf(results[lossOutput]);
     if (!Number.isFinite(loss)) {
-      throw new MedleyError("training_diverged", `the loss of step ${this.#steps + 1} is ${loss}`, {
+      throw new MedleyError("training_diverged", `the loss of step ${this.#state.steps + 1} is ${loss}`, {
         mend: "use a lower learning rate, or look for values in the data that are out of all proportion",
       });
     }
-    this.#steps += 1;
-    [this.#current, this.#other] = [this.#other, this.#current];
+    this.#state.turn();
     const metrics = Object.fromEntries(this.#metricNames.map((name) => [name, numberOf(results[name])]));
     return { loss, metrics };
   }
@@ -128,26 +154,26 @@ export class TrainingStep implements AsyncDisposable {
   /** Parameters and carried states by name, as they are now: what a graph that serves is built from. A copy. */
   trained(): Map<string, Float32Array> {
     const names = [...this.#graph.parameters.keys(), ...this.#graph.states.keys()];
-    return new Map(names.map((name) => [name, floats(this.#current.get(name)).slice()]));
+    return new Map(names.map((name) => [name, floats(this.#state.current.get(name)).slice()]));
   }
 
   /** All that the next step depends on, as it is now. A copy. */
   state(): Map<string, StateTensor> {
-    const tensors = [...this.#current].map(([name, tensor]): [string, StateTensor] => [
+    const tensors = [...this.#state.current].map(([name, tensor]): [string, StateTensor] => [
       name,
       { dims: tensor.dims, data: floats(tensor).slice() },
     ]);
-    return new Map([...tensors, [stepsTaken, { dims: [], data: Float32Array.of(this.#steps) }]]);
+    return new Map([...tensors, [stepsTaken, { dims: [], data: Float32Array.of(this.#state.steps) }]]);
   }
 
   /** Goes on from what `state` gave. */
   restore(state: ReadonlyMap<string, StateTensor>): void {
-    for (const [name, tensor] of this.#current) {
+    for (const [name, tensor] of this.#state.current) {
       const { data } = state.get(name) ?? {};
       assert.equal(data?.length, tensor.size, `the state has ${name}`);
       floats(tensor).set(data as Float32Array);
     }
-    this.#steps = state.get(stepsTaken)?.data[0] ?? 0;
+    this.#state.steps = state.get(stepsTaken)?.data[0] ?? 0;
   }
 
   async close(): Promise<void> {

@@ -25,21 +25,21 @@ export class LogisticRegression {
   readonly classCount: number;
   readonly columns: number;
   /** [classes, columns + 1], row-major; the last column holds the biases. */
-  readonly #weights: Float64Array;
+  readonly weights: Float64Array;
 
   /** `weights` as above. */
   constructor(weights: Float64Array, classCount: number) {
     assert(classCount >= 2 && weights.length % classCount === 0, "a row of weights per class");
     this.classCount = classCount;
     this.columns = weights.length / classCount - 1;
-    this.#weights = weights;
+    this.weights = weights;
   }
 
   /** One probability per class, of sum 1. */
   probabilities(row: ArrayLike<number>): Float64Array {
     assert.equal(row.length, this.columns, "a row of the features' length");
     const scores = new Float64Array(this.classCount);
-    scoresInto(scores, this.#weights, row, 0);
+    scoresInto(scores, this.weights, row, 0);
     softmaxInPlace(scores);
     return scores;
   }

@@ -27,7 +27,7 @@ export interface GraphSageOptions extends TrainingOptions {
   readonly epochs?: number;
   /** Labelled nodes, or pairs of nodes, per step. Default 256. */
   readonly batchRows?: number;
-  /** Neighbours that are drawn of a node, and of each of those. Default [10, 10], for `pool` [5, 5]. */
+  /** Neighbours that are drawn of a node, and of each of those. Default [10, 10], [5, 5] without a target or to pool. */
   readonly fanout?: Fanout;
   /** Share of the features that are dropped while training. Default .5. */
   readonly dropout?: number;
@@ -35,7 +35,7 @@ export interface GraphSageOptions extends TrainingOptions {
   readonly learningRate?: number;
   /** Default .0005. */
   readonly weightDecay?: number;
-  /** Without a target: nodes per step that all pairs should be unlike, drawn by their edges. Default 64. */
+  /** Without a target: nodes per step that all pairs should be unlike, drawn by their edges. Default 256. */
   readonly negatives?: number;
   /** A folder of checkpoints: a training that is cut off goes on from there, to the same bits. Default: none. */
   readonly checkpoints?: string;
@@ -48,10 +48,12 @@ const defaults = {
   dropout: 0.5,
   learningRate: 0.003,
   weightDecay: 0.0005,
-  negatives: 64,
+  negatives: 256,
 } as const;
 const epochsDefault = { supervised: 10, unsupervised: 4 };
-const fanoutDefault = { mean: [10, 10], pool: [5, 5] } as const satisfies Record<Aggregator, Fanout>;
+const fanoutDefault: Fanout = [10, 10];
+/** Where there are more nodes in a batch, or each neighbour's features are. */
+const fanoutSmall: Fanout = [5, 5];
 
 /**
  * GraphSAGE (Hamilton, Ying & Leskovec, "Inductive Representation Learning on Large Graphs", 2017), two layers, by neighbours drawn
@@ -72,7 +74,8 @@ export async function trainGraphSage(
   const target = name === undefined ? null : classTarget(data.labels, { name });
   const graph = walkGraph(data.adjacency);
   const objective = target === null ? together(graph, settings) : apart(target, settings);
-  const fanout = options.fanout ?? fanoutDefault[aggregator];
+  const isLarge = target === null || aggregator === "pool";
+  const { fanout = isLarge ? fanoutSmall : fanoutDefault } = options;
   const shape = { ...settings, fanout, targets: objective.targets };
   const sizes = { features: data.features.dimensions, hidden, dimensions, aggregator };
   await using step = await createSageStep(sizes, objective, shape);

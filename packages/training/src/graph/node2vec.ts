@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { availableParallelism } from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
 import { MedleyError } from "@medley/core";
 import { nodesFile } from "@medley/models";
@@ -111,7 +112,16 @@ export async function trainNode2Vec(
 /** The vectors of all nodes of a graph, known as `adjacency`'s. */
 export async function embedNodes(adjacency: Adjacency, given: Node2VecOptions): Promise<NodeVectors> {
   const options = { ...defaults, ...given };
-  const { signal, threads = 1, onProgress, seed, p, q, walkLength: length, walksPerNode } = options;
+  const {
+    signal,
+    threads = availableParallelism(),
+    onProgress,
+    seed,
+    p,
+    q,
+    walkLength: length,
+    walksPerNode,
+  } = options;
   signal?.throwIfAborted();
   checkGraph(adjacency, options.dimensions);
   const nodes = adjacency.ids.length;

@@ -10,7 +10,12 @@ export interface Axis {
 export function axisOf(values: readonly number[], ticksAbout: number): Axis {
   let low = values.reduce((min, value) => Math.min(min, value));
   let high = values.reduce((max, value) => Math.max(max, value));
-  if (low === high) [low, high] = [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  // A line's thickness shows no smaller difference, and numbers as small as that are nothing.
+  if (high - low < Math.max(1e-9 * largest, 1e-30)) {
+    const room = (largest < 1e-30 ? 1 : largest) / 2;
+    [low, high] = [low - room, high + room];
+  }
   const rough = (high - low) / ticksAbout;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);

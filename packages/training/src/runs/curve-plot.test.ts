@@ -14,6 +14,7 @@ test("an axis has round ticks that span all values, a few of them", () => {
   expect(axisOf([0.02, 0.98], 5).ticks).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
   expect(axisOf([3, 3], 5)).toMatchObject({ min: 1, max: 5 });
   expect(axisOf([0, 0], 2).ticks).toEqual([-0.5, 0, 0.5]);
+  expect(axisOf([5e-324], 2).ticks).toEqual([-0.5, 0, 0.5]);
   const values = fc.array(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 9 });
   fc.assert(
     fc.property(values, fc.integer({ min: 2, max: 9 }), (of, about) => {

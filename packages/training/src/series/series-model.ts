@@ -16,7 +16,7 @@ import { batchesInOrder, type SeriesWindows } from "./windows.ts";
 /** What a model is built from, for training and for serving. */
 export interface SeriesModel {
   readonly kind: SeriesKind;
-  readonly size: ForecasterSize;
+  readonly sizes: ForecasterSize;
   readonly manifest: SeriesManifest;
 }
 
@@ -42,14 +42,14 @@ export function servedModel(model: SeriesModel, trained: TrainedTensors, reducti
   return graph.model(new Map(Object.entries({ embedding: reduced(latent, reduction), forecast })));
 }
 
-function addTo(graph: Graph, { kind, size, manifest }: SeriesModel, batch: number): Forecast {
+function addTo(graph: Graph, { kind, sizes, manifest }: SeriesModel, batch: number): Forecast {
   const { channels, lookback, horizon, stepMs, calendar } = manifest;
   const series = graph.input("series", [batch, lookback, channels]);
   const marks = calendar
     ? graph.input("marks", [batch, lookback + horizon, calendarMarks(stepMs).length])
     : null;
   const inputs: ForecasterInputs = { series, marks };
-  return addForecaster(kind, inputs, horizon, size);
+  return addForecaster(kind, inputs, horizon, sizes);
 }
 
 function reduced(latent: Value, { means, deviations, matrix }: Reduction): Value {

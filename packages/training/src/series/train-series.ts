@@ -36,7 +36,7 @@ export async function trainSeries(
   const series = await sampleItems(given, { itemsMax: set.seriesMax, random: new Random(seed), signal });
   const settings = settleOn(set, series);
   const windows = new SeriesWindows(series, { ...settings, seed });
-  const model: SeriesModel = { kind, size: settings, manifest: windows.manifest };
+  const model: SeriesModel = { kind, sizes: settings, manifest: windows.manifest };
   const { trained, metrics, curves } = await trainEpochs(model, windows, { ...options, settings, threads });
   const served = await encoderOf(model, trained, windows, { dimensions, seed, threads });
   await using session = await SeriesSession.open(served, { threads });

@@ -23,6 +23,8 @@ const draws = {
 };
 export type Drawn = keyof typeof draws;
 
+export type GradientCase = readonly [name: string, shapes: readonly Shape[], build: Built, drawn?: Drawn];
+
 export function buildCase(
   shapes: readonly Shape[],
   build: Built,

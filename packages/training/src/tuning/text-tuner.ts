@@ -1,0 +1,197 @@
+import { strict as assert } from "node:assert";
+import { type ModelRuntime, openModelRuntime } from "@medley/models";
+import { classWeights as balancedWeights } from "../data/targets.ts";
+import type { StateTensor } from "../engine/training-step.ts";
+import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
+import type { TrainingOptions } from "../progress.ts";
+import { Random } from "../random.ts";
+import type { Curve } from "../trained-model.ts";
+import type { BlockCut } from "./blocks.ts";
+import { headOfRegression, initialHead, trainedHead } from "./classifier-head.ts";
+import { encoderVectors } from "./encoder-vectors.ts";
+import { fitHead, type JudgedHead, judgeHead } from "./fit-head.ts";
+import { type BlockSettings, fitTail } from "./fit-tail.ts";
+import { HiddenStates } from "./hidden-states.ts";
+import type { InitialHead } from "./objective.ts";
+import type { GroupedRows, Tail, TailTraining } from "./tail-training.ts";
+import { tailVectors } from "./tail-vectors.ts";
+import { TextBackbone, type TextBackboneOptions, type TokenRow } from "./text-backbone.ts";
+
+/** Texts and the class of each, a place in the list of classes. */
+export interface LabelledTexts {
+  readonly texts: readonly string[];
+  readonly labels: ArrayLike<number>;
+}
+
+export interface TextTunerOptions extends TextBackboneOptions, TrainingOptions {
+  readonly classes: readonly string[];
+  readonly train: LabelledTexts;
+  /** Rows that choose: the best epoch, the settings, the temperature. Never those of the last test. */
+  readonly validation: LabelledTexts;
+  /** Of what the frozen part computed; kept for later runs. Default: a folder that goes with the tuner. */
+  readonly cacheDirectory?: string;
+  /** Default 2 GiB: of one tensor of one model. */
+  readonly cacheBytesMax?: number;
+  /** Of hidden states (`HiddenStatesOptions`). Default float16. */
+  readonly cacheElement?: "float16" | "float32";
+}
+
+/** A text model that was tuned, and how it does on the validation rows. */
+export interface TunedCandidate extends JudgedHead {
+  /** Trained tensors of the backbone by their names in its file; empty for a frozen one. */
+  readonly blocks: ReadonlyMap<string, StateTensor>;
+  readonly cut: BlockCut | null;
+  readonly curves: readonly Curve[];
+}
+
+const cacheBytesDefault = 2 * 2 ** 30;
+/** Rows from which the head that training begins with is fitted: enough for a direction, few enough to cost little. */
+const firstHeadRowsMax = 1_000;
+const firstHeadPenalty = 1e-3;
+/**
+ * Fine-tuning of one text model on one set of rows, as often as settings are tried. Tokens are made once, the frozen part runs
+ * once per depth, and both stay for the next trial. `close` frees what it holds; one training at a time.
+ */
+export class TextTuner implements AsyncDisposable {
+  readonly backbone: TextBackbone;
+  readonly #options: TextTunerOptions;
+  readonly #train: readonly TokenRow[];
+  readonly #validation: readonly TokenRow[];
+  /** By the number of blocks. */
+  readonly #tails = new Map<number, Tail>();
+  /** Once the frozen model is asked. */
+  #runtime: ModelRuntime | null = null;
+
+  private constructor(backbone: TextBackbone, options: TextTunerOptions) {
+    this.backbone = backbone;
+    this.#options = options;
+    this.#train = this.tokens(options.train, "the training text");
+    this.#validation = this.tokens(options.validation, "the validation text");
+  }
+
+  /** Throws as opening the model does, and `training_data_invalid` for a text without a word. */
+  static async open(options: TextTunerOptions): Promise<TextTuner> {
+    const { train, validation, classes } = options;
+    assert(classes.length > 1, "classes to tell apart");
+    for (const { texts, labels } of [train, validation]) {
+      assert(texts.length > 0 && texts.length === labels.length, "a label per text");
+    }
+    return new TextTuner(await TextBackbone.open(options), options);
+  }
+
+  get trainRows(): number {
+    return this.#train.length;
+  }
+
+  tokens({ texts }: { texts: readonly string[] }, name: string): TokenRow[] {
+    return this.backbone.rowsOf(texts, (at) => `${name} ${at + 1} of ${texts.length}`);
+  }
+
+  /** A head on the vectors that the model gives as it is: logistic regression, its penalty chosen on the validation rows. */
+  async trainHead(): Promise<TunedCandidate> {
+    const { train, validation, classes } = this.#options;
+    const [vectors, held] = [await this.frozen(train.texts), await this.frozen(validation.texts)];
+    const judged = fitHead(
+      { vectors, labels: train.labels },
+      { vectors: held, labels: validation.labels },
+      { classCount: classes.length },
+    );
+    return { ...judged, blocks: new Map(), cut: null, curves: [] };
+  }
+
+  /** The vectors [texts, dimensions] of the frozen model, from the worker's own runtime. */
+  async frozen(texts: readonly string[]): Promise<Float32Array> {
+    const { model, environment, lock, threads } = this.#options;
+    this.#runtime ??= openModelRuntime({
+      environment,
+      ...(threads === undefined ? {} : { threads }),
+      ...(lock === undefined ? {} : { lock }),
+    });
+    const options = { ...this.#options, cacheBytesMax: this.#cacheBytesMax };
+    return encoderVectors(await this.#runtime.textEncoder(model), texts, options);
+  }
+
+  /**
+   * Trains the last blocks and a head on `rows` training rows drawn at random (default: all), and keeps the best epoch by the
+   * validation loss. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
+   * 2022, Fine-Tuning can Distort Pretrained Features); with a contrastive objective it is fitted afterwards.
+   */
+  async trainBlocks(settings: BlockSettings, { rows = this.#train.length } = {}): Promise<TunedCandidate> {
+    const { seed, threads = 1, train, validation, classes } = this.#options;
+    const classCount = classes.length;
+    const { objective = { kind: "classification" }, balances = false } = settings;
+    const tail = await this.#tailOf(settings.blocks);
+    const all = Int32Array.from(this.#train.keys());
+    const places = rows < all.length ? new Random(seed).shuffle(all).slice(0, rows) : all;
+    const groups = Array.from(places, (place) => train.labels[place] as number);
+    const data = { rows: Array.from(places, (place) => this.#train[place] as TokenRow), groups };
+    await tail.hidden.compute([...data.rows, ...this.#validation]);
+    const judge = async (training: TailTraining, signal: AbortSignal | undefined) => {
+      const { blocks, head } = training.trained();
+      const vectorsOf = (of: readonly TokenRow[]) => tailVectors(tail, blocks, of, { threads, signal });
+      const held = { vectors: await vectorsOf(this.#validation), labels: validation.labels };
+      const judged =
+        objective.kind === "contrastive"
+          ? fitHead({ vectors: await vectorsOf(data.rows), labels: groups }, held, { classCount })
+          : judgeHead(trainedHead(head), held, { classCount });
+      return { ...judged, blocks, cut: tail.cut };
+    };
+    const { found, curves } = await fitTail(tail, data, {
+      ...this.#options,
+      ...{ settings, objective, judge, best: { by: "validation/loss", better: "lower" } },
+      head: objective.kind === "classification" ? await this.#firstHead(tail, data) : null,
+      classWeights: balances ? balancedWeights(groups, { classCount }) : undefined,
+      metricsOf: (one) => metricsOf(one.validation),
+    });
+    return { ...found, curves };
+  }
+
+  /** Unit vectors of other rows by a candidate: of the last test. */
+  async vectors(candidate: TunedCandidate, texts: readonly string[]): Promise<Float32Array> {
+    if (candidate.cut === null) return this.frozen(texts);
+    const rows = this.tokens({ texts }, "the text");
+    const { threads = 1, signal } = this.#options;
+    const tail = await this.#tailOf(candidate.cut.blocks);
+    await tail.hidden.compute(rows);
+    return tailVectors(tail, candidate.blocks, rows, { threads, signal });
+  }
+
+  async close(): Promise<void> {
+    for (const { hidden } of this.#tails.values()) await hidden.close();
+    await this.#runtime?.close();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  get #cacheBytesMax(): number {
+    return this.#options.cacheBytesMax ?? cacheBytesDefault;
+  }
+
+  async #tailOf(blocks: number): Promise<Tail> {
+    const known = this.#tails.get(blocks);
+    if (known !== undefined) return known;
+    const { cut, part } = this.backbone.cut(blocks);
+    const options = { ...this.#options, cacheBytesMax: this.#cacheBytesMax };
+    const hidden = await HiddenStates.open(this.backbone, cut.tensor, options);
+    const tail = { backbone: this.backbone, cut, part, hidden };
+    this.#tails.set(blocks, tail);
+    return tail;
+  }
+
+  async #firstHead(tail: Tail, { rows, groups }: GroupedRows): Promise<InitialHead> {
+    const { seed, threads = 1, signal, classes } = this.#options;
+    const places = new Random(seed).shuffle(Int32Array.from(rows.keys())).slice(0, firstHeadRowsMax);
+    const chosen = Array.from(places, (place) => rows[place] as TokenRow);
+    const values = await tailVectors(tail, new Map(), chosen, { threads, signal });
+    const columns = this.backbone.dimensions;
+    const labels = Array.from(places, (place) => groups[place] as number);
+    const options = { classCount: classes.length, l2: firstHeadPenalty };
+    const { weights } = fitLogisticRegression({ columns, values }, labels, options);
+    return initialHead(headOfRegression(weights, columns));
+  }
+}
+
+function metricsOf({ accuracy, macroF1, loss }: TunedCandidate["validation"]): Record<string, number> {
+  return { "validation/accuracy": accuracy, "validation/macro_f1": macroF1, "validation/loss": loss };
+}
