@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Graph, Value } from "../engine/index.ts";
 import { movingAverageMatrix } from "./decomposition.ts";
-import type { ForecasterSize } from "./forecaster.ts";
+import { addForecaster, type ForecasterSize } from "./forecaster.ts";
 import { dLinear, nLinear } from "./linear-forecasters.ts";
 import { drawn, normals, runGraph } from "./run-graph.fixture.ts";
 
@@ -57,4 +57,21 @@ test("a shift of what NLinear sees is the same shift of what it forecasts; DLine
   for (const [at, value] of before.entries()) expect(after[at]).toBeCloseTo(value + 7, 4);
   const [other, shifted] = [await forecastOf(dLinear, 0), await forecastOf(dLinear, 7)];
   expect(Math.abs((shifted[0] as number) - (other[0] as number) - 7)).toBeGreaterThan(0.1);
+});
+
+test("centred, any model's forecast is shifted as its window is, and its latent vector tells the level", async () => {
+  const centred = { ...size, centred: true };
+  const build = (series: Value) => addForecaster("dlinear", { series, marks: null }, horizon, centred);
+  const trained = drawn((graph) => build(graph.input("x", shape)));
+  const runOf = (shift: number) =>
+    runGraph(
+      { x: { shape, data: x.map((value) => value + shift) } },
+      (_, { x: series }) => ({ ...build(series as Value) }),
+      { trained },
+    );
+  const [before, after] = [await runOf(0), await runOf(7)];
+  for (const [at, value] of before.forecast.entries()) expect(after.forecast[at]).toBeCloseTo(value + 7, 4);
+  const told = before.latent.length - channels;
+  for (const [at, value] of before.latent.entries())
+    expect(after.latent[at]).toBeCloseTo(at < told ? value : value + 7, 4);
 });

@@ -96,6 +96,15 @@ test("the measure of a query that picks one key is above that of one to which al
   expect(measure[1]).toBeCloseTo(0, 6);
 });
 
+test("the measure is the highest product less the sum of the sampled ones over all keys", async () => {
+  const q = { shape: [1, 1, 1, 2], data: Float32Array.of(1, 1) };
+  const k = { shape: [1, 1, 4, 2], data: Float32Array.of(1, 2, 1, 2, 1, 2, 1, 2) };
+  const { measure } = await runGraph({ q, k }, (_, values) => ({
+    measure: sparsityMeasure(values.q as Value, values.k as Value, { count: 2, sampleSeed: 1 }),
+  }));
+  expect(measure).toEqual([expect.closeTo(3 - (2 * 3) / 4, 5)]);
+});
+
 test("gradients of what attends are finite differences'", async () => {
   const options = { heads: 2, factor: 100, causal: true, sampleSeed: 1 };
   const errors = await gradientErrors([[1, 5, 4]], (_, x) => probSparseAttention("a", x, options));
