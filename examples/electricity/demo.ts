@@ -7,7 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { backfill, type Deployment, loadConfig, openDeployment, openSource, readSettings } from "medley";
 
 // Four days of a transformer's readings become one vector, by a model that learned to forecast the fifth from the first year. Then
-// every window of the last months asks the windows of that year that it resembles most which loads will be high on the next day.
+// every window of the last months asks the windows of that year that it resembles most whether the next day will be cool or warm.
 const here = fileURLToPath(new URL(".", import.meta.url));
 const dataDir = join(here, ".medley");
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -24,24 +24,22 @@ interface Window {
   readonly id: string;
   readonly readings: { times: number[]; values: number[][] };
   readonly scaled: readonly number[];
-  /** Loads whose mean on the day after is above the middle one of that year. */
-  readonly highNext: readonly string[];
+  readonly next: string;
   readonly part: "known" | "held out";
 }
 
-const [head, ...lines] = gunzipSync(readFileSync(join(here, "ETTh1.csv.gz")))
+const lines = gunzipSync(readFileSync(join(here, "ETTh1.csv.gz")))
   .toString()
   .trim()
-  .split("\n");
-const channels = (head as string).split(",").slice(1);
-const loads = channels.filter((name) => name !== "OT");
+  .split("\n")
+  .slice(1);
 const rows = lines.map((line) => line.split(","));
 const times = rows.map(([date]) => Date.parse(`${(date as string).replace(" ", "T")}Z`));
 const values = rows.map(([, ...readings]) => readings.map(Number));
 
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-const meanAfter = (end: number, load: string) =>
-  mean(values.slice(end, end + hoursAhead).map((reading) => reading[channels.indexOf(load)] as number));
+const oilAfter = (end: number) =>
+  mean(values.slice(end, end + hoursAhead).map((reading) => reading.at(-1) as number));
 
 /** Windows end every six hours, as long as a day comes after them. */
 function ends(from: number, to: number): number[] {
@@ -51,12 +49,11 @@ function ends(from: number, to: number): number[] {
 
 function windows(): Window[] {
   const known = ends(lookback, learnedHours);
-  const middles = new Map(
-    loads.map((load) => {
-      const sorted = known.map((end) => meanAfter(end, load)).sort((a, b) => a - b);
-      return [load, sorted[Math.floor(sorted.length / 2)] as number];
-    }),
-  );
+  const oil = known.map(oilAfter).sort((a, b) => a - b);
+  const [cool, warm] = [1 / 3, 2 / 3].map((share) => oil[Math.floor(share * oil.length)] as number) as [
+    number,
+    number,
+  ];
   const learned = values.slice(0, learnedHours);
   const scales = (learned[0] as number[]).map((_, channel) => {
     const own = learned.map((reading) => reading[channel] as number);
@@ -65,12 +62,13 @@ function windows(): Window[] {
   const scale = (value: number, channel: number) =>
     (value - (scales[channel]?.middle as number)) / (scales[channel]?.deviation as number);
   return [...known, ...ends(heldOutFrom, heldOutTo)].map((end) => {
+    const after = oilAfter(end);
     const seen = values.slice(end - lookback, end);
     return {
       id: new Date(times[end] as number).toISOString().slice(0, 13),
       readings: { times: times.slice(end - lookback, end), values: seen },
       scaled: seen.flatMap((reading) => reading.map(scale)),
-      highNext: loads.filter((load) => meanAfter(end, load) > (middles.get(load) as number)),
+      next: after < cool ? "cool" : after < warm ? "mild" : "warm",
       part: end <= learnedHours ? "known" : "held out",
     };
   });
@@ -98,22 +96,18 @@ function train(): void {
   assert.equal(status, 0, "medley train windows.course");
 }
 
-/** The share of the loads of which most of the nearest known windows tell rightly whether they will be high. */
-async function rightShare(
-  deployment: Deployment,
-  { id, highNext }: Window,
-  weights: Record<string, number>,
-): Promise<number> {
+/** What most of the nearest known windows were followed by; of as many, what the nearest was. */
+async function guess(deployment: Deployment, id: string, weights: Record<string, number>): Promise<string> {
   const hits = await deployment.search("windows", {
     like: id,
     weights,
     filter: { part: "known" },
     k: neighbours,
   });
-  const isHigh = (load: string) =>
-    hits.filter(({ fields }) => ((fields.highNext ?? []) as string[]).includes(load)).length >
-    hits.length / 2;
-  return mean(loads.map((load) => (isHigh(load) === highNext.includes(load) ? 1 : 0)));
+  const votes = new Map<string, number>();
+  for (const { fields } of hits)
+    votes.set(fields.next as string, (votes.get(fields.next as string) ?? 0) + 1);
+  return [...votes].reduce((best, vote) => (vote[1] > best[1] ? vote : best), ["", 0])[0];
 }
 
 async function evaluate(
@@ -121,10 +115,10 @@ async function evaluate(
   heldOut: readonly Window[],
   { title, weights }: { title: string; weights: Record<string, number> },
 ): Promise<number> {
-  const shares: number[] = [];
-  for (const window of heldOut) shares.push(await rightShare(deployment, window, weights));
-  say(`   ${title.padEnd(36)} ${mean(shares).toFixed(3)}`);
-  return mean(shares);
+  let right = 0;
+  for (const { id, next } of heldOut) if ((await guess(deployment, id, weights)) === next) right += 1;
+  say(`   ${title.padEnd(36)} ${(right / heldOut.length).toFixed(3)}`);
+  return right / heldOut.length;
 }
 
 async function main(): Promise<void> {

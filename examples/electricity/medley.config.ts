@@ -11,7 +11,7 @@ export default defineConfig({
       fields: {
         readings: "series",
         scaled: `vector(${lookback * channels})`,
-        highNext: "categories",
+        next: "category",
         part: "category",
       },
       spaces: {
