@@ -8,7 +8,7 @@ const options = { kind: "informer", lookback: 96 } as const;
 /** Forecasts of 96 hours from 96 by a small Informer; the papers' size is timed for a few steps. */
 export async function run(): Promise<Measurement[]> {
   const first = await measureForecast({
-    name: "Informer, ETTh1, 96 to 96, MSE",
+    name: "Informer of centred windows, ETTh1, 96 to 96, MSE",
     file: "ETTh1",
     options,
     published: { mse: 0.865, mae: 0.713, by },
@@ -17,7 +17,7 @@ export async function run(): Promise<Measurement[]> {
   const seconds = await secondsPerStep({ ...options, ...paperSize, dimensions: 64, seed: 1 });
   const paper = `the papers' size (512 wide) takes ${seconds.toFixed(2)} s a step`;
   const second = await measureForecast({
-    name: "Informer, ETTh2, 96 to 96, MSE",
+    name: "Informer of centred windows, ETTh2, 96 to 96, MSE",
     file: "ETTh2",
     options,
     published: { mse: 3.755, mae: 1.525, by },
