@@ -1,8 +1,7 @@
 import { fitLogisticRegression, type LogisticRegression, Random, type VectorTable } from "@medley/training";
 
 /** From almost none to one that all but forbids weights, for vectors of unit length. */
-const penalties = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3];
-const folds = 5;
+const penaltiesDefault = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3];
 
 export interface Labelled {
   readonly vectors: VectorTable;
@@ -11,9 +10,12 @@ export interface Labelled {
 }
 
 /**
- * A logistic regression on vectors, its penalty chosen by five-fold cross-validation on the same rows.
+ * A logistic regression on vectors, its penalty chosen by cross-validation on the same rows, five-fold unless said.
  */
-export function fitHead(known: Labelled): { head: LogisticRegression; l2: number } {
+export function fitHead(
+  known: Labelled,
+  { penalties = penaltiesDefault, folds = 5 }: { penalties?: readonly number[]; folds?: number } = {},
+): { head: LogisticRegression; l2: number } {
   const { classCount } = known;
   const order = new Random(1).shuffle(Array.from({ length: known.labels.length }, (_, row) => row));
   const accuracies = penalties.map((l2) => {

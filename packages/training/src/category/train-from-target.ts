@@ -31,12 +31,11 @@ const recordCategoriesMax = 64;
  * The share of categories whose place a bucket takes in training, drawn anew each time: so a bucket learns what a category of
  * which nothing is known stands for, and no row is relied on alone.
  */
-const hiddenShare = 0.3;
+const hiddenShare = 0.5;
 /** Small, so that what was learned outweighs it in directions that the target does not need. */
-const initialDeviation = 0.01;
-const learningRate = 0.002;
+const initialDeviation = 0.03;
+const learningRate = 0.001;
 const optimiser = { weightDecay: 1, clipNorm: 1 };
-const epochsMax = 30;
 
 /**
  * Category embeddings learned from a target (Guo and Berkhahn, "Entity embeddings of categorical variables", 2016): a record is the
@@ -82,7 +81,7 @@ export async function trainEntityFromTarget(
       inputs: inputs.of,
     },
     target,
-    { ...options, learningRate, optimiser, epochsMax },
+    { ...options, learningRate, optimiser },
   );
   const graph = bagModel(trained.get(tableName) as Float32Array, dimensions);
   return entityModel(table, dimensions, graph, {

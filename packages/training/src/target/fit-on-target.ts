@@ -31,15 +31,20 @@ export interface FitOnTargetOptions extends TrainingOptions {
   readonly name: string;
   readonly learningRate: number;
   readonly optimiser: AdamW;
-  readonly epochsMax: number;
 }
 
 /** Rows held out of the training, to end it and to keep the best epoch. */
 const validationShare = 0.1;
 const rowsMin = 20;
+const batchRowsMin = 16;
 const batchRowsMax = 256;
+/** Few rows are gone through often, in small batches: a network takes as many steps to learn from them as from many. */
+const stepsPerEpochMin = 20;
+const epochsMin = 30;
+const stepsMin = 1_500;
 const hiddenUnits = 64;
-const patience = 5;
+const patienceEpochsMin = 5;
+const patienceSteps = 150;
 const scoredRowsMax = 1_024;
 
 /**
@@ -60,13 +65,14 @@ export async function fitOnTarget(
   });
   const shares = { train: 1 - validationShare, validation: validationShare, test: 0 };
   const { train, validation } = splitRows(rows, { by: "random", shares, seed });
-  const batchRows = Math.min(batchRowsMax, train.length);
+  const batchRows = batchRowsOf(train.length);
   const graph = new Graph({ seed });
   const { loss } = network(graph, embedding, target, batchRows);
   await using step = await TrainingStep.create(graph, loss, { optimiser: options.optimiser, threads });
   const stepsPerEpoch = Math.floor(train.length / batchRows);
   const fitted = await fitEpochs<Batch>({
-    ...{ step, stepsPerEpoch, epochsMax: options.epochsMax, seed },
+    ...{ step, stepsPerEpoch, seed },
+    epochsMax: Math.max(epochsMin, Math.ceil(stepsMin / stepsPerEpoch)),
     schedule: cosineRate(options.learningRate),
     batches: function* (random) {
       const order = random.shuffle(Int32Array.from(train));
@@ -77,12 +83,18 @@ export async function fitOnTarget(
     },
     validation: {
       run: () => validate(embedding, target, { trained: step.trained(), places: validation, threads }),
-      ...{ by: "validation/loss", better: "lower", patience },
+      ...{ by: "validation/loss", better: "lower" },
+      patience: Math.max(patienceEpochsMin, Math.ceil(patienceSteps / stepsPerEpoch)),
     },
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   return { trained: step.trained(), metrics: fitted.metrics, curves: fitted.curves };
+}
+
+function batchRowsOf(rows: number): number {
+  const wanted = Math.max(batchRowsMin, Math.min(batchRowsMax, Math.floor(rows / stepsPerEpochMin)));
+  return Math.min(wanted, rows);
 }
 
 const targetInput = "target";

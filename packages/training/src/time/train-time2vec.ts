@@ -33,7 +33,6 @@ const dayMs = 86_400_000;
 const searchedMax = 5_000;
 const learningRate = 0.005;
 const optimiser = { clipNorm: 1 };
-const epochsMax = 30;
 
 /** Where sines begin: a frequency of whole cycles per day and a rest, in cycles per span. */
 interface Start {
@@ -84,7 +83,7 @@ export async function trainTime2Vec(
     }),
   };
   const { trained, metrics, curves } = await fitOnTarget(embedding, target, {
-    ...{ ...options, learningRate, optimiser, epochsMax },
+    ...{ ...options, learningRate, optimiser },
   });
   const served = new Graph({ trained });
   const graph = served.model(new Map([["embedding", time2vec(served, openDimension, start)]]));
