@@ -1,11 +1,5 @@
-import {
-  decodeOnnx,
-  encodeOnnx,
-  type OnnxGraph,
-  type OnnxModel,
-  type OnnxNode,
-  subgraphsOf,
-} from "./onnx-model.ts";
+import { decodeOnnx, encodeOnnx, type OnnxModel } from "./onnx-model.ts";
+import { tensorsNeeded } from "./tensors-needed.ts";
 import { declaredTypeOf, type OnnxTensorType, valueInfoOf } from "./value-info.ts";
 
 /** Whether some node makes it. Inputs and weights are not tensors that a model computes. */
@@ -23,33 +17,11 @@ export function cutGraph(bytes: Uint8Array, output: string, type?: OnnxTensorTyp
   if (!hasTensor(model, output)) throw new RangeError(`no node of the model makes "${output}"`);
   const { graph } = model;
   const declared = declaredTypeOf(graph, output) ?? type;
-  const needed = tensorsNeeded(graph, output);
+  const needed = tensorsNeeded(graph, [output]);
   graph.node = graph.node.filter((node) => node.output.some((name) => needed.has(name)));
   graph.initializer = graph.initializer.filter(({ name }) => needed.has(name as string));
   graph.input = graph.input.filter(({ name }) => needed.has(name));
   graph.valueInfo = graph.valueInfo?.filter(({ name }) => needed.has(name) && name !== output) ?? [];
   graph.output = [declared === undefined ? { name: output } : valueInfoOf(output, declared)];
   return encodeOnnx(model);
-}
-
-function tensorsNeeded(graph: OnnxGraph, output: string): Set<string> {
-  const producers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
-  const needed = new Set<string>();
-  const waiting = [output];
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    if (name === "" || needed.has(name)) continue;
-    needed.add(name);
-    const node = producers.get(name);
-    if (node !== undefined) waiting.push(...tensorsRead(node));
-  }
-  return needed;
-}
-
-/** A branch or loop reads tensors of the graph around it without naming them as its node's inputs. */
-function tensorsRead(node: OnnxNode): string[] {
-  const within = subgraphsOf(node).flatMap((graph) => [
-    ...graph.node.flatMap(tensorsRead),
-    ...graph.output.map(({ name }) => name),
-  ]);
-  return [...node.input, ...within];
 }

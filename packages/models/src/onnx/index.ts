@@ -23,6 +23,7 @@ export {
   type QuantisedWeights,
   quantiseWeights,
 } from "./quantise-weights.ts";
+export { tensorsNeeded } from "./tensors-needed.ts";
 export {
   declaredTypeOf,
   type OnnxDimension,

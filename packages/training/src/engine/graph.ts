@@ -61,7 +61,7 @@ export interface GraphOptions {
 /**
  * A graph of ONNX operators as it is built, in the order it runs. One function builds a model twice: with parameters that
  * training changes, and from what it found, to be served; so both compute the same. Tensors are `Value`s; their methods add
- * nodes. Mistakes of the builder (shapes that don't fit) are assertions that name the scope.
+ * nodes. Mistakes of the builder (shapes that don't fit) are assertions.
  */
 export class Graph {
   readonly nodes: GraphNode[] = [];
@@ -109,13 +109,12 @@ export class Graph {
     { decays = shape.length > 1 }: { decays?: boolean } = {},
   ): Value {
     const full = this.nameOf(name);
-    const size = sizeOf(shape);
+    if (this.#trained !== undefined) return this.#trainedConstant(full, shape);
     const drawn =
       initial instanceof Float32Array
         ? initial
-        : Float32Array.from({ length: size }, () => initial(this.random));
-    assert.equal(drawn.length, size, `${full} is [${shape}]`);
-    if (this.#trained !== undefined) return this.#trainedConstant(full, shape);
+        : Float32Array.from({ length: sizeOf(shape) }, () => initial(this.random));
+    assert.equal(drawn.length, sizeOf(shape), `${full} is [${shape}]`);
     assert(!this.parameters.has(full), `there are two parameters ${full}`);
     const value = new Value(this, full, shape, "float32");
     this.parameters.set(full, { value, initial: drawn, decays });
@@ -125,8 +124,8 @@ export class Graph {
   /** A tensor that is carried from step to step; `carry` says what it is after a step. */
   state(name: string, shape: Shape, initial: Float32Array): Value {
     const full = this.nameOf(name);
-    assert.equal(initial.length, sizeOf(shape), `${full} is [${shape}]`);
     if (this.#trained !== undefined) return this.#trainedConstant(full, shape);
+    assert.equal(initial.length, sizeOf(shape), `${full} is [${shape}]`);
     const value = new Value(this, full, shape, "float32");
     this.states.set(full, { value, initial, next: null });
     return value;

@@ -12,7 +12,7 @@ export {
   maxPool1d,
   uniformInitial,
 } from "./layers.ts";
-export { binaryCrossEntropy, crossEntropy, meanAbsoluteError, meanSquaredError } from "./losses.ts";
+export { crossEntropy, meanSquaredError } from "./losses.ts";
 export type { AdamW } from "./optimiser.ts";
 export { type GraphInput, type ReadGraph, type ReadGraphOptions, readGraph } from "./read-graph.ts";
 export { openDimension, type Shape } from "./shape.ts";

@@ -8,6 +8,7 @@ import {
   type OnnxNode,
   type OnnxTensor,
   subgraphsOf,
+  tensorsNeeded,
   valueInfoOf,
 } from "@medley/models/onnx";
 import { InferenceSession, Tensor } from "onnxruntime-node";
@@ -50,7 +51,7 @@ const fetchedMax = 64;
 
 /**
  * A graph of an ONNX file, or a part of it, that can be differentiated and trained. Shapes are not inferred but seen: the part
- * is run once on zeros. What does not depend on the inputs' values (stored weights, shapes, positions) becomes constants, so
+ * is run on zeros. What does not depend on the inputs' values (stored weights, shapes, positions) becomes constants, so
  * that `Graph.train` can make parameters of weights that the file computes (from int8, or transposed).
  *
  * Throws `training_unsupported` for a file that holds branches or loops that depend on its inputs, or that ONNX Runtime
@@ -74,11 +75,8 @@ export async function readGraph(bytes: Uint8Array, options: ReadGraphOptions): P
   const version = model.opsetImport.find(({ domain }) => (domain ?? "") === "")?.version ?? 1n;
   for (const node of part.node) {
     if (node.output.every((name) => name === "" || constants.has(name))) continue;
-    const shapes = {
-      input: values.get(node.input[0] as string)?.shape ?? [],
-      output: seen.tensors.get(node.output[0] as string)?.shape ?? [],
-    };
-    const added = graphNode(upgradeNode(node, version, shapes), graph, values, seen.tensors);
+    const { shape } = seen.tensors.get(node.output[0] as string) as Seen;
+    const added = graphNode(upgradeNode(node, version, shape), graph, values, seen.tensors);
     graph.addNode(added);
     for (const output of added.outputs) if (output) values.set(output.name, output);
   }
@@ -92,18 +90,14 @@ export async function readGraph(bytes: Uint8Array, options: ReadGraphOptions): P
 
 /** The nodes that lie between the inputs and the outputs, in their order, and the weights they use. */
 function partOf(graph: OnnxGraph, { inputs, outputs }: ReadGraphOptions): OnnxGraph {
-  const needed = new Set(outputs);
-  const nodes: OnnxNode[] = [];
-  for (const node of graph.node.toReversed()) {
-    if (!node.output.some((name) => needed.has(name) && !Object.hasOwn(inputs, name))) continue;
-    nodes.push(node);
-    for (const name of node.input) needed.add(name);
-    for (const inner of subgraphsOf(node))
-      for (const { input } of inner.node) for (const name of input) needed.add(name);
-  }
+  const named = new Set(Object.keys(inputs));
+  const needed = tensorsNeeded(graph, outputs, named);
+  const nodes = graph.node.filter(({ output }) =>
+    output.some((name) => needed.has(name) && !named.has(name)),
+  );
   const made = new Set(nodes.flatMap(({ output }) => output));
-  const given = new Set([...Object.keys(inputs), ...graph.initializer.map(({ name }) => name as string)]);
-  const missing = [...needed].filter((name) => name !== "" && !made.has(name) && !given.has(name));
+  const stored = new Set(graph.initializer.map(({ name }) => name));
+  const missing = [...needed].filter((name) => !made.has(name) && !named.has(name) && !stored.has(name));
   if (missing.length > 0) {
     throw new MedleyError(
       "training_unsupported",
@@ -115,9 +109,9 @@ function partOf(graph: OnnxGraph, { inputs, outputs }: ReadGraphOptions): OnnxGr
   }
   return {
     ...graph,
-    node: nodes.reverse(),
+    node: nodes,
     initializer: graph.initializer.filter(
-      ({ name }) => needed.has(name as string) && !Object.hasOwn(inputs, name as string),
+      ({ name }) => needed.has(name as string) && !named.has(name as string),
     ),
     input: Object.entries(inputs).map(([name, { shape, type = "float32" }]) =>
       valueInfoOf(name, { dataType: elementTypes[type], dims: shape }),
@@ -247,7 +241,7 @@ function graphNode(
     opType,
     domain: domain === undefined || domain === "ai.onnx" ? "" : domain,
     name: name || `${output[0]}/${opType}`,
-    inputs: [...input.map(known), ...integers.map((numbers) => numbers && graph.integers(numbers))],
+    inputs: [...input.map(known), ...integers.map((numbers) => graph.integers(numbers))],
     outputs: output.map((of) => {
       if (of === "") return null;
       const { shape, type } = tensors.get(of) as Seen;

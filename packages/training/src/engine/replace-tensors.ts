@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { decodeOnnx, encodeOnnx, type OnnxGraph, subgraphsOf, tensorOf } from "@medley/models/onnx";
+import { decodeOnnx, encodeOnnx, tensorOf, tensorsNeeded } from "@medley/models/onnx";
 
 /** Row-major values of a tensor. */
 export interface ReplacedTensor {
@@ -26,7 +26,10 @@ export function replaceTensors(
   const node = graph.node.filter(({ output }) => !output.every((name) => name === "" || tensors.has(name)));
   for (const { output } of node)
     assert(!output.some((name) => tensors.has(name)), `${output} is made by a node of several outputs`);
-  const kept = neededOf({ ...graph, node });
+  const kept = tensorsNeeded(
+    { ...graph, node },
+    graph.output.map(({ name }) => name),
+  );
   graph.node = node.filter(({ output }) => output.some((name) => kept.has(name)));
   graph.initializer = [
     ...graph.initializer.filter(({ name }) => kept.has(name as string) && !tensors.has(name as string)),
@@ -36,21 +39,4 @@ export function replaceTensors(
   graph.input = graph.input.filter(({ name }) => !tensors.has(name));
   graph.valueInfo = graph.valueInfo?.filter(({ name }) => kept.has(name) && !tensors.has(name)) ?? [];
   return encodeOnnx(model);
-}
-
-/** Names of the tensors that the outputs need. */
-function neededOf(graph: OnnxGraph): Set<string> {
-  const needed = new Set(graph.output.map(({ name }) => name));
-  for (const node of graph.node.toReversed()) {
-    if (!node.output.some((name) => needed.has(name))) continue;
-    for (const name of node.input) needed.add(name);
-    for (const inner of subgraphsOf(node)) for (const name of outerOf(inner)) needed.add(name);
-  }
-  return needed;
-}
-
-/** What a branch or a loop's body may read of the graph around it: it names it as its own nodes' inputs or its outputs. */
-function outerOf(graph: OnnxGraph): string[] {
-  const nested = graph.node.flatMap((node) => subgraphsOf(node).flatMap(outerOf));
-  return [...graph.node.flatMap(({ input }) => input), ...graph.output.map(({ name }) => name), ...nested];
 }

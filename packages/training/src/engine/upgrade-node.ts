@@ -5,14 +5,8 @@ import type { Shape } from "./shape.ts";
 
 /** A node as operator set 18 writes it. */
 export interface UpgradedNode extends OnnxNode {
-  /** Whole numbers that became an input, after those of `input`; null where one is left out. */
-  readonly integers: readonly (readonly number[] | null)[];
-}
-
-/** What is seen of the node's first input and output. */
-export interface SeenShapes {
-  readonly input: Shape;
-  readonly output: Shape;
+  /** Whole numbers that became inputs, after those of `input`. */
+  readonly integers: readonly (readonly number[])[];
 }
 
 /** Since when Reduce operators take their axes as an input (ReduceSum, the first of them, since 13). */
@@ -21,11 +15,11 @@ const reductions = /^Reduce(?!Sum$)/;
 
 /**
  * Writes a node of operator set 7 to 18 as set 18 does, of the operators whose form has changed since: parameters that moved from
- * attributes to inputs. What only gives a tensor another shape becomes a Reshape, since shapes are known.
+ * attributes to inputs. What only gives a tensor another shape becomes a Reshape to `shape`, that of the node's first output.
  *
  * https://onnx.ai/onnx/operators/ has the history of each. Throws `training_unsupported` where a meaning has changed.
  */
-export function upgradeNode(node: OnnxNode, version: bigint, seen: SeenShapes): UpgradedNode {
+export function upgradeNode(node: OnnxNode, version: bigint, shape: Shape): UpgradedNode {
   const attributes = new NodeAttributes(node.attribute);
   const same: UpgradedNode = { ...node, integers: [] };
   if (node.domain !== undefined && node.domain !== "" && node.domain !== "ai.onnx") return same;
@@ -33,10 +27,10 @@ export function upgradeNode(node: OnnxNode, version: bigint, seen: SeenShapes): 
     case "Squeeze":
     case "Unsqueeze":
     case "Flatten":
-      return { ...reshaped(node), integers: [seen.output] };
+      return { ...reshaped(node), integers: [shape] };
     case "Softmax":
     case "LogSoftmax":
-      return version < 13n ? softmax(same, attributes, seen.output.length) : same;
+      return version < 13n ? softmax(same, attributes, shape.length) : same;
     case "ReduceSum":
       return version < 13n ? withAxes(same, attributes) : same;
     case "Dropout":

@@ -38,7 +38,8 @@ function inverseOf({ graph, node }: Differentiated, size: number): Value | null 
   return inverse.includes(-1) ? null : graph.integers(inverse);
 }
 
-function scatterElements(like: Value, positions: Value, values: Value, axis: number): Value {
+/** Zeros of the shape of `like`, with the values added at their positions along an axis. */
+export function scatterElements(like: Value, positions: Value, values: Value, axis: number): Value {
   const inputs = [zerosLike(like), positions, values];
   return like.graph.one(
     "ScatterElements",

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { axisOf } from "../shape.ts";
 import type { Value } from "../value.ts";
+import { scatterElements } from "./indexing.ts";
 import {
   type Differentiated,
   demand,
@@ -80,16 +81,7 @@ function stridedSlice(
   const positions = Array.from({ length: dy.size(axis) }, (_, at) => from + at * step);
   const shape = dy.shape.map((_, other) => (other === axis ? positions.length : 1));
   const index = graph.integers(positions).reshape(shape).expand(dy.shape);
-  const zeros = graph.scalar(0).expand(x.shape);
-  return graph.one(
-    "ScatterElements",
-    [zeros, index, dy],
-    { shape: x.shape },
-    {
-      axis,
-      reduction: "add",
-    },
-  );
+  return scatterElements(x, index, dy, axis);
 }
 
 /** Zeros were put around: they are cut off. Other modes repeat values and are not differentiated. */
