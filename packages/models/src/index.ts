@@ -1,3 +1,4 @@
+export { writeFileAtomic } from "./artefact/atomic-file.ts";
 export {
   type AudioModel,
   type AudioModelOptions,

@@ -16,8 +16,8 @@ import { randomVector, seededRandom } from "../random-rows.ts";
 import type { BareLoopStart } from "../rivals/bare-loop.ts";
 import { syntheticSource } from "../synthetic-source.ts";
 
-const textsPerRound = 1_000;
-const rounds = 4;
+const textsPerRound = 3_000;
+const rounds = 3;
 const backfillRatioMin = 0.9;
 const streamRatioMin = 0.8;
 const rowsBeforeStream = 10_000;

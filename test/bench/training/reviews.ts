@@ -58,7 +58,12 @@ export async function run(): Promise<Measurement[]> {
   const cacheDirectory = await mkdtemp(join(tmpdir(), "medley-reviews-"));
   try {
     const outcomes: Outcome[] = [];
-    for (const seed of seeds) outcomes.push(await runSeed(train, test, { seed, cacheDirectory }));
+    for (const seed of seeds) {
+      outcomes.push(await runSeed(train, test, { seed, cacheDirectory }));
+      const { frozen, tuned, words, fused } = outcomes.at(-1) as Outcome;
+      const accuracies = [frozen.test, tuned.test, words, fused].map((one) => one?.accuracy.toFixed(4));
+      process.stderr.write(`  seed ${seed}: frozen, tuned, words, fused ${accuracies.join(", ")}\n`);
+    }
     return measurements(outcomes);
   } finally {
     await rm(cacheDirectory, { recursive: true });

@@ -1,6 +1,6 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile } from "node:fs/promises";
 import { MedleyError } from "@medley/core";
+import { writeFileAtomic } from "./atomic-file.ts";
 import { isPlainPath } from "./plain-path.ts";
 
 /** `medley.lock.json`: which bytes each model of a configuration is. Written by `medley models pull` and `medley train`, kept in git. */
@@ -74,20 +74,7 @@ export async function updateLock(
   const [models, trained] = [{ ...before.models }, { ...before.trained }];
   change(models, trained);
   const text = `${JSON.stringify({ lockVersion, models: sorted(models), trained: sorted(trained) }, null, 2)}\n`;
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await using handle = await open(temporary, "w");
-    await handle.writeFile(text);
-    await handle.sync();
-    await rename(temporary, file);
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {}); // What it failed of is what counts.
-    throw new MedleyError("data_not_writable", `${file} can't be written: ${(cause as Error).message}`, {
-      mend: "make its folder writable",
-      cause,
-    });
-  }
+  await writeFileAtomic(file, text);
   return { file, models, trained };
 }
 

@@ -3,8 +3,13 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MedleyError } from "@medley/core";
-import { encodeManifest, type LockedArtefact, type LockedFile, manifestFile } from "@medley/models";
-import { writeFileAtomic } from "../atomic-file.ts";
+import {
+  encodeManifest,
+  type LockedArtefact,
+  type LockedFile,
+  manifestFile,
+  writeFileAtomic,
+} from "@medley/models";
 import type { TrainedModel } from "../trained-model.ts";
 
 export interface WriteArtefactOptions {

@@ -1,8 +1,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MedleyError } from "@medley/core";
-import { decodeSafetensors } from "@medley/models";
-import { writeFileAtomic } from "../atomic-file.ts";
+import { decodeSafetensors, writeFileAtomic } from "@medley/models";
 import type { StateTensor } from "../engine/training-step.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 

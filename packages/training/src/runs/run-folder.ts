@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MedleyError } from "@medley/core";
-import { writeFileAtomic } from "../atomic-file.ts";
+import { writeFileAtomic } from "@medley/models";
 import type { Curve } from "../trained-model.ts";
 import { curveSvg } from "./curve-svg.ts";
 import {

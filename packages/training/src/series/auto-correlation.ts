@@ -27,8 +27,9 @@ export function autoCorrelation(
 }
 
 /**
- * R(delay) of every delay, the mean over steps and channels of q(t + delay mod m) k(t): what the paper computes by FFT
- * (Wiener and Khinchin), here as sums along the circular diagonals of q k'. Both [batch, m, width] to [batch, m].
+ * R(delay) of every delay, the sum over steps and mean over channels of q(t + delay mod m) k(t): what the published code computes
+ * by FFT (Wiener and Khinchin), here as sums along the circular diagonals of q k'. The paper writes a mean over steps, whose softmax
+ * hardly tells delays apart. Both [batch, m, width] to [batch, m].
  */
 export function correlationsOf(q: Value, k: Value): Value {
   const [batch, steps, width] = [q.size(0), q.size(1), q.size(2)];
@@ -37,7 +38,7 @@ export function correlationsOf(q: Value, k: Value): Value {
   const doubled = concat([products, products], 2).reshape([batch, 2 * steps * steps]);
   const padded = concat([doubled, doubled.slice(1, 0, steps)], 1);
   const skewed = padded.reshape([batch, steps, 2 * steps + 1]).slice(2, 0, steps);
-  return skewed.mean([1]).mul(1 / width);
+  return skewed.sum([1]).mul(1 / width);
 }
 
 /** The softmax of the correlations over the `count` delays of the highest ones, 0 elsewhere: [batch, m] to the same. */

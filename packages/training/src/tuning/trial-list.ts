@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { MedleyError } from "@medley/core";
-import { writeFileAtomic } from "../atomic-file.ts";
+import { writeFileAtomic } from "@medley/models";
 
 /** One candidate, trained for one budget. */
 export interface Trial {
