@@ -61,8 +61,9 @@ export function apart(
 const walkLength = 5;
 
 /**
- * Nodes that walks bring together are to be alike, and unlike nodes drawn by their edges (equation 1 of the paper with Q = 1, by leave-one-out on Cora's training papers better than 5;
- * the negatives of a step are those of all its pairs). An epoch is a walk from each node.
+ * Nodes that walks bring together are to be alike, and unlike nodes drawn by their edges: equation 1 of the paper with Q = 1, which by
+ * leave-one-out on Cora's training papers is better than 5. The negatives of a step are those of all its pairs. An epoch is a walk
+ * from each node.
  */
 export function together(
   graph: WalkGraph,

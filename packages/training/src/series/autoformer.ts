@@ -1,8 +1,8 @@
-import { concat, dropout, layerNorm, linear, type Value } from "../engine/index.ts";
+import { concat, conv1d, dropout, layerNorm, linear, type Value } from "../engine/index.ts";
 import { autoCorrelation } from "./auto-correlation.ts";
 import { decompose, segmentMeans } from "./decomposition.ts";
 import type { Forecast, ForecasterInputs, ForecasterSize } from "./forecaster.ts";
-import { circularConvolution, decoderStart, embedSteps, feedForward } from "./window-embedding.ts";
+import { convolution, decoderStart, embedSteps, feedForward } from "./window-embedding.ts";
 
 /**
  * Autoformer (Wu, Xu, Wang & Long, Autoformer: Decomposition transformers with auto-correlation for long-term series
@@ -59,7 +59,10 @@ function decode(start: Value, levels: Value, encoded: Value, size: ForecasterSiz
       const mixed = decompose(own.seasonal.add(dropout(cross, size.dropout)), kernel);
       const last = decompose(mixed.seasonal.add(forward(mixed.seasonal, size)), kernel);
       const trend = own.trend.add(mixed.trend).add(last.trend);
-      return [last.seasonal, level.add(circularConvolution("trend", trend, level.size(2)))];
+      return [
+        last.seasonal,
+        level.add(conv1d("trend", trend, level.size(2), { ...convolution, bias: false })),
+      ];
     });
   }
   return [x, level];

@@ -1,8 +1,17 @@
-import { attention, batchNorm, concat, dropout, layerNorm, linear, type Value } from "../engine/index.ts";
+import {
+  attention,
+  batchNorm,
+  conv1d,
+  dropout,
+  layerNorm,
+  linear,
+  maxPool1d,
+  type Value,
+} from "../engine/index.ts";
 import { segmentMeans } from "./decomposition.ts";
 import type { Forecast, ForecasterInputs, ForecasterSize } from "./forecaster.ts";
 import { probSparseAttention } from "./prob-sparse-attention.ts";
-import { circularConvolution, decoderStart, embedSteps, feedForward } from "./window-embedding.ts";
+import { convolution, decoderStart, embedSteps, feedForward } from "./window-embedding.ts";
 
 /**
  * Informer (Zhou et al., Informer: Beyond efficient transformer for long sequence time-series forecasting, AAAI 2021): an encoder
@@ -70,21 +79,8 @@ function forward(x: Value, { hiddenWidth, dropout: dropoutShare }: ForecasterSiz
  * [batch, steps, width] to [batch, ceil(steps / 2), width].
  */
 export function distil(name: string, x: Value): Value {
-  return x.graph.scoped(name, () =>
-    pooled(batchNorm("norm", circularConvolution("convolution", x, x.size(2), { bias: true })).elu()),
-  );
-}
-
-/** Maxima of the steps 2 i - 1, 2 i and 2 i + 1, as far as they are there. */
-function pooled(x: Value): Value {
-  const [batch, steps, width] = [x.size(0), x.size(1), x.size(2)];
-  const count = Math.ceil(steps / 2);
-  const even = steps % 2 === 0 ? x : concat([x, x.slice(1, steps - 1, steps)], 1);
-  const pairs = even.reshape([batch, count, 2, width]);
-  const [first, second] = [0, 1].map((at) => pairs.slice(2, at, at + 1).reshape([batch, count, width])) as [
-    Value,
-    Value,
-  ];
-  const before = concat([first.slice(1, 0, 1), second.slice(1, 0, count - 1)], 1);
-  return first.max(second).max(before);
+  return x.graph.scoped(name, () => {
+    const convolved = conv1d("convolution", x, x.size(2), convolution);
+    return maxPool1d(batchNorm("norm", convolved).elu(), { kernel: 3, stride: 2, padding: 1 });
+  });
 }

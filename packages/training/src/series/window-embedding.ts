@@ -1,15 +1,7 @@
-import { concat, dropout, linear, type Value } from "../engine/index.ts";
+import { concat, conv1d, dropout, linear, type Value } from "../engine/index.ts";
 
-/**
- * A convolution of three steps along axis 1 that goes round at the ends, without a bias: [batch, steps, channels] to
- * [batch, steps, outputs].
- */
-export function circularConvolution(name: string, x: Value, outputs: number, { bias = false } = {}): Value {
-  const steps = x.size(1);
-  const before = concat([x.slice(1, steps - 1, steps), x.slice(1, 0, steps - 1)], 1);
-  const after = concat([x.slice(1, 1, steps), x.slice(1, 0, 1)], 1);
-  return linear(name, concat([before, x, after], 2), outputs, { bias });
-}
+/** Of the papers' convolutions, which go round at the ends. */
+export const convolution = { kernel: 3, padding: "circular" } as const;
 
 /**
  * What Informer and Autoformer make of each step (Zhou et al. 2021, appendix B): a convolution of the values plus a linear map of
@@ -34,7 +26,7 @@ export function embedSteps(
 ): Value {
   const { graph } = values;
   return graph.scoped(name, () => {
-    let embedded = circularConvolution("values", values, width);
+    let embedded = conv1d("values", values, width, { ...convolution, bias: false });
     if (marks !== null) embedded = embedded.add(linear("calendar", marks, width, { bias: false }));
     if (positions) {
       const steps = values.size(1);
