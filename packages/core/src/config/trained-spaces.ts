@@ -104,6 +104,11 @@ export function isTrainedSpace<F extends Fields>(
   return (trainedEncoders as readonly string[]).includes(definition.encoder);
 }
 
+/** Whose pre-trained model gives way to an artefact of its own, once it is trained. */
+export function isTunedSpace(definition: SpaceDefinition): boolean {
+  return "tuned" in definition && definition.tuned !== undefined;
+}
+
 /** Whose encoder reads a record's id beside its field: as a node, and its edges. */
 export function isGraphSpace<F extends Fields>(
   definition: SpaceDefinition<F>,

@@ -21,6 +21,7 @@ import { newestOf } from "../newest.ts";
 import { asStage } from "../stage.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
 import { segmentHash } from "./segment-hash.ts";
+import { spaceLabels } from "./space-labels.ts";
 
 export interface EmbedPorts {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
@@ -113,7 +114,9 @@ async function embedPacket(
     countFailures(counters.stages.embed, letters);
   }
   const superseded = records.length - current.length;
-  const vectors = drafts.filter((draft) => draft.failure === null).map(vectorEnvelopeOf);
+  const vectors = drafts
+    .filter((draft) => draft.failure === null)
+    .map((draft) => vectorEnvelopeOf(opened, draft));
   const envelopes = [...vectors, ...events.map(withoutVector)];
   const settled = { superseded, deadLetters: failed.length };
   const chunk = packet.chunk && { ...packet.chunk, settled: addOutcomes(packet.chunk.settled, settled) };
@@ -229,6 +232,10 @@ function withoutVector(envelope: RecordEnvelope): VectorEnvelope {
   return { ...envelope, vector: new Float16Array(0), segmentHashes: new Uint8Array(0) };
 }
 
-function vectorEnvelopeOf({ envelope, vector, segmentHashes }: Draft): VectorEnvelope {
-  return { ...envelope, vector, segmentHashes };
+function vectorEnvelopeOf(
+  opened: CollectionEncoders,
+  { envelope, vector, segmentHashes }: Draft,
+): VectorEnvelope {
+  const labels = envelope.op === "upsert" ? spaceLabels(opened, vector) : null;
+  return { ...envelope, vector, segmentHashes, ...(labels === null ? {} : { labels }) };
 }
