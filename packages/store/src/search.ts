@@ -55,7 +55,7 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
       .flatMap(({ label, probability }) => [label, probability])
       .map((name) => ({ name, expression: `row.${escapeIdentifier(name)}` })),
   ];
-  const columns = shown.map(({ expression }, index) => `, ${expression} as f${index}`);
+  const expressions = shown.map(({ expression }, index) => `, ${expression} as f${index}`);
   checkFor(asked);
   const at = "coalesce(to_timestamp($5::float8 / 1000), now())";
   const query =
@@ -63,7 +63,7 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
       ? `medley.query($1, $2::jsonb, $3::jsonb, $4, ${at})`
       : `medley.query_for($1, $4, $2::jsonb, $3::jsonb, ${at})`;
   const filter = asked.excludeSeen ? "medley_internal.unseen_filter($7::jsonb, $4)" : "$7::jsonb";
-  const text = `select hit.id, hit.score, hit.contributions${columns.join("")}
+  const text = `select hit.id, hit.score, hit.contributions${expressions.join("")}
 from medley.search($1, ${query}, $6::int, ${filter}) as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
 order by hit.score desc, hit.id`;
   const values = [
@@ -76,11 +76,11 @@ order by hit.score desc, hit.id`;
     asked.filter === undefined ? null : JSON.stringify(asked.filter),
   ];
   const { rows } = await withRetry(() => pool.query<HitRow>(text, values).catch(rethrowRefusal), askedMsMax);
-  return rows.map(({ id, score, contributions, ...values }) => ({
+  return rows.map(({ id, score, contributions, ...columns }) => ({
     id,
     score,
     contributions,
-    fields: Object.fromEntries(shown.map(({ name }, index) => [name, values[`f${index}`] ?? null])),
+    fields: Object.fromEntries(shown.map(({ name }, index) => [name, columns[`f${index}`] ?? null])),
   }));
 }
 

@@ -70,7 +70,7 @@ export interface SeriesSpace<F extends Fields> extends Trained {
 /** A pre-trained model that is trained on, and the artefact of it that takes the model's place. */
 export interface Tuned<F extends Fields> {
   tuned?: {
-    /** What the tuned model learns to tell. */
+    /** What the tuned model learns to tell: rows then say it in two columns, `SPACE_label` and `SPACE_probability`. */
     readonly target: FieldOf<F, "category">;
     /** Of the model's last blocks, how many are trained with the head. Default: chosen on a validation split. */
     readonly blocks?: number;

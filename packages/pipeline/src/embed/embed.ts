@@ -114,9 +114,7 @@ async function embedPacket(
     countFailures(counters.stages.embed, letters);
   }
   const superseded = records.length - current.length;
-  const vectors = drafts
-    .filter((draft) => draft.failure === null)
-    .map((draft) => vectorEnvelopeOf(opened, draft));
+  const vectors = vectorEnvelopesOf(opened, drafts);
   const envelopes = [...vectors, ...events.map(withoutVector)];
   const settled = { superseded, deadLetters: failed.length };
   const chunk = packet.chunk && { ...packet.chunk, settled: addOutcomes(packet.chunk.settled, settled) };
@@ -232,10 +230,12 @@ function withoutVector(envelope: RecordEnvelope): VectorEnvelope {
   return { ...envelope, vector: new Float16Array(0), segmentHashes: new Uint8Array(0) };
 }
 
-function vectorEnvelopeOf(
-  opened: CollectionEncoders,
-  { envelope, vector, segmentHashes }: Draft,
-): VectorEnvelope {
-  const labels = envelope.op === "upsert" ? spaceLabels(opened, vector) : null;
-  return { ...envelope, vector, segmentHashes, ...(labels === null ? {} : { labels }) };
+/** Of the drafts that can go on. */
+function vectorEnvelopesOf(opened: CollectionEncoders, drafts: readonly Draft[]): readonly VectorEnvelope[] {
+  return drafts
+    .filter((draft) => draft.failure === null)
+    .map(({ envelope, vector, segmentHashes }) => {
+      const labels = envelope.op === "upsert" ? spaceLabels(opened, vector) : null;
+      return { ...envelope, vector, segmentHashes, ...(labels === null ? {} : { labels }) };
+    });
 }
