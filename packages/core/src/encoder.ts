@@ -1,4 +1,5 @@
 import type { Result } from "./result.ts";
+import type { Classifier } from "./space-label.ts";
 
 /** Why a value can't become a segment. */
 export type EncodeFailure =
@@ -32,6 +33,8 @@ export interface Encoder<Value = unknown, Query = unknown> {
   readonly identity: string;
   /** True where encoding runs a model: such calls are counted, and worth avoiding. */
   readonly usesModel: boolean;
+  /** Of a tuned space, where its artefact has one. */
+  readonly classifier?: Classifier | undefined;
   /** One result per value, in order; one bad value does not fail its neighbours. */
   encode(values: readonly Value[], signal?: AbortSignal): Promise<readonly EncodeResult[]>;
   /** The query's segment: unit length, or all zero. Throws `MedleyError` `query_invalid` for a query it can't read. */

@@ -1,4 +1,5 @@
 import type { RecordFields } from "./fields.ts";
+import type { SpaceLabel } from "./space-label.ts";
 import type { Version } from "./version.ts";
 
 /** Longest record id in UTF-8 bytes: it must fit a Postgres b-tree entry and a Kafka key with room to spare. */
@@ -26,6 +27,11 @@ export interface VectorEnvelope extends RecordEnvelope {
   readonly vector: Float16Array;
   /** `segmentHashBytes` bytes per space, in the order of the collection's spaces; empty for a delete and an event. */
   readonly segmentHashes: Uint8Array;
+  /**
+   * By space, what the classifiers of tuned spaces say of the segments in `vector`; a space is left out where there was nothing
+   * to tell it by. Absent where no space of the collection has a classifier, and for a delete and an event.
+   */
+  readonly labels?: Readonly<Record<string, SpaceLabel>>;
 }
 
 /** Bytes kept of the sha256 of (encoder identity, input) per segment. */

@@ -48,6 +48,7 @@ export {
   featuresOfSpace,
   isGraphSpace,
   isTrainedSpace,
+  isTunedSpace,
   type SeriesSpace,
   type TrainedSpace,
   targetOf,
@@ -129,6 +130,13 @@ export { parseTimestamp } from "./record/parse-timestamp.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
 export { spaceInput } from "./space-input.ts";
+export {
+  type Classifier,
+  type LabelColumns,
+  labelColumns,
+  labelColumnsOf,
+  type SpaceLabel,
+} from "./space-label.ts";
 export { messageName, type TopicMessage } from "./topic-message.ts";
 export {
   type EventEnvelope,

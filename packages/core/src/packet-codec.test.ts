@@ -28,9 +28,14 @@ const record: fc.Arbitrary<RecordEnvelope> = fc.record({
   fields: fc.dictionary(text, fieldValue),
   source: text,
 });
+const labels = fc.dictionary(
+  fc.stringMatching(/^[a-z][a-z0-9_]{0,39}$/),
+  fc.record({ label: text, probability: fc.double({ min: 0, max: 1, noNaN: true }) }),
+);
 const vector: fc.Arbitrary<VectorEnvelope> = fc
-  .tuple(record, fc.uint16Array({ maxLength: 64 }), fc.uint8Array({ maxLength: 64 }))
-  .map(([envelope, bits, hashes]) => ({
+  .tuple(record, fc.uint16Array({ maxLength: 64 }), fc.uint8Array({ maxLength: 64 }), fc.option(labels))
+  .map(([envelope, bits, hashes, told]) => ({
+    ...(told === null ? {} : { labels: told }),
     ...envelope,
     // Every bit pattern, also NaN's.
     vector: new Float16Array(Uint16Array.from(bits).buffer),
@@ -169,4 +174,26 @@ test("a packet with events is of schema 2, which readers before it wait at; one 
     chunk: null,
   });
   expect(JSON.parse(without).schemaVersion).toBe(1);
+});
+
+// Written by schema version 3 and never changed.
+const fixtureOfSchema3 =
+  '{"schemaVersion":3,"collection":"reviews","envelopes":[{"id":"r1","version":"7","op":"upsert","fields":{"text":"Fine."},' +
+  '"source":"http","vector":"ADwAwA==","segmentHashes":"","labels":{"meaning":{"label":"good","probability":0.9375}}},' +
+  '{"id":"r2","version":"8","op":"upsert","fields":{"text":null},"source":"http","vector":"AAAAAA==","segmentHashes":"",' +
+  '"labels":{}},' +
+  '{"id":"r3","version":"9","op":"delete","fields":{},"source":"http","vector":"","segmentHashes":""}],"chunk":null}';
+
+test("a packet with labels is of schema 3, which readers before it wait at, also where none could be told", () => {
+  const decoded = decodePacket("vectors", fixtureOfSchema3);
+  expect(decoded.envelopes.map((envelope) => envelope.labels)).toEqual([
+    { meaning: { label: "good", probability: 0.9375 } },
+    {},
+    undefined,
+  ]);
+  expect(encodePacket(decoded)).toBe(fixtureOfSchema3);
+  const schemaOf = (envelopes: readonly VectorEnvelope[]) =>
+    JSON.parse(encodePacket({ ...decoded, envelopes })).schemaVersion;
+  expect(schemaOf(decoded.envelopes.slice(1))).toBe(3);
+  expect(schemaOf(decoded.envelopes.slice(2))).toBe(1);
 });

@@ -2,15 +2,18 @@ import type { ChunkRef, Packet, RecordEnvelope, VectorEnvelope } from "./envelop
 import { MedleyError } from "./errors.ts";
 import type { RecordFields } from "./fields.ts";
 import type { Channel, ChannelPackets } from "./ports/transport.ts";
+import type { SpaceLabel } from "./space-label.ts";
 import { version } from "./version.ts";
 
 /**
- * Raised when a reader of the version before could not understand a packet. Readers accept this one and the one before,
- * so services are updated one after the other; fields added within a version are optional.
+ * Raised when a reader of the version before could not understand a packet. Readers accept this one and all before, so
+ * services are updated one after the other; fields added within a version are optional.
  *
- * 2: a packet may hold events. One that holds none is still written as 1, so that only events wait for readers to be updated.
+ * 2: a packet may hold events. 3: vectors may come with labels, and a row that was written without them would keep those of
+ * its version before. A packet is written as the lowest that says all of it, so that only events and labels wait for readers to be
+ * updated.
  */
-export const packetSchemaVersion = 2;
+export const packetSchemaVersion = 3;
 const packetSchemaVersionMin = 1;
 
 /** A packet as JSON: versions as decimal strings, vectors (float16, little-endian) and hashes as base64. */
@@ -31,16 +34,22 @@ interface EncodedEnvelope {
   readonly trace?: string | undefined;
   readonly vector?: string;
   readonly segmentHashes?: string;
+  readonly labels?: Readonly<Record<string, SpaceLabel>> | undefined;
 }
 
 export function encodePacket(packet: ChannelPackets[Channel]): string {
   const { collection, envelopes, chunk } = packet;
   return JSON.stringify({
-    schemaVersion: envelopes.some(({ op }) => op === "event") ? packetSchemaVersion : packetSchemaVersionMin,
+    schemaVersion: schemaVersionOf(envelopes),
     collection,
     envelopes: envelopes.map(encodeEnvelope),
     chunk,
   } satisfies EncodedPacket);
+}
+
+function schemaVersionOf(envelopes: readonly (RecordEnvelope | VectorEnvelope)[]): number {
+  if (envelopes.some((envelope) => "labels" in envelope)) return 3;
+  return envelopes.some(({ op }) => op === "event") ? 2 : packetSchemaVersionMin;
 }
 
 function encodeEnvelope(envelope: RecordEnvelope | VectorEnvelope): EncodedEnvelope {
@@ -48,11 +57,12 @@ function encodeEnvelope(envelope: RecordEnvelope | VectorEnvelope): EncodedEnvel
   // What is undefined leaves no key behind.
   const record = { id, version: envelope.version.toString(), op, fields, source, acceptedAtMs, trace };
   if (!("vector" in envelope)) return record;
-  const { vector, segmentHashes } = envelope;
+  const { vector, segmentHashes, labels } = envelope;
   return {
     ...record,
     vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64"),
     segmentHashes: Buffer.from(segmentHashes).toString("base64"),
+    labels,
   };
 }
 
@@ -114,10 +124,12 @@ function decodeRecordEnvelope({
 }
 
 function decodeVectorEnvelope(envelope: EncodedEnvelope): VectorEnvelope {
+  const { labels } = envelope;
   return {
     ...decodeRecordEnvelope(envelope),
     vector: new Float16Array(Uint8Array.from(Buffer.from(envelope.vector as string, "base64")).buffer),
     segmentHashes: Uint8Array.from(Buffer.from(envelope.segmentHashes as string, "base64")),
+    ...(labels === undefined ? {} : { labels }),
   };
 }
 

@@ -56,6 +56,7 @@ export type { ResolveHost } from "./content/connections.ts";
 export { ContentReader, type ContentReaderOptions } from "./content/content-reader.ts";
 export { imageLimits } from "./image/image-limits.ts";
 export { type OutputCandidate, outputCandidates } from "./onnx/output-candidates.ts";
+export { openTextClassifier, type TextClassifier } from "./open-text-classifier.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
 export { type QuantisedModel, quantiseModel } from "./quantise-model.ts";
 export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
@@ -74,10 +75,8 @@ export {
   type ClassifierDescription,
   classifierFile,
   classifierWeightsFile,
-  openTextClassifier,
   readClassifier,
   SegmentClassifier,
-  type TextClassifier,
 } from "./trained/classifier.ts";
 export {
   bucketOf,

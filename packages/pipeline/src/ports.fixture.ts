@@ -5,6 +5,7 @@ import {
   type Channel,
   type ChannelPackets,
   type ChunkRef,
+  type Classifier,
   type Collection,
   checkConfig,
   type DeadLetter,
@@ -64,6 +65,7 @@ export class StubEncoder implements Encoder {
   readonly dimensions = stubDimensions;
   readonly identity: string;
   readonly usesModel = true;
+  classifier: Classifier | undefined;
   readonly batches: string[][] = [];
   unavailable = false;
   broken = false;

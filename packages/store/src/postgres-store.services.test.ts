@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
+import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrationRights, describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
@@ -15,6 +16,7 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("rows", () => describeRows(open));
   describe("dead letters", () => describeDeadLetters(open));
   describe("letters and runs", () => describeLettersAndRuns(open));
+  describe("labels", () => describeLabels(open));
   describe("figures", () => describeFigures(open));
   describe("migrations", () => describeMigrations(open));
   describe("rights to migrate", () => describeMigrationRights(open));

@@ -2,6 +2,7 @@ import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
+import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
@@ -13,6 +14,7 @@ describe("on the embedded engine", () => {
   describe("rows", () => describeRows(openEmbeddedDatabase));
   describe("dead letters", () => describeDeadLetters(openEmbeddedDatabase));
   describe("letters and runs", () => describeLettersAndRuns(openEmbeddedDatabase));
+  describe("labels", () => describeLabels(openEmbeddedDatabase));
   describe("figures", () => describeFigures(openEmbeddedDatabase));
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));

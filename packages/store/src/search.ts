@@ -1,4 +1,10 @@
-import { type Collection, type ErrorCode, MedleyError, type RecordFields } from "@medley/core";
+import {
+  type Collection,
+  type ErrorCode,
+  labelColumnsOf,
+  MedleyError,
+  type RecordFields,
+} from "@medley/core";
 import pg from "pg";
 import { askedMsMax, withRetry } from "./retry.ts";
 import { jsonExpression } from "./rows/columns.ts";
@@ -31,6 +37,7 @@ export interface Hit {
   readonly score: number;
   /** By space: weight x cosine. */
   readonly contributions: Readonly<Record<string, number>>;
+  /** With the label and its probability (`SPACE_label`, `SPACE_probability`) of every space that is tuned. */
   readonly fields: RecordFields;
 }
 
@@ -39,10 +46,16 @@ export interface Hit {
  * `MedleyError` `query_invalid`, `not_found` (no row `like`) or `store_unavailable`.
  */
 export async function search(pool: pg.Pool, collection: Collection, asked: Search): Promise<readonly Hit[]> {
-  const names = collection.fields.map((field) => field.name);
-  const fields = collection.fields.map(
-    (field, index) => `, ${jsonExpression(field, `row.${escapeIdentifier(field.name)}`)} as f${index}`,
-  );
+  const shown = [
+    ...collection.fields.map((field) => ({
+      name: field.name,
+      expression: jsonExpression(field, `row.${escapeIdentifier(field.name)}`),
+    })),
+    ...labelColumnsOf(collection)
+      .flatMap(({ label, probability }) => [label, probability])
+      .map((name) => ({ name, expression: `row.${escapeIdentifier(name)}` })),
+  ];
+  const expressions = shown.map(({ expression }, index) => `, ${expression} as f${index}`);
   checkFor(asked);
   const at = "coalesce(to_timestamp($5::float8 / 1000), now())";
   const query =
@@ -50,7 +63,7 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
       ? `medley.query($1, $2::jsonb, $3::jsonb, $4, ${at})`
       : `medley.query_for($1, $4, $2::jsonb, $3::jsonb, ${at})`;
   const filter = asked.excludeSeen ? "medley_internal.unseen_filter($7::jsonb, $4)" : "$7::jsonb";
-  const text = `select hit.id, hit.score, hit.contributions${fields.join("")}
+  const text = `select hit.id, hit.score, hit.contributions${expressions.join("")}
 from medley.search($1, ${query}, $6::int, ${filter}) as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
 order by hit.score desc, hit.id`;
   const values = [
@@ -67,7 +80,7 @@ order by hit.score desc, hit.id`;
     id,
     score,
     contributions,
-    fields: Object.fromEntries(names.map((name, index) => [name, columns[`f${index}`] ?? null])),
+    fields: Object.fromEntries(shown.map(({ name }, index) => [name, columns[`f${index}`] ?? null])),
   }));
 }
 

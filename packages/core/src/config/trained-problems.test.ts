@@ -12,6 +12,7 @@ const fields = {
   cites: "edges",
   reads: "series",
   cover: "image",
+  to_label: "number",
 };
 const words = { encoder: "words", field: "abstract", dimensions: 64 };
 
@@ -100,6 +101,11 @@ test.for<[string, Record<string, object>, string]>([
     "a tuned text without its target",
     { p: { encoder: "text", field: "abstract", tuned: { target: "cites" } } },
     'target "cites" is edges; it must be a field of type category',
+  ],
+  [
+    "labels in a column that is a field's",
+    { to: { encoder: "text", field: "abstract", tuned: { target: "topic" } } },
+    'it is tuned, so what it tells stands in a column "to_label", which is also the name of a field; rename the field or the space',
   ],
   ["a setting of another kind", { w: { ...words, p: 1 } }, 'space w: unknown key "p"'],
 ])("%s: refused with place and mend", ([, spaces, expected]) => {

@@ -1,4 +1,5 @@
 import { suggestion } from "../closest.ts";
+import { labelColumns } from "../space-label.ts";
 import type { SpaceDefinition } from "./definition.ts";
 import type { CollectionShape } from "./shape.ts";
 
@@ -29,6 +30,7 @@ export function* trainedProblems(
     case "audio":
       if (definition.tuned !== undefined) {
         yield* targetProblems({ ...definition.tuned, field: definition.field }, ["category"], shape);
+        yield* labelProblems(name, shape);
       }
   }
 }
@@ -46,6 +48,14 @@ function* targetProblems(
     yield `target "${target}" is ${type}; it must be a field of type ${types.join(" or ")}`;
   } else if ([field].flat().includes(target)) {
     yield `target "${target}" is the field itself; name the field that it should tell something of`;
+  }
+}
+
+function* labelProblems(name: string, { fields }: CollectionShape): Generator<string> {
+  const { label, probability } = labelColumns(name);
+  for (const column of [label, probability]) {
+    if (!Object.hasOwn(fields, column)) continue;
+    yield `it is tuned, so what it tells stands in a column "${column}", which is also the name of a field; rename the field or the space`;
   }
 }
 

@@ -70,7 +70,7 @@ export interface SeriesSpace<F extends Fields> extends Trained {
 /** A pre-trained model that is trained on, and the artefact of it that takes the model's place. */
 export interface Tuned<F extends Fields> {
   tuned?: {
-    /** What the tuned model learns to tell. */
+    /** What the tuned model learns to tell: rows then say it in two columns, `SPACE_label` and `SPACE_probability`. */
     readonly target: FieldOf<F, "category">;
     /** Of the model's last blocks, how many are trained with the head. Default: chosen on a validation split. */
     readonly blocks?: number;
@@ -102,6 +102,11 @@ export function isTrainedSpace<F extends Fields>(
   definition: SpaceDefinition<F>,
 ): definition is TrainedSpace<F> {
   return (trainedEncoders as readonly string[]).includes(definition.encoder);
+}
+
+/** Whose pre-trained model gives way to an artefact of its own, once it is trained. */
+export function isTunedSpace(definition: SpaceDefinition): boolean {
+  return "tuned" in definition && definition.tuned !== undefined;
 }
 
 /** Whose encoder reads a record's id beside its field: as a node, and its edges. */

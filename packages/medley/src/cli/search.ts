@@ -1,3 +1,4 @@
+import { type LabelColumns, labelColumnsOf } from "@medley/core";
 import type { Hit } from "@medley/store";
 import { type Context, openHere } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
@@ -13,25 +14,38 @@ export async function searchCommand(
   const opened = deployment.collection(collection);
   const hits = await deployment.search(collection, searchQueryOf(opened, given), context.signal);
   const spaces = opened.layout.map((segment) => segment.space);
-  return { exitCode: 0, data: { collection, hits }, text: hitTable(hits, given.explain ? spaces : []) };
+  const text = hitTable(hits, given.explain ? spaces : [], labelColumnsOf(opened.collection));
+  return { exitCode: 0, data: { collection, hits }, text };
 }
 
 const titleCharsMax = 48;
 
-/** Hits as a table, with each space's contribution to the score where `spaces` are named. */
-export function hitTable(hits: readonly Hit[], spaces: readonly string[]): string {
+/** Hits as a table, with what tuned spaces tell of them, and each space's contribution to the score where `spaces` are named. */
+export function hitTable(
+  hits: readonly Hit[],
+  spaces: readonly string[],
+  labels: readonly LabelColumns[] = [],
+): string {
   if (hits.length === 0) return "no row matches";
   const textField = Object.keys(hits[0]?.fields ?? {}).find(
-    (name) => typeof hits[0]?.fields[name] === "string",
+    (name) => typeof hits[0]?.fields[name] === "string" && !labels.some(({ label }) => label === name),
   );
   const rows = hits.map((hit, index) => [
     index + 1,
     cut(hit.id),
     ...(textField === undefined ? [] : [cut(String(hit.fields[textField] ?? ""))]),
+    ...labels.flatMap((columns) => toldOf(hit, columns)),
     Number(hit.score.toFixed(3)).toFixed(3),
     ...spaces.map((space) => (hit.contributions[space] ?? 0).toFixed(3)),
   ]);
-  return table(["#", "id", ...(textField === undefined ? [] : [textField]), "score", ...spaces], rows);
+  const told = labels.flatMap(({ label, probability }) => [label, probability]);
+  const shown = textField === undefined ? [] : [textField];
+  return table(["#", "id", ...shown, ...told, "score", ...spaces], rows);
+}
+
+function toldOf({ fields }: Hit, { label, probability }: LabelColumns): readonly string[] {
+  const sure = fields[probability];
+  return [cut(String(fields[label] ?? "")), typeof sure === "number" ? sure.toFixed(3) : ""];
 }
 
 function cut(text: string): string {

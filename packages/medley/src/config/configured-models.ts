@@ -1,4 +1,4 @@
-import { type Collection, isTrainedSpace } from "@medley/core";
+import { type Collection, isTrainedSpace, isTunedSpace } from "@medley/core";
 import type { ModelKind } from "@medley/models";
 
 /** The model of text spaces that name none: it travels with Medley. */
@@ -15,7 +15,7 @@ export interface ConfiguredModel {
 export function trainedSpaces(collections: ReadonlyMap<string, Collection>): string[] {
   return [...collections.values()].flatMap((collection) =>
     collection.spaces
-      .filter(({ definition }) => isTrainedSpace(definition) || ("tuned" in definition && definition.tuned))
+      .filter(({ definition }) => isTrainedSpace(definition) || isTunedSpace(definition))
       .map(({ name }) => `${collection.name}.${name}`),
   );
 }

@@ -6,6 +6,7 @@ import {
   closedFormEncoder,
   type Encoder,
   isTrainedSpace,
+  isTunedSpace,
   type Space,
 } from "@medley/core";
 import { ContentReader, type Environment, type ModelRuntime, openRemoteEncoder } from "@medley/models";
@@ -53,7 +54,7 @@ async function modelEncoder(
     const { encoder: kind, dimensions } = definition;
     return runtime.trainedEncoder({ space: place, kind, dimensions });
   }
-  const tuned = "tuned" in definition && definition.tuned !== undefined ? place : undefined;
+  const tuned = isTunedSpace(definition) ? place : undefined;
   switch (definition.encoder) {
     case "text":
       return (await runtime.textEncoder(definition.model ?? defaultTextModel, { tuned })) as Encoder;

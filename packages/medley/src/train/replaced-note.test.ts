@@ -20,3 +20,14 @@ test("rows are another artefact's only where a file that decides vectors differs
   const terms = { "terms.json": { sha256: "cc", bytes: 1 } };
   expect(replacedNote("films.cast", before, artefact("run-2", "aa", terms))).toContain("rows of films");
 });
+
+test("rows whose classifier alone is another one keep their segments, and are told to be labelled again", () => {
+  const head = (sha256: string) => ({ "head/model.safetensors": { sha256, bytes: 1 } });
+  const before = artefact("run-1", "aa", head("cc"));
+  const note = replacedNote("films.plot", before, artefact("run-2", "aa", head("dd")));
+  expect(note).toContain("keep the labels of run run-1");
+  expect(note).not.toContain("schema_conflict");
+  expect(replacedNote("films.plot", before, artefact("run-2", "bb", head("dd")))).toContain(
+    "schema_conflict",
+  );
+});

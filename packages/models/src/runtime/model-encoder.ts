@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import {
+  type Classifier,
   type EncodeFailure,
   type EncodeResult,
   type Encoder,
@@ -21,6 +22,8 @@ export interface ModelEncoderOptions<Value> {
   readonly inputOf: (value: Value, signal?: AbortSignal) => Promise<Result<unknown, EncodeFailure>>;
   /** Checks what a search says about the space, and makes it a value. Throws `query_invalid`. */
   readonly queryValueOf: (query: unknown) => Value;
+  /** Of an artefact that has one. */
+  readonly classifier?: Classifier | undefined;
 }
 
 /**
@@ -41,6 +44,9 @@ export class ModelEncoder<Value> implements Encoder<Value, unknown> {
   }
   get identity(): string {
     return this.#options.model.model.identity;
+  }
+  get classifier(): Classifier | undefined {
+    return this.#options.classifier;
   }
 
   async encode(values: readonly Value[], signal?: AbortSignal): Promise<readonly EncodeResult[]> {

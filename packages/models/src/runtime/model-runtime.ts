@@ -1,5 +1,6 @@
+import { strict as assert } from "node:assert";
 import { availableParallelism } from "node:os";
-import { type Encoder, MedleyError, parseContent, succeed } from "@medley/core";
+import { type Classifier, type Encoder, MedleyError, parseContent, succeed } from "@medley/core";
 import { type AudioModelOptions, readAudioModel } from "../artefact/audio-model.ts";
 import { readImageModel } from "../artefact/image-model.ts";
 import type { Environment } from "../artefact/locate.ts";
@@ -7,6 +8,7 @@ import type { ModelLock } from "../artefact/lock.ts";
 import type { Model } from "../artefact/model.ts";
 import { readTextModel } from "../artefact/text-model.ts";
 import type { ContentReader } from "../content/content-reader.ts";
+import { readClassifier } from "../trained/classifier.ts";
 import {
   readTrainedModel,
   type TrainedModelDescription,
@@ -24,6 +26,8 @@ import { ThreadPool } from "./thread-pool.ts";
 const jobsMax = 65_536;
 const callersWaitingMax = 1_024;
 const queriesMax = 64;
+
+type Source = [name: string, environment: Environment, options: { lock: ModelLock | undefined }];
 
 export interface ModelRuntimeOptions {
   /** Session threads. Default: the cores this process may use; one on a GPU, which runs one batch at a time. */
@@ -99,11 +103,12 @@ export class ModelRuntime implements AsyncDisposable {
     name: string,
     { tuned }: { tuned?: string | undefined } = {},
   ): Promise<Encoder<string, string>> {
-    const model = await this.#open(await readTextModel(...this.#source(name, tuned)));
-    const queryAdmission = this.#queryAdmission;
+    const source = this.#source(name, tuned);
+    const model = await this.#open(await readTextModel(...source));
     return new ModelEncoder<string>({
       model,
-      queryAdmission,
+      classifier: tuned === undefined ? undefined : await classifierOf(source, model),
+      queryAdmission: this.#queryAdmission,
       inputOf: async (text) => succeed(text),
       queryValueOf: textQuery,
     });
@@ -121,9 +126,11 @@ export class ModelRuntime implements AsyncDisposable {
       content,
     }: { output?: string | undefined; tuned?: string | undefined; content: ContentReader },
   ): Promise<Encoder> {
-    const [source, environment, lock] = this.#source(name, tuned);
-    const model = await readImageModel(source, environment, { output, ...lock });
-    return this.#contentEncoder(await this.#open(model), content);
+    const source = this.#source(name, tuned);
+    const [folder, environment, lock] = source;
+    const model = await this.#open(await readImageModel(folder, environment, { output, ...lock }));
+    const classifier = tuned === undefined ? undefined : await classifierOf(source, model);
+    return this.#contentEncoder(model, content, classifier);
   }
 
   /** Clips likewise. `secondsMax`: what is longer is cut. */
@@ -135,9 +142,11 @@ export class ModelRuntime implements AsyncDisposable {
       ...options
     }: Omit<AudioModelOptions, "lock"> & { tuned?: string | undefined; content: ContentReader },
   ): Promise<Encoder> {
-    const [source, environment, lock] = this.#source(name, tuned);
-    const model = await readAudioModel(source, environment, { ...options, ...lock });
-    return this.#contentEncoder(await this.#open(model), content);
+    const source = this.#source(name, tuned);
+    const [folder, environment, lock] = source;
+    const model = await this.#open(await readAudioModel(folder, environment, { ...options, ...lock }));
+    const classifier = tuned === undefined ? undefined : await classifierOf(source, model);
+    return this.#contentEncoder(model, content, classifier);
   }
 
   /** The encoder of a trained space, by the artefact that the lock pins for it. Throws as `readTrainedModel` does. */
@@ -156,9 +165,10 @@ export class ModelRuntime implements AsyncDisposable {
     });
   }
 
-  #contentEncoder(model: OpenModel, content: ContentReader): Encoder {
+  #contentEncoder(model: OpenModel, content: ContentReader, classifier: Classifier | undefined): Encoder {
     return new ModelEncoder<string>({
       model,
+      classifier,
       queryAdmission: this.#queryAdmission,
       inputOf: (value, signal) => content.read(value, signal),
       queryValueOf: contentQuery,
@@ -166,10 +176,7 @@ export class ModelRuntime implements AsyncDisposable {
   }
 
   /** Where a model is read from: of a tuned space (`collection.space`) its artefact, which is a folder like any other. */
-  #source(
-    name: string,
-    tuned: string | undefined,
-  ): [name: string, environment: Environment, options: { lock: ModelLock | undefined }] {
+  #source(name: string, tuned: string | undefined): Source {
     if (tuned === undefined) return [name, this.#environment, { lock: this.#lock }];
     const artefact = tunedModel(tuned, this.#lock);
     return [artefact.name, this.#environment, { lock: artefact.lock }];
@@ -207,6 +214,16 @@ export class ModelRuntime implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** The classifier in a tuned model's folder. */
+async function classifierOf(
+  [name, environment, lock]: Source,
+  { model }: OpenModel,
+): Promise<Classifier | undefined> {
+  const { kind, dimensions } = model;
+  assert(kind !== "trained", "a tuned model is laid out as a pre-trained one");
+  return (await readClassifier(name, environment, { ...lock, kind, dimensions })) ?? undefined;
 }
 
 function textQuery(query: unknown): string {

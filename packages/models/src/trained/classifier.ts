@@ -1,16 +1,11 @@
 import { strict as assert } from "node:assert";
-import { type EncodeFailure, MedleyError, type Result, succeed } from "@medley/core";
+import { type Classifier, MedleyError, type SpaceLabel } from "@medley/core";
 import { ModelFiles, type PinnedFile } from "../artefact/files.ts";
-import { type LocateOptions, locateModel } from "../artefact/locate.ts";
-import { openTextEncoder } from "../open-text-encoder.ts";
-import type { ModelRuntimeOptions } from "../runtime/model-runtime.ts";
+import { type Environment, type LocateOptions, locateModel } from "../artefact/locate.ts";
 import { Head } from "../text/head.ts";
 
 /** What a classifier says of one value. */
-export interface Classification {
-  readonly label: string;
-  /** Of the label. */
-  readonly probability: number;
+export interface Classification extends SpaceLabel {
   /** Of each of the classifier's labels, of sum 1. */
   readonly probabilities: Float64Array;
 }
@@ -30,9 +25,10 @@ export interface ClassifierDescription {
 /**
  * The classifier of a model that was tuned: a linear layer on the unit vector that the model gives, so that who has a record's
  * segment needs no second run of the model. Its weights are those of a Dense module of sentence-transformers; probabilities are
- * softmax(logits / temperature), the temperature fitted on rows that were not trained on (Guo et al. 2017).
+ * softmax(logits / temperature), the temperature fitted on rows that were not trained on (Guo et al. 2017). A segment counts in half
+ * precision, as it is stored: so that of a row can be told from the row alone.
  */
-export class SegmentClassifier {
+export class SegmentClassifier implements Classifier {
   readonly target: string;
   readonly labels: readonly string[];
   readonly dimensions: number;
@@ -51,10 +47,10 @@ export class SegmentClassifier {
   }
 
   /** Of a segment. Null for one that is all zero: there was nothing to tell it by. */
-  classify(segment: Float32Array): Classification | null {
+  classify(segment: Float16Array | Float32Array): Classification | null {
     assert.equal(segment.length, this.dimensions, "a segment of the classifier's model");
     if (segment.every((value) => value === 0)) return null;
-    const logits = this.#head.apply(Float64Array.from(segment));
+    const logits = this.#head.apply(Float64Array.from(Float16Array.from(segment)));
     const most = Math.max(...logits);
     const powers = logits.map((logit) => Math.exp((logit - most) / this.#temperature));
     const sum = powers.reduce((total, power) => total + power, 0);
@@ -74,7 +70,7 @@ export class SegmentClassifier {
  */
 export async function readClassifier(
   name: string,
-  environment: ModelRuntimeOptions["environment"],
+  environment: Environment,
   { dimensions, ...options }: LocateOptions & { readonly dimensions: number },
 ): Promise<SegmentClassifier | null> {
   const files = await ModelFiles.open(await locateModel(name, environment, options));
@@ -93,42 +89,4 @@ function checkedDescription(json: Readonly<Record<string, unknown>>, name: strin
   throw new MedleyError("model_damaged", `${classifierFile} of ${name} describes no classifier`, {
     mend: "train the model again, or take an earlier one",
   });
-}
-
-/** A tuned text model as a classifier, with session threads of its own; `await using` or its `asyncDispose` ends them. */
-export interface TextClassifier extends AsyncDisposable {
-  readonly labels: readonly string[];
-  /** One result per text; null for a text without a token. */
-  classify(
-    texts: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<readonly Result<Classification | null, EncodeFailure>[]>;
-}
-
-/** Throws as `openTextEncoder` and `readClassifier` do, and `model_unsupported` for a model without a classifier. */
-export async function openTextClassifier(
-  options: ModelRuntimeOptions & { readonly model: string },
-): Promise<TextClassifier> {
-  const { model, environment, lock } = options;
-  const encoder = await openTextEncoder(options);
-  try {
-    const { dimensions } = encoder;
-    const classifier = await readClassifier(model, environment, { lock, kind: "text", dimensions });
-    if (classifier === null) {
-      throw new MedleyError("model_unsupported", `the model ${model} has no classifier`, {
-        mend: "train one: a space with tuned.target",
-      });
-    }
-    return {
-      labels: classifier.labels,
-      classify: async (texts, signal) => {
-        const results = await encoder.encode(texts, signal);
-        return results.map((result) => (result.ok ? succeed(classifier.classify(result.value)) : result));
-      },
-      [Symbol.asyncDispose]: () => encoder[Symbol.asyncDispose](),
-    };
-  } catch (error) {
-    await encoder[Symbol.asyncDispose]();
-    throw error;
-  }
 }

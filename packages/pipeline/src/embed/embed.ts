@@ -21,6 +21,7 @@ import { newestOf } from "../newest.ts";
 import { asStage } from "../stage.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
 import { segmentHash } from "./segment-hash.ts";
+import { spaceLabels } from "./space-labels.ts";
 
 export interface EmbedPorts {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
@@ -113,7 +114,7 @@ async function embedPacket(
     countFailures(counters.stages.embed, letters);
   }
   const superseded = records.length - current.length;
-  const vectors = drafts.filter((draft) => draft.failure === null).map(vectorEnvelopeOf);
+  const vectors = vectorEnvelopesOf(opened, drafts);
   const envelopes = [...vectors, ...events.map(withoutVector)];
   const settled = { superseded, deadLetters: failed.length };
   const chunk = packet.chunk && { ...packet.chunk, settled: addOutcomes(packet.chunk.settled, settled) };
@@ -229,6 +230,12 @@ function withoutVector(envelope: RecordEnvelope): VectorEnvelope {
   return { ...envelope, vector: new Float16Array(0), segmentHashes: new Uint8Array(0) };
 }
 
-function vectorEnvelopeOf({ envelope, vector, segmentHashes }: Draft): VectorEnvelope {
-  return { ...envelope, vector, segmentHashes };
+/** Of the drafts that can go on. */
+function vectorEnvelopesOf(opened: CollectionEncoders, drafts: readonly Draft[]): readonly VectorEnvelope[] {
+  return drafts
+    .filter((draft) => draft.failure === null)
+    .map(({ envelope, vector, segmentHashes }) => {
+      const labels = envelope.op === "upsert" ? spaceLabels(opened, vector) : null;
+      return { ...envelope, vector, segmentHashes, ...(labels === null ? {} : { labels }) };
+    });
 }

@@ -4,12 +4,24 @@
 --   {"year": {"gte": 1990, "lt": 2000}, "title": "Jaws", "genres": {"any": ["Comedy"], "none": ["Horror"]},
 --    "released": {"gte": "2001-01-01"}, "cites": {"any": ["a"]}, "place": {"within": {"lat": 52.1, "lon": 4.3, "km": 10}}, "plot": {"null": false}}
 --
+-- Beside the fields, "id" and, of a space that is tuned, "SPACE_label" and "SPACE_probability" can be named.
 -- All conditions hold at once. A row without a value fails all but `ne`, `none` and {"null": true}.
+
+create or replace function medley_internal.filter_types(found_row medley_internal.collections)
+returns jsonb language sql stable parallel safe
+begin atomic
+  select found_row.fields::jsonb || '{"id": "text"}' || coalesce(jsonb_object_agg(name, type), '{}')
+  from jsonb_array_elements(found_row.spaces) as space,
+    lateral (values
+      (space ->> 'name' || '_label', 'category'), (space ->> 'name' || '_probability', 'number')
+    ) as label_columns (name, type)
+  where space ? 'tuned';
+end;
 
 create or replace function medley_internal.filter_condition(found_row medley_internal.collections, filter jsonb)
 returns text language plpgsql stable parallel safe as $$
 declare
-  fields jsonb := found_row.fields::jsonb || '{"id": "text"}';
+  fields jsonb := medley_internal.filter_types(found_row);
   field text;
   wanted jsonb;
   operator text;

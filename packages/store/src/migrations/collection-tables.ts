@@ -2,9 +2,12 @@ import {
   type Collection,
   canonicalJson,
   isTrainedSpace,
+  isTunedSpace,
+  labelColumnsOf,
   MedleyError,
   type Profiles,
   type SegmentLayout,
+  type Space,
   type SpaceDefinition,
   vectorDimensions,
 } from "@medley/core";
@@ -23,11 +26,26 @@ export interface CollectionLayout {
 export interface CatalogueRow {
   readonly name: string;
   readonly fields: Readonly<Record<string, string>>;
-  readonly spaces: readonly { name: string; offset: number; dimensions: number; identity: string }[];
+  readonly spaces: readonly StoredSpace[];
   readonly weights: Readonly<Record<string, number>>;
   readonly live_table: string;
   /** Null: the collection takes no events of users. */
   readonly profiles: Profiles | null;
+}
+
+interface StoredSpace {
+  readonly name: string;
+  readonly offset: number;
+  readonly dimensions: number;
+  readonly identity: string;
+  /** As configured; absent where the space is not tuned, and then has no columns for labels. */
+  readonly tuned?: unknown;
+}
+
+/** A collection as a database has it. */
+export interface StoredCollection extends CatalogueRow {
+  /** Of its table, in their order. */
+  readonly columns: readonly string[];
 }
 
 /** The table of a collection's rows, quoted. One generation for now. */
@@ -38,7 +56,7 @@ export function liveTable(collection: string): string {
 /** What brings the database's tables of one collection to the configured one. Throws `MedleyError` `schema_conflict`. */
 export function planCollection(
   configured: CollectionLayout,
-  stored: CatalogueRow | undefined,
+  stored: StoredCollection | undefined,
   vectorSchema: string,
 ): readonly MigrationStep[] {
   const catalogue = catalogueRow(configured);
@@ -46,27 +64,33 @@ export function planCollection(
     return [{ name: `collection ${catalogue.name}`, sql: createSql(configured, catalogue, vectorSchema) }];
   }
   refuseConflicts(configured, stored);
-  const added = configured.collection.fields.filter((field) => stored.fields[field.name] === undefined);
+  const typed = typedColumns(configured.collection, vectorSchema);
+  const added = typed.filter(({ name }) => !stored.columns.includes(name));
   const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
   if (added.length === 0 && same) return [];
-  const columns = added.map(
-    (field) => `add column ${columnDefinition(field.name, field.type, vectorSchema)}`,
-  );
+  const columns = added.map(({ definition }) => `add column ${definition}`);
   const alterTable = `alter table ${liveTable(catalogue.name)}\n  ${columns.join(",\n  ")};`;
+  const kept = stored.columns.filter((column) => typed.some(({ name }) => name === column));
   return [
     {
-      name:
-        added.length === 0
-          ? `collection ${catalogue.name}: search settings`
-          : `collection ${catalogue.name}: new field ${added.map((field) => field.name).join(", ")}`,
+      name: `collection ${catalogue.name}: ${added.length === 0 ? "search settings" : namesOf(added)}`,
       sql: [
         ...(added.length === 0 ? [] : [alterTable]),
-        viewSql(catalogue.name, Object.keys({ ...stored.fields, ...catalogue.fields })),
+        viewSql(catalogue.name, [...kept, ...added.map(({ name }) => name)]),
         `update medley_internal.collections set fields = ${json(catalogue.fields)}, spaces = ${json(catalogue.spaces)},
   weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(catalogue.name)};`,
       ].join("\n"),
     },
   ];
+}
+
+/** What is new, for whoever reads what a migration does. */
+function namesOf(added: readonly TypedColumn[]): string {
+  const part = (of: TypedColumn["of"]) => {
+    const names = added.filter((column) => column.of === of).map(({ name }) => name);
+    return names.length === 0 ? [] : [`new ${of} ${names.join(", ")}`];
+  };
+  return [...part("field"), ...part("label")].join("; ");
 }
 
 function searchPart({
@@ -110,6 +134,7 @@ function createSql(
 ): string {
   const table = liveTable(collection.name);
   const dimensions = layout.reduce((sum, segment) => sum + segment.dimensions, 0);
+  const typed = typedColumns(collection, vectorSchema);
   const columns = [
     `id text collate "C" primary key`,
     `version bigint not null`,
@@ -118,25 +143,47 @@ function createSql(
     `segment_hashes bytea`,
     // Kept in the row when its texts are moved out: every exact scan reads it.
     `embedding ${escapeIdentifier(vectorSchema)}.halfvec(${dimensions}) storage main`,
-    ...collection.fields.map((field) => columnDefinition(field.name, field.type, vectorSchema)),
+    ...typed.map(({ definition }) => definition),
   ];
   return `create table ${table} (\n  ${columns.join(",\n  ")}\n) with (${upkeep});
-${viewSql(collection.name, Object.keys(catalogue.fields))}
+${viewSql(
+  collection.name,
+  typed.map(({ name }) => name),
+)}
 insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
   ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}
 );`;
 }
 
-/** New fields come last: a view can only grow at its end. */
-function viewSql(collection: string, fields: readonly string[]): string {
-  const columns = ["id", "version", "indexed_at", "embedding", ...fields.map(escapeIdentifier)];
+/** In the order of the table, so that what is new comes last: a view can only grow at its end. */
+function viewSql(collection: string, typed: readonly string[]): string {
+  const columns = ["id", "version", "indexed_at", "embedding", ...typed.map(escapeIdentifier)];
   return `create or replace view medley.${escapeIdentifier(collection)} as
 select ${columns.join(", ")} from ${liveTable(collection)} where deleted_at is null;`;
 }
 
-function columnDefinition(name: string, type: string, vectorSchema: string): string {
-  return `${escapeIdentifier(name)} ${columnType(type, vectorSchema)}`;
+interface TypedColumn {
+  readonly name: string;
+  readonly of: "field" | "label";
+  /** As in `create table`. */
+  readonly definition: string;
+}
+
+/** What a row says besides its vector: its fields, then what is told of it. */
+function typedColumns(collection: Collection, vectorSchema: string): readonly TypedColumn[] {
+  const column = (of: TypedColumn["of"], name: string, type: string) => ({
+    name,
+    of,
+    definition: `${escapeIdentifier(name)} ${type}`,
+  });
+  return [
+    ...collection.fields.map(({ name, type }) => column("field", name, columnType(type, vectorSchema))),
+    ...labelColumnsOf(collection).flatMap(({ label, probability }) => [
+      column("label", label, "text"),
+      column("label", probability, "real"),
+    ]),
+  ];
 }
 
 function columnType(type: string, vectorSchema: string): string {
@@ -176,7 +223,7 @@ const newName =
   "give the changed collection a new name, or use a fresh data folder or database, and backfill it";
 
 function isTrained(definition: SpaceDefinition): boolean {
-  return isTrainedSpace(definition) || ("tuned" in definition && definition.tuned !== undefined);
+  return isTrainedSpace(definition) || isTunedSpace(definition);
 }
 
 function refuseConflicts({ collection, layout }: CollectionLayout, stored: CatalogueRow): void {
@@ -211,6 +258,10 @@ function refuseConflicts({ collection, layout }: CollectionLayout, stored: Catal
         );
       }
       throw conflict(`space "${space.name}" was encoded by another encoder, or one with other parameters`);
+    }
+    const { definition } = collection.spaces[index] as Space;
+    if (space.tuned !== undefined && !isTunedSpace(definition)) {
+      throw conflict(`rows have labels by space "${space.name}", which is no longer tuned`);
     }
   }
   const dropped = stored.spaces[layout.length];

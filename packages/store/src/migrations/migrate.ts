@@ -1,6 +1,6 @@
 import { MedleyError } from "@medley/core";
 import pg from "pg";
-import { type CatalogueRow, type CollectionLayout, planCollection } from "./collection-tables.ts";
+import { type CollectionLayout, planCollection, type StoredCollection } from "./collection-tables.ts";
 import { type MigrationFile, readFunctions, readMigrations } from "./migration-files.ts";
 import { requirePgvector } from "./pgvector-version.ts";
 
@@ -93,10 +93,15 @@ async function readState(database: Database): Promise<DatabaseState> {
   return rows[0] as DatabaseState;
 }
 
-export async function readCatalogue(database: Database): Promise<readonly CatalogueRow[]> {
-  const { rows } = await database.query<CatalogueRow>(
-    // Read before the migration that adds it, too.
-    `select name, fields, spaces, weights, live_table, nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles
+export async function readCatalogue(database: Database): Promise<readonly StoredCollection[]> {
+  const { rows } = await database.query<StoredCollection>(
+    // Profiles: read before the migration that adds them, too.
+    `select name, fields, spaces, weights, live_table, nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
+  array(
+    select attname::text from pg_attribute
+    where attrelid = to_regclass(format('medley_internal.%I', live_table)) and attnum > 0 and not attisdropped
+    order by attnum
+  ) as columns
 from medley_internal.collections as stored`,
   );
   return rows;

@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { contentOf, type Field, type FieldValue, vectorDimensions } from "@medley/core";
+import {
+  type Collection,
+  contentOf,
+  type Field,
+  type FieldValue,
+  labelColumnsOf,
+  type VectorEnvelope,
+  vectorDimensions,
+} from "@medley/core";
 import {
   type Codec,
   codedArray,
@@ -26,6 +34,29 @@ export interface Column {
   /** What the entry is cast to; null where it is of the column's type. */
   readonly cast: string | null;
   array(values: readonly (FieldValue | null)[]): Buffer;
+}
+
+/** A column of rows, and what an envelope says for it. */
+export interface RowColumn extends Column {
+  readonly name: string;
+  valueIn(envelope: VectorEnvelope): FieldValue | null;
+}
+
+/** Of a collection's fields, then of its tuned spaces. */
+export function rowColumnsOf(collection: Collection, types: VectorTypes): readonly RowColumn[] {
+  const column = (field: Field, valueIn: RowColumn["valueIn"]): RowColumn => ({
+    ...columnOf(field, types),
+    name: field.name,
+    valueIn,
+  });
+  return [
+    ...collection.fields.map((field) => column(field, ({ fields }) => fields[field.name] ?? null)),
+    ...labelColumnsOf(collection).flatMap(({ space, label, probability }) => [
+      column({ name: label, type: "category" }, ({ labels }) => labels?.[space]?.label ?? null),
+      // Postgres rounds it to the column's single precision.
+      column({ name: probability, type: "number" }, ({ labels }) => labels?.[space]?.probability ?? null),
+    ]),
+  ];
 }
 
 export function columnOf(field: Field, types: VectorTypes): Column {

@@ -11,7 +11,7 @@ import {
   int8Codec,
   textCodec,
 } from "./binary-array.ts";
-import { type Column, columnOf, type VectorTypes } from "./columns.ts";
+import { type RowColumn, rowColumnsOf, type VectorTypes } from "./columns.ts";
 
 const { escapeIdentifier } = pg;
 
@@ -38,8 +38,8 @@ export interface OutcomesRow {
 const outcomeOf: Readonly<Record<string, WriteOutcome>> = { i: "indexed", t: "tombstoned", s: "superseded" };
 
 export function rowWriter(collection: Collection, types: VectorTypes): RowWriter {
-  const columns = collection.fields.map((field) => ({ field, column: columnOf(field, types) }));
-  const parts = { collection, columns: columns.map(({ column }) => column), types };
+  const columns = rowColumnsOf(collection, types);
+  const parts = { collection, columns, types };
   const withoutChunk = upsertSql(parts, { chunk: false });
   const withChunk = upsertSql(parts, { chunk: true });
   return {
@@ -72,9 +72,7 @@ export function rowWriter(collection: Collection, types: VectorTypes): RowWriter
           upserts.map((upsert) => upsert?.vector ?? null),
           halfvecCodec,
         ),
-        ...columns.map(({ field, column }) =>
-          column.array(upserts.map((upsert) => upsert?.fields[field.name] ?? null)),
-        ),
+        ...columns.map((column) => column.array(upserts.map((upsert) => upsert && column.valueIn(upsert)))),
         deleted.map((isDeleted) => (isDeleted ? "t" : "i")).join(""),
       ];
       const outcomesOf = ({ letters }: OutcomesRow) => outcomesInOrder(letters, order);
@@ -108,11 +106,15 @@ function outcomesInOrder(letters: string, order: readonly number[]): readonly Wr
  * this very write; one that was overtaken meanwhile counts as superseded.
  */
 function upsertSql(
-  { collection, columns, types }: { collection: Collection; columns: readonly Column[]; types: VectorTypes },
+  {
+    collection,
+    columns,
+    types,
+  }: { collection: Collection; columns: readonly RowColumn[]; types: VectorTypes },
   { chunk }: { chunk: boolean },
 ): string {
   const table = liveTable(collection.name);
-  const names = collection.fields.map((field) => escapeIdentifier(field.name));
+  const names = columns.map(({ name }) => escapeIdentifier(name));
   const aliases = columns.map((_, index) => `f${index}`);
   const entryTypes = [
     "text",
