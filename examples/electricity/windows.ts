@@ -14,7 +14,8 @@ const hoursPerMonth = 30 * 24;
 /** As the papers cut these data: 16 months to learn and to choose from, four to ask about. */
 const heldOutFrom = 16 * hoursPerMonth;
 const heldOutTo = 20 * hoursPerMonth;
-const hoursBetween = 6;
+/** A window ends with each day, at midnight. */
+const hoursBetween = 24;
 
 export interface Readings {
   /** Milliseconds since 1970. */
@@ -62,7 +63,7 @@ export function scalesOf({ values }: Readings): Scale[] {
   });
 }
 
-/** A window every six hours. The day after a known one is known as well. */
+/** A week per day. The day after a known one is known as well. */
 export function windowsOf(readings: Readings): Window[] {
   const scales = scalesOf(readings);
   const scaled = readings.values.map((reading) =>

@@ -1,8 +1,7 @@
 import { strict as assert } from "node:assert";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
 import {
   fuseSegments,
   loadRecords,
@@ -12,8 +11,9 @@ import {
   trainSpace,
   writeRecords,
 } from "@medley/example-steps";
-import { classifyByNeighbours, classifyLeaveOneOut, classReport, Random } from "@medley/training";
+import { classifyByNeighbours, classifyLeaveOneOut, classReport } from "@medley/training";
 import { type Deployment, hitTable, type SearchQuery } from "medley";
+import { type Film, filmOf, films, graphRecords, heldOut, type Question, questions } from "./films.ts";
 
 // Films by who plays in them together. Node2Vec walks from films to their actors and on to those actors' other films; it sees no
 // genre and no year. Then held-out films ask the films nearest to them for their genre and their decade.
@@ -23,44 +23,8 @@ const spaces = ["plot", "cast", "cast_graph"] as const;
 type Space = (typeof spaces)[number];
 type Weights = Partial<Record<Space, number>>;
 
-interface Film {
-  readonly id: string;
-  readonly year: number;
-  readonly genres: readonly string[];
-  readonly cast: readonly string[];
-}
-
-const films = gunzipSync(readFileSync(join(here, "../films.jsonl.gz")))
-  .toString()
-  .trimEnd()
-  .split("\n")
-  .map((line): Film => JSON.parse(line));
-const filmOf = new Map(films.map((film) => [film.id, film]));
-const ids = films.map(({ id }) => id);
-const heldOut = new Set(new Random(1).shuffle(ids).slice(0, films.length / 4));
-const firstGenre = ({ genres: [first = ""] }: Film) => first;
-/** Those that so many films name first; all the rest is one class more. */
-const genreFilmsMin = 40;
-const genres = [...Map.groupBy(films, firstGenre)]
-  .filter(([, { length }]) => length >= genreFilmsMin)
-  .map(([genre]) => genre);
 /** What plot and cast graph may weigh where the other has 1. */
 const weightsTried = [0.25, 0.5, 1, 2, 4];
-
-interface Question {
-  readonly title: string;
-  readonly classOf: (film: Film) => number;
-  readonly classCount: number;
-}
-
-const questions: readonly Question[] = [
-  {
-    title: "genre",
-    classOf: (film) => (genres.includes(firstGenre(film)) ? genres.indexOf(firstGenre(film)) : genres.length),
-    classCount: genres.length + 1,
-  },
-  { title: "decade", classOf: ({ year }) => Math.floor(year / 10) - 197, classCount: 6 },
-];
 
 async function showSearches(deployment: Deployment): Promise<void> {
   const byGraph = { plot: 0, cast: 0, cast_graph: 1 };
@@ -70,7 +34,7 @@ async function showSearches(deployment: Deployment): Promise<void> {
       { like: "The_Royal_Tenenbaums", weights: byGraph },
     ],
     [
-      "near Clint Eastwood, whether he plays or not, and about a robbery",
+      "near Clint Eastwood in the graph, and about a robbery",
       { parts: { cast_graph: "Clint Eastwood", plot: "a robbery" }, weights: { ...byGraph, plot: 0.5 } },
     ],
   ];
@@ -81,7 +45,7 @@ async function showSearches(deployment: Deployment): Promise<void> {
   }
 }
 
-/** Macro-F1 and accuracy by 15 neighbours, and the weights that they were found by. */
+/** Accuracies by 15 neighbours; the fusion's weight is the one by which known films tell each other best. */
 function evaluate(
   { title, classOf, classCount }: Question,
   known: Segments<Space>,
@@ -91,10 +55,11 @@ function evaluate(
     rows.map(({ id }) => classOf(filmOf.get(id as string) as Film));
   const [labels, truth] = [labelsOf(known), labelsOf(asked)];
   const vote = (weights: Weights) => ({ known: fuseSegments(known, weights), labels, classCount });
-  const accuracyOfKnown = (weights: Weights) =>
-    classReport(labels, classifyLeaveOneOut(vote(weights)), { classCount }).accuracy;
   const fusions = weightsTried.map((weight): Weights => ({ plot: 1, cast_graph: weight }));
-  const chosen = fusions.reduce((best, one) => (accuracyOfKnown(one) > accuracyOfKnown(best) ? one : best));
+  const learned = fusions.map(
+    (weights) => classReport(labels, classifyLeaveOneOut(vote(weights)), { classCount }).accuracy,
+  );
+  const chosen = fusions[learned.indexOf(Math.max(...learned))] as Weights;
   const compared: [string, Weights][] = [
     ["plot", { plot: 1 }],
     ["cast, a dimension per frequent name", { cast: 1 }],
@@ -114,12 +79,7 @@ function evaluate(
 async function main(): Promise<void> {
   rmSync(join(here, ".medley"), { recursive: true, force: true });
   say(`1. Node2Vec learns who plays with whom in ${films.length} films`);
-  const records = films.map((film) => ({
-    ...film,
-    players: film.cast,
-    part: heldOut.has(film.id) ? "held out" : "known",
-  }));
-  const path = writeRecords(here, "films.jsonl", records);
+  const path = writeRecords(here, "films.jsonl", graphRecords());
   trainSpace(here, "films.cast_graph", { from: path });
   say("\n2. Every film becomes one vector of plot, cast and cast graph");
   await using deployment = await openExample(here);
