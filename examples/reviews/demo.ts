@@ -17,7 +17,7 @@ import { drawReviews, findReviews, labels } from "./review-files.ts";
 // much it is regularised and what each space counts when they are fused. Then the held-out reviews are asked about, once.
 const here = fileURLToPath(new URL(".", import.meta.url));
 const say = (text: string) => process.stdout.write(`${text}\n`);
-const counts = { known: 300, choosing: 100, heldOut: 200 };
+const counts = { known: 1_200, choosing: 300, heldOut: 800 };
 const seed = 1;
 const spaces = ["words", "meaning", "tuned"] as const;
 type Space = (typeof spaces)[number];
