@@ -1,15 +1,14 @@
 import { strict as assert } from "node:assert";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { backfill, type Deployment, loadConfig, openDeployment, openSource, readSettings } from "medley";
+import { loadRecords, openExample, trainSpace, writeRecords } from "@medley/example-steps";
+import type { Deployment } from "medley";
 
 // What a paper is about, told from its words, from whom it cites, and from both. Two encoders are trained on the 2,031 papers
 // whose topic is known and on all citations; then every held-out paper asks its nearest known ones for its topic.
 const here = fileURLToPath(new URL(".", import.meta.url));
-const dataDir = join(here, ".medley");
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const neighbours = 15;
 
@@ -26,37 +25,6 @@ const papers = gunzipSync(readFileSync(join(here, "papers.jsonl.gz")))
   .map((line): Paper => JSON.parse(line));
 const heldOut = papers.filter(({ part }) => part === "held out");
 const topics = [...new Set(papers.map(({ topic }) => topic))];
-
-/** The papers without the topics that are to be found: no training sees those. */
-function writeTrainingFile(): string {
-  const path = join(dataDir, "to-train-on.jsonl");
-  const lines = papers.map((paper) =>
-    JSON.stringify(paper.part === "known" ? paper : { ...paper, topic: null }),
-  );
-  mkdirSync(dataDir, { recursive: true });
-  writeFileSync(path, `${lines.join("\n")}\n`);
-  return path;
-}
-
-function train(space: string, from: string): void {
-  const medley = join(here, "../../packages/medley/bin/medley.js");
-  const { status } = spawnSync(process.execPath, [medley, "train", space, "--from", from], {
-    cwd: here,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  assert.equal(status, 0, `medley train ${space}`);
-}
-
-async function load(deployment: Deployment): Promise<void> {
-  const path = join(here, "papers.jsonl.gz");
-  const { progress } = await backfill({
-    deployment,
-    collection: "papers",
-    source: await openSource(path),
-    path,
-  });
-  assert.deepEqual([progress.indexed, progress.deadLetters], [papers.length, 0], "every paper is indexed");
-}
 
 /** Of the topics of the nearest known papers the most frequent; of as many, the one that is nearest. */
 async function guess(deployment: Deployment, id: string, weights: Record<string, number>): Promise<string> {
@@ -91,18 +59,17 @@ async function evaluate(
 }
 
 async function main(): Promise<void> {
-  rmSync(dataDir, { recursive: true, force: true });
-  process.chdir(here);
+  rmSync(join(here, ".medley"), { recursive: true, force: true });
   say("1. Node2Vec learns from citations alone, GraphSAGE from citations, words and known topics");
-  const from = writeTrainingFile();
-  train("papers.walks", from);
-  train("papers.graph", from);
+  // No training sees the topics that are to be found.
+  const untold = papers.map((paper) => (paper.part === "known" ? paper : { ...paper, topic: null }));
+  const from = writeRecords(here, "to-train-on.jsonl", untold);
+  trainSpace(here, "papers.walks", { from });
+  trainSpace(here, "papers.graph", { from });
   say(`\n2. ${papers.length} papers become one vector each`);
-  const { collections, lock } = await loadConfig(here);
-  const settings = { ...readSettings(process.env), dataDir, postgresPort: 0 };
-  await using deployment = await openDeployment({ collections, lock, settings });
-  await deployment.runStages(["embed", "index"]);
-  await load(deployment);
+  await using deployment = await openExample(here);
+  const path = join(here, "papers.jsonl.gz");
+  await loadRecords(deployment, { collection: "papers", path, count: papers.length });
   say(`\n3. The topic of ${heldOut.length} held-out papers, by ${neighbours} neighbours`);
   say("                                accuracy  macro-F1");
   const words = await evaluate(deployment, "words", { words: 1, walks: 0, graph: 0 });

@@ -1,17 +1,21 @@
 import { strict as assert } from "node:assert";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+  fuseSegments,
+  loadRecords,
+  openExample,
+  readSegments,
+  trainSpace,
+  writeRecords,
+} from "@medley/example-steps";
 import { averagePrecision, fitLogisticRegression } from "@medley/training";
-import { backfill, type Deployment, loadConfig, openDeployment, openSource, readSettings } from "medley";
-import pg from "pg";
 import { type Transaction, transactions } from "./transactions.ts";
 
 // Fraud in a stream of card payments. Three encoders are trained on the first six weeks; then each payment of the last two is
 // scored by a regression on its segments: of each space alone, and of all of them fused.
 const here = fileURLToPath(new URL(".", import.meta.url));
-const dataDir = join(here, ".medley");
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const days = 56;
 const knownDays = 42;
@@ -20,59 +24,23 @@ const stream = transactions({ seed: 1, count: 16_000, days });
 const endOfKnown = (stream[0] as Transaction).at + knownDays * 86_400_000;
 const partOf = ({ at }: Transaction) => (at < endOfKnown ? "known" : "held out");
 
-function writeRecords(name: string, chosen: readonly Transaction[]): string {
-  const path = join(dataDir, name);
-  mkdirSync(dataDir, { recursive: true });
-  writeFileSync(path, chosen.map((each) => `${JSON.stringify({ ...each, part: partOf(each) })}\n`).join(""));
-  return path;
-}
-
-function train(space: string, from: string): void {
-  const medley = join(here, "../../packages/medley/bin/medley.js");
-  const { status } = spawnSync(process.execPath, [medley, "train", `payments.${space}`, "--from", from], {
-    cwd: here,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  assert.equal(status, 0, `medley train payments.${space}`);
-}
-
-async function load(deployment: Deployment, path: string): Promise<void> {
-  const { progress } = await backfill({
-    deployment,
-    collection: "payments",
-    source: await openSource(path),
-    path,
-  });
-  assert.deepEqual([progress.indexed, progress.deadLetters], [stream.length, 0], "every payment is indexed");
-}
-
-/** Segments of some spaces end to end, by plain SQL, and what is known of each row. */
-async function segments(connectionString: string, spaces: readonly string[], part: string) {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  try {
-    const parts = spaces.map((space) => `medley.segment(embedding, 'payments', '${space}')::real[]`);
-    const { rows } = await client.query<{ vector: number[]; fraud: boolean }>(
-      `select ${parts.join(" || ")} as vector, verdict = 'fraud' as fraud
-      from medley.payments where part = $1 order by id`,
-      [part],
-    );
-    const columns = rows[0]?.vector.length ?? 0;
-    return {
-      vectors: { values: Float32Array.from(rows.flatMap(({ vector }) => vector)), columns },
-      fraud: Uint8Array.from(rows, ({ fraud }) => (fraud ? 1 : 0)),
-    };
-  } finally {
-    await client.end();
-  }
+/** Segments of some spaces end to end, and which of the rows are frauds. */
+async function labelled(connectionString: string, spaces: readonly string[], part: string) {
+  const query = { collection: "payments", spaces, fields: ["verdict"], part };
+  const segments = await readSegments(connectionString, query);
+  return {
+    vectors: fuseSegments(segments, Object.fromEntries(spaces.map((space) => [space, 1]))),
+    fraud: Uint8Array.from(segments.rows, ({ verdict }) => (verdict === "fraud" ? 1 : 0)),
+  };
 }
 
 /** Area under the curve of precision over recall: of payments by falling score, how soon the frauds come. */
 async function evaluate(connectionString: string, title: string, spaces: readonly string[]): Promise<number> {
-  const known = await segments(connectionString, spaces, "known");
-  const heldOut = await segments(connectionString, spaces, "held out");
-  const model = fitLogisticRegression(known.vectors, known.fraud, { classCount: 2, l2: 1e-5 });
-  const { values, columns } = heldOut.vectors;
+  const known = await labelled(connectionString, spaces, "known");
+  const heldOut = await labelled(connectionString, spaces, "held out");
+  const { values, dimensions: columns } = heldOut.vectors;
+  const rows = { values: known.vectors.values, columns };
+  const model = fitLogisticRegression(rows, known.fraud, { classCount: 2, l2: 1e-5 });
   const scores = Float64Array.from(heldOut.fraud, (_, row) => {
     return model.probabilities(values.subarray(row * columns, (row + 1) * columns))[1] as number;
   });
@@ -82,20 +50,19 @@ async function evaluate(connectionString: string, title: string, spaces: readonl
 }
 
 async function main(): Promise<void> {
-  rmSync(dataDir, { recursive: true, force: true });
+  rmSync(join(here, ".medley"), { recursive: true, force: true });
   const known = stream.filter((each) => partOf(each) === "known");
   const frauds = stream.filter(({ verdict }) => verdict === "fraud").length;
   say(
     `1. ${stream.length} payments in ${days} days, ${frauds} of them frauds; three encoders learn from the first ${knownDays} days`,
   );
-  const from = writeRecords("known.jsonl", known);
-  for (const space of ["what", "when", "ring"]) train(space, from);
+  const withPart = (payment: Transaction) => ({ ...payment, part: partOf(payment) });
+  const from = writeRecords(here, "known.jsonl", known.map(withPart));
+  for (const space of ["what", "when", "ring"]) trainSpace(here, `payments.${space}`, { from });
   say("\n2. Every payment becomes one vector");
-  const { collections, lock } = await loadConfig(here);
-  const settings = { ...readSettings(process.env), dataDir, postgresPort: 0 };
-  await using deployment = await openDeployment({ collections, lock, settings });
-  await deployment.runStages(["embed", "index"]);
-  await load(deployment, writeRecords("payments.jsonl", stream));
+  await using deployment = await openExample(here);
+  const path = writeRecords(here, "payments.jsonl", stream.map(withPart));
+  await loadRecords(deployment, { collection: "payments", path, count: stream.length });
   say(`\n3. Frauds of the last ${days - knownDays} days, area under precision and recall`);
   const { connectionString } = deployment.database;
   const parts: number[] = [];
