@@ -14,6 +14,7 @@ export type { ImageOutput } from "./artefact/image-output.ts";
 export type { ImageProcessor } from "./artefact/image-processor.ts";
 export {
   bundledModels,
+  defaultTextModel,
   type Environment,
   isBundled,
   type LocatedModel,
@@ -68,6 +69,11 @@ export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";
+export {
+  type ModelSpaceDefinition,
+  openSpaceEncoder,
+  type SpaceEncoderOptions,
+} from "./runtime/space-encoder.ts";
 export { decodeSafetensors, type Safetensors } from "./text/safetensors.ts";
 export { calendarMarks, marksOf } from "./trained/calendar-marks.ts";
 export {

@@ -1,4 +1,4 @@
-export { checkServed } from "./artefact/check-served.ts";
+export { checkServed, checkTunedServed, type TunedSpace } from "./artefact/check-served.ts";
 export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
 
 export type { EntityOptions } from "./category/entity-table.ts";
@@ -96,7 +96,7 @@ export type { SeriesSplit } from "./series/split.ts";
 export { trainSeries } from "./series/train-series.ts";
 export type { TargetValue } from "./target/target.ts";
 export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
-export type { Curve, TrainedModel } from "./trained-model.ts";
+export type { Curve, ReferenceVectors, TrainedModel } from "./trained-model.ts";
 export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
 export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
 export { trainerOf } from "./trainers/trainers.ts";
@@ -111,6 +111,7 @@ export {
   runCycle,
 } from "./tuning/cycle.ts";
 export type { BlockSettings } from "./tuning/fit-tail.ts";
+export type { LabelledExample } from "./tuning/labelled-examples.ts";
 export {
   type Candidate,
   choice,
@@ -138,13 +139,10 @@ export {
   type TunedCandidate,
 } from "./tuning/text-tuner.ts";
 export { type Trial, TrialList } from "./tuning/trial-list.ts";
-export { type LabelledValues, type TuneHeadOptions, tuneHead } from "./tuning/tune-head.ts";
+export { type HeadOptions, type LabelledValues, type TuneHeadOptions, tuneHead } from "./tuning/tune-head.ts";
+export { type TuneHeadRecordsOptions, tuneHeadRecords } from "./tuning/tune-head-records.ts";
 export { finishTuning, type TuneTextOptions, tuneText } from "./tuning/tune-text.ts";
 export { type TextPair, type TuneTextPairsOptions, tuneTextPairs } from "./tuning/tune-text-pairs.ts";
-export {
-  type TextExample,
-  type TuneTextRecordsOptions,
-  tuneTextRecords,
-} from "./tuning/tune-text-records.ts";
+export { type TuneTextRecordsOptions, tuneTextRecords } from "./tuning/tune-text-records.ts";
 export type { TunedModel } from "./tuning/tuned-model.ts";
 export { trainWords, type WordsOptions } from "./words/train-words.ts";

@@ -7,6 +7,14 @@ export interface Curve {
   readonly points: readonly { readonly step: number; readonly value: number }[];
 }
 
+/** What a fine-tuning itself made of some values, to compare what serves with. */
+export interface ReferenceVectors {
+  /** As the space's encoder takes them. */
+  readonly values: readonly string[];
+  /** Unit vectors [values, dimensions]. */
+  readonly vectors: Float32Array;
+}
+
 /** What a training gives: the files of an artefact, and what is known of it. */
 export interface TrainedModel {
   /** `manifest.json` without `format`, `formatVersion` and `run`, which are written with the artefact. */
@@ -20,4 +28,6 @@ export interface TrainedModel {
   readonly curves: readonly Curve[];
   /** How rows were parted, where the trainer does. Default: all are trained on. */
   readonly split?: RunStart["split"];
+  /** Of a fine-tuned model: its vectors are the worker's to compute from the folder, so `encodeValues` has none of them. */
+  readonly reference?: ReferenceVectors;
 }

@@ -44,7 +44,9 @@ export function trainCommands(medley: Command, run: Run): void {
     .addHelpText(
       "after",
       "\nCtrl-C ends the training and keeps what was best so far; a second one stops at once and keeps nothing." +
-        "\n\nExamples:\n  $ medley train films.cast --from films.jsonl.gz\n  $ medley train papers.walks --set walksPerNode=40 --seed 7\n  $ medley train films2.cast --from collection:films",
+        "\nA run that was ended or killed goes on with --resume: those of series, graphsage and fine-tuned spaces." +
+        "\nA text, image or audio space is fine-tuned on what its tuned.target says." +
+        "\n\nExamples:\n  $ medley train films.cast --from films.jsonl.gz\n  $ medley train papers.walks --set walksPerNode=40 --seed 7\n  $ medley train films2.cast --from collection:films\n  $ medley train products.photo --from products.jsonl",
     )
     .action((space, options) => run("train", (context) => trainCommand(context, space, options)));
 }

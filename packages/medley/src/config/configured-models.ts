@@ -1,8 +1,5 @@
 import { type Collection, isTrainedSpace, isTunedSpace } from "@medley/core";
-import type { ModelKind } from "@medley/models";
-
-/** The model of text spaces that name none: it travels with Medley. */
-export const defaultTextModel = "all-MiniLM-L6-v2";
+import { defaultTextModel, type ModelKind } from "@medley/models";
 
 export interface ConfiguredModel {
   readonly name: string;

@@ -1,17 +1,14 @@
-import { resolve } from "node:path";
 import {
   type Clock,
   type Collection,
-  type ContentSources,
   closedFormEncoder,
   type Encoder,
   isTrainedSpace,
   isTunedSpace,
   type Space,
 } from "@medley/core";
-import { ContentReader, type Environment, type ModelRuntime, openRemoteEncoder } from "@medley/models";
+import { type Environment, type ModelRuntime, openRemoteEncoder, openSpaceEncoder } from "@medley/models";
 import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
-import { defaultTextModel } from "../config/configured-models.ts";
 
 export interface OpenEncodersOptions {
   readonly runtime: ModelRuntime;
@@ -54,33 +51,16 @@ async function modelEncoder(
     const { encoder: kind, dimensions } = definition;
     return runtime.trainedEncoder({ space: place, kind, dimensions });
   }
-  const tuned = isTunedSpace(definition) ? place : undefined;
   switch (definition.encoder) {
     case "text":
-      return (await runtime.textEncoder(definition.model ?? defaultTextModel, { tuned })) as Encoder;
-    case "image": {
-      const { model, output } = definition;
-      return runtime.imageEncoder(model, {
-        tuned,
-        output,
-        content: contentReader(definition.from, resources),
-      });
-    }
+    case "image":
     case "audio": {
-      const { model, output, secondsMax } = definition;
-      const content = contentReader(definition.from, resources);
-      return runtime.audioEncoder(model, { tuned, output, secondsMax, content });
+      const tuned = isTunedSpace(definition) ? place : undefined;
+      return openSpaceEncoder(definition, { runtime, resources, tuned });
     }
     case "remote":
       return resources.use(openRemoteEncoder(definition, { environment })) as Encoder;
     default:
       throw new Error(`space ${place} needs no model`);
   }
-}
-
-function contentReader(
-  { folder, hosts = [] }: ContentSources = {},
-  resources: AsyncDisposableStack,
-): ContentReader {
-  return resources.use(new ContentReader({ folder: folder === undefined ? null : resolve(folder), hosts }));
 }

@@ -1,9 +1,11 @@
-import { rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MedleyError, spaceInput } from "@medley/core";
-import { artefactsFolder, type Device, isTrainedKind, type LockedArtefact, updateLock } from "@medley/models";
+import { artefactsFolder, type Device, type LockedArtefact, updateLock } from "@medley/models";
 import {
   checkServed,
+  checkTunedServed,
   type DataFingerprint,
   FingerprintBuilder,
   modelCard,
@@ -168,26 +170,26 @@ async function* sampling(
 
 /** Writes, tries and pins an artefact; one that is not served as it was trained is removed again. */
 async function keep(
-  { place, records }: TrainSpaceOptions,
+  options: TrainSpaceOptions,
   { model, run, samples, lockFile }: { model: TrainedModel; run: Run; samples: unknown[]; lockFile: string },
 ): Promise<TrainedSpace> {
+  const { place, records } = options;
   const { id } = run.record;
   const directory = join(artefactsFolder(lockFile, place), id);
   // Curves are the run's, not the artefact's.
   const card = modelCard({ run: { ...run, curves: [] } });
-  const artefact: LockedArtefact = await writeArtefact({
-    directory,
-    run: id,
-    model,
-    card,
-  });
-  let servedDifference: number | null = null;
+  // A run that was ended and went on has kept one by then, which counts until the new one is known to serve.
+  const aside = `${directory}.before`;
+  const isAside = existsSync(directory);
+  if (isAside) await rename(directory, aside);
+  let artefact: LockedArtefact;
+  let servedDifference: number | null;
   try {
-    if (isTrainedKind(model.manifest.kind)) {
-      servedDifference = await checkServed(model, samples, { directory, space: place, artefact });
-    }
+    artefact = await writeArtefact({ directory, run: id, model, card });
+    servedDifference = await differenceOf(options, { model, samples, directory, artefact });
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
+    if (isAside) await rename(aside, directory);
     throw error;
   }
   let before: LockedArtefact | undefined;
@@ -195,6 +197,24 @@ async function keep(
     before = trained[place];
     trained[place] = artefact;
   });
+  await rm(aside, { recursive: true, force: true });
   const note = replacedNote(place, before, artefact);
   return { run, directory, replaced: before?.run ?? null, note, servedDifference, skipped: records.skipped };
+}
+
+/** How far what is served is from what was trained; null where the training gives nothing to compare. */
+async function differenceOf(
+  { place, space: { definition }, lockFile }: TrainSpaceOptions,
+  kept: { model: TrainedModel; samples: unknown[]; directory: string; artefact: LockedArtefact },
+): Promise<number | null> {
+  const { model, samples, directory, artefact } = kept;
+  switch (definition.encoder) {
+    case "text":
+    case "image":
+    case "audio":
+      if (model.reference === undefined) return null;
+      return checkTunedServed(model.reference, { definition, space: place, lockFile, artefact });
+    default:
+      return checkServed(model, samples, { directory, space: place, artefact });
+  }
 }

@@ -39,6 +39,9 @@ const bundledPackages: Readonly<Record<string, string>> = {
 /** Each once, by its shortest name. */
 export const bundledModels: readonly string[] = ["all-MiniLM-L6-v2", "thin-resnet-50", "ge2e-voice"];
 
+/** Of text spaces that name none: it travels with Medley. */
+export const defaultTextModel = "all-MiniLM-L6-v2";
+
 export function isBundled(name: string): boolean {
   return Object.hasOwn(bundledPackages, name);
 }

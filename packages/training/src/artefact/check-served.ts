@@ -1,7 +1,14 @@
-import { MedleyError } from "@medley/core";
-import { describeArtefact, type LockedArtefact, openModelRuntime, type TrainedKind } from "@medley/models";
+import { type EncodeResult, MedleyError } from "@medley/core";
+import {
+  describeArtefact,
+  type LockedArtefact,
+  type ModelSpaceDefinition,
+  openModelRuntime,
+  openSpaceEncoder,
+  type TrainedKind,
+} from "@medley/models";
 import { encodeValues } from "../encode-values.ts";
-import type { TrainedModel } from "../trained-model.ts";
+import type { ReferenceVectors, TrainedModel } from "../trained-model.ts";
 
 /** Of an entry of a vector of unit length. */
 const differenceMax = 1e-5;
@@ -26,11 +33,45 @@ export async function checkServed(
   const encoder = await runtime.openTrained(description);
   const served = await encoder.encode(inputs);
   const { values: trained } = await encodeValues(model, inputs);
+  return checkedDifference(served, trained, space);
+}
+
+export interface TunedSpace {
+  readonly definition: ModelSpaceDefinition;
+  /** `collection.space`. */
+  readonly space: string;
+  /** The artefact lies beside it, as `artefactsFolder` says. */
+  readonly lockFile: string;
+  readonly artefact: LockedArtefact;
+}
+
+/**
+ * Likewise for the artefact of a fine-tuned model, which opens as a pre-trained one in the place of the space's: compares with
+ * what the fine-tuning computed itself. Pictures and clips are read again.
+ */
+export async function checkTunedServed(
+  { values, vectors }: ReferenceVectors,
+  { definition, space, lockFile, artefact }: TunedSpace,
+): Promise<number> {
+  await using resources = new AsyncDisposableStack();
+  const lock = { file: lockFile, models: {}, trained: { [space]: artefact } };
+  const runtime = resources.use(openModelRuntime({ environment: {}, lock, threads: 1 }));
+  const encoder = await openSpaceEncoder(definition, { runtime, resources, tuned: space });
+  return checkedDifference(await encoder.encode(values), vectors, space);
+}
+
+/** `trained`: [served, dimensions]. */
+function checkedDifference(served: readonly EncodeResult[], trained: Float32Array, space: string): number {
   let difference = 0;
   for (const [row, result] of served.entries()) {
-    if (!result.ok) throw apart(space, result.failure.message);
+    if (!result.ok) {
+      const { code, message } = result.failure;
+      // A host that is down says nothing of the artefact.
+      throw code === "encoder_unavailable" ? new MedleyError(code, message) : apart(space, message);
+    }
+    const own = trained.subarray(row * result.value.length, (row + 1) * result.value.length);
     for (const [d, x] of result.value.entries()) {
-      const distance = Math.abs(x - (trained[row * dimensions + d] as number));
+      const distance = Math.abs(x - (own[d] as number));
       // Not a number is further away than any.
       if (!(distance <= difference)) difference = distance;
     }

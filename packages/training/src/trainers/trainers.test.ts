@@ -5,7 +5,15 @@ import { parseSettings } from "./settings.ts";
 import type { TrainingRecord } from "./trainer.ts";
 import { trainerOf } from "./trainers.ts";
 
-const fields = { abstract: "text", title: "text", cites: "edges", year: "number", at: "timestamp" };
+const fields = {
+  abstract: "text",
+  title: "text",
+  cites: "edges",
+  year: "number",
+  at: "timestamp",
+  photo: "image",
+  topic: "category",
+};
 const [papers] = checkConfig({
   collections: {
     papers: {
@@ -15,6 +23,18 @@ const [papers] = checkConfig({
         walks: { encoder: "node2vec", field: "cites", dimensions: 4, directed: true, p: 2 },
         year: { encoder: "number", field: "year", range: [0, 1] },
         meaning: { encoder: "text", field: "abstract" },
+        photo: {
+          encoder: "image",
+          field: "photo",
+          model: "thin-resnet-50",
+          tuned: { target: "topic", blocks: 0 },
+        },
+        deep: {
+          encoder: "image",
+          field: "photo",
+          model: "thin-resnet-50",
+          tuned: { target: "topic", blocks: 2 },
+        },
         at: { encoder: "time2vec", field: "at", dimensions: 4, target: "year" },
       },
     },
@@ -46,6 +66,12 @@ test("a closed form is not trained, and a pre-trained model only where it says w
   expect(failureOf(() => trainer("meaning"))).toMatchObject({
     code: "usage",
     mend: expect.stringContaining("tuned"),
+  });
+  expect(trainer("photo").resumes).toBe(true);
+  expect(failureOf(() => trainer("deep"))).toMatchObject({
+    code: "training_unsupported",
+    message: expect.stringContaining("it asks for 2"),
+    mend: expect.stringContaining("tuned.blocks to 0"),
   });
   for (const space of papers.spaces.filter(({ definition }) => isTrainedSpace(definition)))
     expect(trainer(space.name).train).toBeTypeOf("function");

@@ -1,5 +1,5 @@
-import { isTrainedSpace, MedleyError, type Space, spaceInput } from "@medley/core";
-import { bundledModels, type EntityValue, type SeriesValue } from "@medley/models";
+import { isTrainedSpace, MedleyError, type Space } from "@medley/core";
+import type { EntityValue, SeriesValue } from "@medley/models";
 import { trainEntityFromCoOccurrence } from "../category/train-from-co-occurrence.ts";
 import { type EntityExample, trainEntityFromTarget } from "../category/train-from-target.ts";
 import { trainGraphSage } from "../graph/graphsage.ts";
@@ -7,14 +7,11 @@ import { trainNode2Vec } from "../graph/node2vec.ts";
 import { type SeriesKind, seriesKinds } from "../series/forecaster.ts";
 import { trainSeries } from "../series/train-series.ts";
 import { type TimeExample, trainTime2Vec } from "../time/train-time2vec.ts";
-import { type TextExample, tuneTextRecords } from "../tuning/tune-text-records.ts";
 import { trainWords } from "../words/train-words.ts";
 import { integer, number } from "./settings.ts";
 import { definitionOf, edgesOf, examplesOf, inputsOf, nodesOf, withoutUndefined } from "./space-records.ts";
 import type { Trainer, TrainingRecord } from "./trainer.ts";
-
-/** Of a text space that names none. */
-const defaultTextModel = bundledModels[0] as string;
+import { tunedTrainers } from "./tuned-trainers.ts";
 
 /** Of all four kinds; what a kind has no use for makes no difference to it. */
 const series: Trainer = {
@@ -106,29 +103,7 @@ const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
       return trainNode2Vec(edgesOf(records, space), { ...options, ...given, ...settings });
     },
   },
-  text: {
-    settings: {
-      learningRate: number(1e-7, 1),
-      batchRows: integer(2, 4_096),
-      weightDecay: number(0, 1),
-      epochs: integer(1, 1_000),
-      dropout: number(0, 0.99),
-      tokensMax: integer(8, 8_192),
-      tokensKept: integer(8, 8_192),
-      balances: { type: "boolean" },
-      examplesMax: integer(40, 10_000_000),
-    },
-    resumes: false,
-    train: (records, { space, settings, models, ...options }) => {
-      const { model = defaultTextModel, tuned } = definitionOf(space, "text");
-      const { target, blocks } = tuned as NonNullable<typeof tuned>;
-      const given = withoutUndefined({ model, target, blocks });
-      const found = { environment: {}, ...models };
-      return tuneTextRecords(textExamples(records, space, target), {
-        ...{ ...options, ...found, ...given, ...settings },
-      });
-    },
-  },
+  ...tunedTrainers,
   time2vec: {
     settings: { periodHoursMin: number(0.01, 8_760), examplesMax: integer(20, 10_000_000) },
     resumes: false,
@@ -161,6 +136,7 @@ export function trainerOf(space: Space, place: string): Trainer {
   const { definition } = space;
   const trainer = trainers[definition.encoder];
   const isTuned = "tuned" in definition && definition.tuned !== undefined;
+  checkBlocks(definition, place);
   if (trainer !== undefined && (isTuned || isTrainedSpace(definition))) return trainer;
   if (closedForms.includes(definition.encoder)) {
     throw new MedleyError("usage", `space ${place}: encoder "${definition.encoder}" is not trained`, {
@@ -185,6 +161,18 @@ export function trainerOf(space: Space, place: string): Trainer {
   );
 }
 
+/** Before any record is read. */
+function checkBlocks(definition: Space["definition"], place: string): void {
+  if (definition.encoder !== "image" && definition.encoder !== "audio") return;
+  const { tuned: { blocks = 0 } = {} } = definition;
+  if (blocks === 0) return;
+  throw new MedleyError(
+    "training_unsupported",
+    `space ${place}: blocks of ${definition.encoder} models are not trained by this version, and it asks for ${blocks}`,
+    { mend: "set tuned.blocks to 0, or leave it out: a classifier on the model as it is" },
+  );
+}
+
 const closedForms: readonly string[] = ["number", "category", "recency", "geo", "vector", "remote"];
 const preTrained: readonly string[] = ["text", "image", "audio"];
 
@@ -204,18 +192,6 @@ async function* timeExamples(
 ): AsyncGenerator<TimeExample, void, void> {
   for await (const { input, target } of examplesOf<number>(records, space, of))
     yield { timeMs: input, target };
-}
-
-async function* textExamples(
-  records: AsyncIterable<TrainingRecord>,
-  space: Space,
-  target: string,
-): AsyncGenerator<TextExample, void, void> {
-  for await (const record of records) {
-    const text = spaceInput(space, record) as string | null;
-    const label = (record.fields[target] ?? null) as string | null;
-    if (text !== null && text.trim() !== "") yield { id: record.id, text, label };
-  }
 }
 
 function isSeriesSpace(

@@ -1,3 +1,4 @@
+import type { CheckpointFolder } from "../fit/checkpoint.ts";
 import { type Fitted, fitEpochs, type Validation } from "../fit/fit.ts";
 import { linearRate, withWarmUp } from "../fit/schedule.ts";
 import type { TrainingOptions } from "../progress.ts";
@@ -33,6 +34,7 @@ export interface FitTailOptions<Found> extends TrainingOptions {
   readonly judge: (training: TailTraining, signal: AbortSignal | undefined) => Promise<Found>;
   readonly metricsOf: (found: Found) => Readonly<Record<string, number>>;
   readonly best: Pick<Validation, "by" | "better">;
+  readonly checkpoint?: CheckpointFolder | undefined;
 }
 
 const clipNorm = 1;
@@ -48,7 +50,7 @@ export async function fitTail<Found>(
   const { settings, objective, head, classWeights, judge, metricsOf, best, seed, threads = 1 } = options;
   const { batchRows, epochs, weightDecay, learningRate, dropout = 0 } = settings;
   const { tokensKept = tail.backbone.model.tokensMax } = settings;
-  const { signal, onProgress } = options;
+  const { signal, onProgress, checkpoint } = options;
   const lengths = data.rows.map(({ ids }) => Math.min(ids.length, tokensKept));
   const units = unitsOf(objective, lengths, Array.from(data.groups));
   const shapes = shapeLengths(lengths, { batchRows });
@@ -65,6 +67,7 @@ export async function fitTail<Found>(
     ...{ stepsPerEpoch, epochsMax: epochs, seed },
     schedule: withWarmUp(warmUpSteps, linearRate(learningRate)),
     validation: { run: async (of) => metricsOf(await judge(training, of)), ...best },
+    ...(checkpoint === undefined ? {} : { checkpoint }),
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });

@@ -54,14 +54,20 @@ export class HiddenStates implements AsyncDisposable {
     return new HiddenStates(backbone, tensor, options, cache);
   }
 
-  /** Computes what is not there of rows that are needed together. Throws `training_unsupported` where they don't fit the bound. */
+  /**
+   * Computes what is not there of rows that are needed together. Which of them run in one batch follows from all of them,
+   * whatever is there: a batch's rounding then is the same when a training that was killed goes on. Throws
+   * `training_unsupported` where they don't fit the bound.
+   */
   async compute(rows: readonly TokenRow[]): Promise<void> {
     const { hiddenSize } = this.#backbone.model;
     const wanted = rows.map((row) => ({ key: this.#keyOf(row), values: row.ids.length * hiddenSize }));
     await this.#cache.reserve(wanted);
-    const missing = [...new Map(rows.map((row) => [this.#keyOf(row), row])).entries()]
-      .filter(([key]) => !this.#cache.has(key))
-      .map(([, row]) => row);
+    const different = [...new Map(rows.map((row) => [this.#keyOf(row), row])).values()];
+    const lengths = different.map(({ ids }) => ids.length);
+    const missing = batchesByLength(lengths, bounds)
+      .map((batch) => batch.map((index) => different[index] as TokenRow))
+      .filter((batch) => batch.some((row) => !this.#cache.has(this.#keyOf(row))));
     if (missing.length === 0) return;
     const session = await InferenceSession.create(
       cutGraph(this.#backbone.bytes, this.#tensor, {
@@ -89,28 +95,24 @@ export class HiddenStates implements AsyncDisposable {
     await this.close();
   }
 
-  async #computeWith(session: InferenceSession, rows: readonly TokenRow[]): Promise<void> {
+  async #computeWith(session: InferenceSession, batches: readonly (readonly TokenRow[])[]): Promise<void> {
     const { hiddenSize } = this.#backbone.model;
     const { signal, onProgress } = this.#options;
-    const batches = batchesByLength(
-      rows.map(({ ids }) => ids.length),
-      bounds,
-    );
+    const total = batches.reduce((sum, batch) => sum + batch.length, 0);
     let done = 0;
     for (const [at, batch] of batches.entries()) {
       signal?.throwIfAborted();
-      const chosen = batch.map((index) => rows[index] as TokenRow);
-      const length = Math.max(...chosen.map(({ ids }) => ids.length));
-      const feeds = tokenFeeds(chosen, { length, batchRows: chosen.length, names: session.inputNames });
+      const length = Math.max(...batch.map(({ ids }) => ids.length));
+      const feeds = tokenFeeds(batch, { length, batchRows: batch.length, names: session.inputNames });
       const values = (await session.run(feeds, [this.#tensor]))[this.#tensor]?.data as Float32Array;
-      assert.equal(values.length, chosen.length * length * hiddenSize, "hidden states of each token");
-      for (const [place, row] of chosen.entries()) {
+      assert.equal(values.length, batch.length * length * hiddenSize, "hidden states of each token");
+      for (const [place, row] of batch.entries()) {
         const from = place * length * hiddenSize;
         await this.#cache.put(this.#keyOf(row), values.subarray(from, from + row.ids.length * hiddenSize));
       }
-      done += chosen.length;
-      if (at % batchesPerReport === 0 || done === rows.length)
-        onProgress?.({ stage: "frozen part", done, total: rows.length, unit: "texts" });
+      done += batch.length;
+      if (at % batchesPerReport === 0 || done === total)
+        onProgress?.({ stage: "frozen part", done, total, unit: "texts" });
     }
   }
 

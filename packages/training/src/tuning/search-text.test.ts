@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import type { LabelledExample } from "./labelled-examples.ts";
 import { searchText } from "./search-text.ts";
 import { classes, sentences } from "./sentences.fixture.ts";
-import { type TextExample, tuneTextRecords } from "./tune-text-records.ts";
+import { tuneTextRecords } from "./tune-text-records.ts";
 
 const base = { model: "all-MiniLM-L6-v2", environment: {}, seed: 5, threads: 1 } as const;
 
@@ -22,11 +23,11 @@ test("a round that gains nothing ends the search; the head of the frozen model i
 });
 
 /** Fifty records with a class, and some without. */
-async function* records(count = 50): AsyncGenerator<TextExample> {
+async function* records(count = 50): AsyncGenerator<LabelledExample> {
   const { texts, labels } = sentences(0, count / 2);
   for (const [at, text] of texts.entries())
-    yield { id: `r${at}`, text: `${text} ${at}`, label: classes[labels[at] as number] as string };
-  for (let at = 0; at < 5; at += 1) yield { id: `u${at}`, text: "something else", label: null };
+    yield { id: `r${at}`, value: `${text} ${at}`, label: classes[labels[at] as number] as string };
+  for (let at = 0; at < 5; at += 1) yield { id: `u${at}`, value: "something else", label: null };
 }
 
 test("records are split by class into those that train, choose and test", { timeout: 120_000 }, async () => {

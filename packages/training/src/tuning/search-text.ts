@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { join } from "node:path";
 import { Random } from "../random.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import type { BlockSettings } from "./fit-tail.ts";
@@ -40,7 +41,7 @@ const blocksPerRound = 2;
  * Chooses how a text model is fine-tuned, and tunes it: first a head on the frozen model, then rounds of more and more blocks. A round
  * draws learning rate, batch, depth and weight decay, halves the candidates on growing parts of the training rows, and trains the
  * best with all of them. The cycle ends when a round gains nothing significant on the validation rows; then the test rows are
- * looked at, once.
+ * looked at, once. With `checkpoints` a search that was killed goes on with the trial or the epoch it was at.
  */
 export async function searchText(options: SearchTextOptions): Promise<SearchedText> {
   const { validation, seed, signal, onProgress, roundsMax = roundsDefault } = options;
@@ -64,7 +65,14 @@ export async function searchText(options: SearchTextOptions): Promise<SearchedTe
 
 async function trainRound(tuner: TextTuner, round: number, options: SearchTextOptions): Promise<Trained> {
   if (round === 0) return { settings: null, candidate: await tuner.trainHead() };
-  const { seed, signal, onProgress, fixed = {}, candidates: count = candidatesDefault } = options;
+  const {
+    seed,
+    signal,
+    onProgress,
+    checkpoints,
+    fixed = {},
+    candidates: count = candidatesDefault,
+  } = options;
   const base = { epochs: epochsDefault, ...fixed };
   const deepest = round * blocksPerRound;
   const space = {
@@ -77,6 +85,8 @@ async function trainRound(tuner: TextTuner, round: number, options: SearchTextOp
   const { best } = await successiveHalving({
     candidates,
     ...{ budgetMin: shareMin, budgetMax: 1, seed },
+    ...(checkpoints === undefined ? {} : { trialsPath: join(checkpoints, `round-${round}.trials.json`) }),
+    identity: JSON.stringify({ base, data: tuner.dataIdentity() }),
     // One epoch ranks settings; the winner gets all of its own.
     evaluate: async (drawn, { budget }) => {
       const rows = Math.max(drawn.batchRows, Math.round(budget * tuner.trainRows));
@@ -89,7 +99,7 @@ async function trainRound(tuner: TextTuner, round: number, options: SearchTextOp
   signal?.throwIfAborted();
   assert(best, "a search that was not interrupted has a best");
   const settings = { ...base, ...best.candidate };
-  return { settings, candidate: await tuner.trainBlocks(settings) };
+  return { settings, candidate: await tuner.trainBlocks(settings, { checkpoint: `round-${round}` }) };
 }
 
 /** 1 where the most probable class is the truth. */

@@ -1,11 +1,14 @@
 import { strict as assert } from "node:assert";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { type ModelRuntime, openModelRuntime } from "@medley/models";
 import { classWeights as balancedWeights } from "../data/targets.ts";
 import type { StateTensor } from "../engine/training-step.ts";
 import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
+import { CheckpointFolder } from "../fit/checkpoint.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { Random } from "../random.ts";
-import type { Curve } from "../trained-model.ts";
+import type { Curve, ReferenceVectors } from "../trained-model.ts";
 import type { BlockCut } from "./blocks.ts";
 import { headOfRegression, initialHead, trainedHead } from "./classifier-head.ts";
 import { encoderVectors } from "./encoder-vectors.ts";
@@ -13,6 +16,7 @@ import { fitHead, type JudgedHead, judgeHead } from "./fit-head.ts";
 import { type BlockSettings, fitTail } from "./fit-tail.ts";
 import { HiddenStates } from "./hidden-states.ts";
 import type { InitialHead } from "./objective.ts";
+import { referenceOf, referenceValuesMax } from "./reference.ts";
 import type { GroupedRows, Tail, TailTraining } from "./tail-training.ts";
 import { tailVectors } from "./tail-vectors.ts";
 import { TextBackbone, type TextBackboneOptions, type TokenRow } from "./text-backbone.ts";
@@ -34,6 +38,15 @@ export interface TextTunerOptions extends TextBackboneOptions, TrainingOptions {
   readonly cacheBytesMax?: number;
   /** Of hidden states (`HiddenStatesOptions`). Default float16. */
   readonly cacheElement?: "float16" | "float32";
+  /** Where trainings of blocks keep their checkpoints, and go on from those that are there. */
+  readonly checkpoints?: string;
+}
+
+export interface BlockTrainingOptions {
+  /** So many of the training rows, drawn at random. Default: all. */
+  readonly rows?: number;
+  /** Names the training's folder among the checkpoints. Default: it keeps none. */
+  readonly checkpoint?: string;
 }
 
 /** A text model that was tuned, and how it does on the validation rows. */
@@ -48,6 +61,7 @@ const cacheBytesDefault = 2 * 2 ** 30;
 /** Rows from which the head that training begins with is fitted: enough for a direction, few enough to cost little. */
 const firstHeadRowsMax = 1_000;
 const firstHeadPenalty = 1e-3;
+
 /**
  * Fine-tuning of one text model on one set of rows, as often as settings are tried. Tokens are made once, the frozen part runs
  * once per depth, and both stay for the next trial. `close` frees what it holds; one training at a time.
@@ -100,23 +114,26 @@ export class TextTuner implements AsyncDisposable {
   }
 
   /** The vectors [texts, dimensions] of the frozen model, from the worker's own runtime. */
-  async frozen(texts: readonly string[]): Promise<Float32Array> {
+  async frozen(texts: readonly string[], { signal = this.#options.signal } = {}): Promise<Float32Array> {
     const { model, environment, lock, threads } = this.#options;
     this.#runtime ??= openModelRuntime({
       environment,
       ...(threads === undefined ? {} : { threads }),
       ...(lock === undefined ? {} : { lock }),
     });
-    const options = { ...this.#options, cacheBytesMax: this.#cacheBytesMax };
+    const until = signal === undefined ? {} : { signal };
+    const options = { ...this.#options, ...until, cacheBytesMax: this.#cacheBytesMax };
     return encoderVectors(await this.#runtime.textEncoder(model), texts, options);
   }
 
   /**
-   * Trains the last blocks and a head on `rows` training rows drawn at random (default: all), and keeps the best epoch by the
-   * validation loss. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
+   * Trains the last blocks and a head, and keeps the best epoch by the validation loss. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
    * 2022, Fine-Tuning can Distort Pretrained Features); with a contrastive objective it is fitted afterwards.
    */
-  async trainBlocks(settings: BlockSettings, { rows = this.#train.length } = {}): Promise<TunedCandidate> {
+  async trainBlocks(
+    settings: BlockSettings,
+    { rows = this.#train.length, checkpoint }: BlockTrainingOptions = {},
+  ): Promise<TunedCandidate> {
     const { seed, threads = 1, train, validation, classes } = this.#options;
     const classCount = classes.length;
     const { objective = { kind: "classification" }, balances = false } = settings;
@@ -125,7 +142,7 @@ export class TextTuner implements AsyncDisposable {
     const places = rows < all.length ? new Random(seed).shuffle(all).slice(0, rows) : all;
     const groups = Array.from(places, (place) => train.labels[place] as number);
     const data = { rows: Array.from(places, (place) => this.#train[place] as TokenRow), groups };
-    await tail.hidden.compute([...data.rows, ...this.#validation]);
+    await tail.hidden.compute([...this.#train, ...this.#validation]);
     const judge = async (training: TailTraining, signal: AbortSignal | undefined) => {
       const { blocks, head } = training.trained();
       const vectorsOf = (of: readonly TokenRow[]) => tailVectors(tail, blocks, of, { threads, signal });
@@ -142,8 +159,40 @@ export class TextTuner implements AsyncDisposable {
       head: objective.kind === "classification" ? await this.#firstHead(tail, data) : null,
       classWeights: balances ? balancedWeights(groups, { classCount }) : undefined,
       metricsOf: (one) => metricsOf(one.validation),
+      checkpoint: this.#checkpointOf(checkpoint, tail, { settings, rows }),
     });
     return { ...found, curves };
+  }
+
+  /**
+   * What a candidate makes of some validation texts, from hidden states that are kept whole: what serves comes as near as 1e-5.
+   * Not ended by the signal.
+   */
+  async reference({ cut, blocks }: TunedCandidate): Promise<ReferenceVectors> {
+    const values = this.#options.validation.texts.slice(0, referenceValuesMax);
+    if (cut === null) {
+      const signal = new AbortController().signal;
+      return referenceOf(values, await this.frozen(values, { signal }));
+    }
+    const { threads = 1 } = this.#options;
+    const tail = await this.#tailOf(cut.blocks);
+    const whole = { threads, cacheBytesMax: this.#cacheBytesMax, cacheElement: "float32" } as const;
+    await using hidden = await HiddenStates.open(this.backbone, cut.tensor, whole);
+    const rows = this.#validation.slice(0, values.length);
+    await hidden.compute(rows);
+    return referenceOf(values, await tailVectors({ ...tail, hidden }, blocks, rows, { threads }));
+  }
+
+  /** Of all that the rows and settings of a training say; texts by their tokens. */
+  dataIdentity(): string {
+    const { train, validation, classes, seed, cacheElement } = this.#options;
+    const hash = createHash("sha256").update(this.backbone.model.model.contents);
+    const labels = [train, validation].map((part) => Array.from(part.labels));
+    hash.update(JSON.stringify([classes, labels, seed, cacheElement ?? null]));
+    for (const { ids, skipped } of [...this.#train, ...this.#validation]) {
+      hash.update(`${ids.length} ${skipped} `).update(ids);
+    }
+    return hash.digest("hex");
   }
 
   /** Unit vectors of other rows by a candidate: of the last test. */
@@ -177,6 +226,17 @@ export class TextTuner implements AsyncDisposable {
     const tail = { backbone: this.backbone, cut, part, hidden };
     this.#tails.set(blocks, tail);
     return tail;
+  }
+
+  #checkpointOf(
+    name: string | undefined,
+    { cut }: Tail,
+    course: { readonly settings: BlockSettings; readonly rows: number },
+  ): CheckpointFolder | undefined {
+    const { checkpoints } = this.#options;
+    if (name === undefined || checkpoints === undefined) return undefined;
+    const identity = JSON.stringify({ ...course, tensor: cut.tensor, data: this.dataIdentity() });
+    return new CheckpointFolder(join(checkpoints, name), { identity });
   }
 
   async #firstHead(tail: Tail, { rows, groups }: GroupedRows): Promise<InitialHead> {

@@ -1,8 +1,11 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { ContentReader, openModelRuntime, readClassifier } from "@medley/models";
+import { join } from "node:path";
+import { ContentReader, type ModelSpaceDefinition, openModelRuntime, readClassifier } from "@medley/models";
 import { expect, onTestFinished, test } from "vitest";
+import { checkTunedServed } from "../artefact/check-served.ts";
+import { writeArtefact } from "../artefact/write-artefact.ts";
+import type { ReferenceVectors } from "../trained-model.ts";
 import { tuneHead } from "./tune-head.ts";
 
 const examples = join(import.meta.dirname, "../../../../examples");
@@ -49,7 +52,7 @@ test.each([
     of: { file: "sounds/sounds.jsonl", value: "clip", target: "speaker", classes: 6, perClass: 6 },
     accuracyMin: 0.75,
   },
-])("a head on a frozen $kind model tells a $target", { timeout: 120_000 }, async (given) => {
+])("a head on a frozen $kind model tells a $target", { timeout: 300_000 }, async (given) => {
   const { kind, model, target } = given;
   const { classes, train, validation, test: held } = await parts(given.of);
   await using content = new ContentReader({ folder: join(examples, given.folder), hosts: [] });
@@ -65,12 +68,24 @@ test.each([
   expect(tuned.test?.accuracy).toBeGreaterThanOrEqual(given.accuracyMin);
   expect(tuned.manifest).toMatchObject({ kind, blocks: 0, target });
 
-  const directory = await mkdtemp(join(tmpdir(), "medley-tuned-"));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  for (const [path, bytes] of tuned.files) {
-    await mkdir(dirname(join(directory, path)), { recursive: true });
-    await writeFile(join(directory, path), bytes);
-  }
+  const root = await mkdtemp(join(tmpdir(), "medley-tuned-"));
+  onTestFinished(() => rm(root, { recursive: true }));
+  const space = "things.likeness";
+  const directory = join(root, "models", space, "run-1");
+  const artefact = await writeArtefact({ directory, run: "run-1", model: tuned, card: "# a card" });
+  const reference = tuned.reference as ReferenceVectors;
+  expect(reference.values).toEqual(validation.values.slice(0, 32));
+  const from = { folder: join(examples, given.folder) };
+  const definition = { encoder: kind, field: "it", model, from } as ModelSpaceDefinition;
+  const lockFile = join(root, "medley.lock.json");
+  const check = (of: ReferenceVectors) => checkTunedServed(of, { definition, space, lockFile, artefact });
+  expect(await check(reference)).toBeLessThan(1e-6);
+  const other = reference.vectors.map((x, at) => (at === 3 ? x + 2e-5 : x));
+  await expect(check({ ...reference, vectors: other })).rejects.toMatchObject({
+    code: "model_unsupported",
+    message: expect.stringContaining("not served as it was trained"),
+  });
+
   const served =
     kind === "image"
       ? await runtime.imageEncoder(directory, { content })

@@ -10,7 +10,8 @@ import {
 import { inlineExternalData } from "@medley/models/onnx";
 import type { TrainingOptions } from "../progress.ts";
 import { encoderVectors } from "./encoder-vectors.ts";
-import { fitHead } from "./fit-head.ts";
+import { fitHead, type LabelledVectors } from "./fit-head.ts";
+import { referenceOf } from "./reference.ts";
 import { tunedArtefact } from "./tuned-artefact.ts";
 import { type TunedModel, tunedModel } from "./tuned-model.ts";
 
@@ -20,7 +21,8 @@ export interface LabelledValues {
   readonly labels: ArrayLike<number>;
 }
 
-export interface TuneHeadOptions extends Pick<TrainingOptions, "signal" | "onProgress"> {
+/** Of the model whose vectors a head is put on. */
+export interface HeadOptions {
   /** Of the pre-trained model; the caller's to close. */
   readonly encoder: Encoder<string, unknown>;
   readonly model: string;
@@ -30,6 +32,9 @@ export interface TuneHeadOptions extends Pick<TrainingOptions, "signal" | "onPro
   /** Names the target: `category`. */
   readonly target: string;
   readonly classes: readonly string[];
+}
+
+export interface TuneHeadOptions extends HeadOptions, Pick<TrainingOptions, "signal" | "onProgress"> {
   readonly train: LabelledValues;
   /** Rows that choose the penalty and the temperature. */
   readonly validation: LabelledValues;
@@ -47,13 +52,27 @@ const cacheBytesDefault = 2 * 2 ** 30;
  * regression is fitted to them. The artefact is the model with the classifier beside it; its segments are the same as before.
  */
 export async function tuneHead(options: TuneHeadOptions): Promise<TunedModel> {
-  const { encoder, classes, train, validation, test, target, cacheBytesMax = cacheBytesDefault } = options;
-  const vectorsOf = async ({ values, labels }: LabelledValues) => ({
+  const { encoder, train, validation, test, cacheBytesMax = cacheBytesDefault } = options;
+  const vectorsOf = async ({ values, labels }: LabelledValues): Promise<HeadPart> => ({
+    values,
     vectors: await encoderVectors(encoder, values, { ...options, cacheBytesMax }),
     labels,
   });
-  const judged = fitHead(await vectorsOf(train), await vectorsOf(validation), { classCount: classes.length });
-  const { model: name, kind, environment, lock } = options;
+  const [trained, held] = [await vectorsOf(train), await vectorsOf(validation)];
+  const tested = test === undefined ? null : await vectorsOf(test);
+  return headOnVectors(options, { train: trained, validation: held, test: tested });
+}
+
+/** Values with the vectors that the model gives of them. */
+export interface HeadPart extends LabelledValues, LabelledVectors {}
+
+/** Likewise, of values that are encoded already. */
+export async function headOnVectors(
+  options: HeadOptions,
+  { train, validation, test }: Record<"train" | "validation", HeadPart> & { test: HeadPart | null },
+): Promise<TunedModel> {
+  const { encoder, model: name, kind, environment, lock, target, classes } = options;
+  const judged = fitHead(train, validation, { classCount: classes.length });
   const located = await locateModel(name, environment, { lock, kind });
   const pinned = await pinModel(await ModelFiles.open(located), located.modelFile);
   const { bytes, externalData } = loadModelBytes(pinned);
@@ -69,6 +88,6 @@ export async function tuneHead(options: TuneHeadOptions): Promise<TunedModel> {
       },
     },
   );
-  const tested = test === undefined ? null : await vectorsOf(test);
-  return tunedModel(artefact, judged, { labels: validation.labels, test: tested, curves: [] });
+  const tuned = tunedModel(artefact, judged, { labels: validation.labels, test, curves: [] });
+  return { ...tuned, reference: referenceOf(validation.values, validation.vectors) };
 }

@@ -27,7 +27,8 @@ const limitFile = "sentence_bert_config.json";
 export async function tuneText(options: TuneTextOptions): Promise<TunedModel> {
   const { settings } = options;
   await using tuner = await TextTuner.open(options);
-  const candidate = settings === null ? await tuner.trainHead() : await tuner.trainBlocks(settings);
+  const candidate =
+    settings === null ? await tuner.trainHead() : await tuner.trainBlocks(settings, { checkpoint: "blocks" });
   return await finishTuning(tuner, candidate, options);
 }
 
@@ -57,5 +58,7 @@ export async function finishTuning(
     test === undefined || signal?.aborted
       ? null
       : { vectors: await tuner.vectors(candidate, test.texts), labels: test.labels };
-  return tunedModel(artefact, candidate, { labels: validation.labels, test: tested, curves });
+  const tuned = tunedModel(artefact, candidate, { labels: validation.labels, test: tested, curves });
+  // Weights that are stored as int8 are others than those that were trained.
+  return stores === "int8" ? tuned : { ...tuned, reference: await tuner.reference(candidate) };
 }
