@@ -61,7 +61,7 @@ export {
   type DeadLetterWhere,
   deadLetterConditions,
 } from "./dead-letter-filter.ts";
-export type { EncodeFailure, EncodeResult, Encoder, NodeInput } from "./encoder.ts";
+export type { EncodeFailure, EncodeResult, Encoder, Neighbour, NodeInput } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
 export type { NumberQuery } from "./encoders/number.ts";
