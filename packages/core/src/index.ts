@@ -95,6 +95,14 @@ export { canonicalJson, identityOf } from "./identity.ts";
 export { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.ts";
 export { type Clock, systemClock } from "./ports/clock.ts";
 export type {
+  Neighbourhood,
+  NeighbourhoodReader,
+  RefreshBatch,
+  RefreshedRow,
+  RefreshStore,
+  StoredNode,
+} from "./ports/graph-store.ts";
+export type {
   BackfillRun,
   DeadLetterCount,
   DeadLetterPage,

@@ -99,7 +99,7 @@ function readIncoming(
 ): (node: number, meet: (source: number, weight: number) => void) => void {
   const bytes = bytesOf(files, sageIncomingFile);
   const words = Math.floor(bytes.byteLength / 4);
-  const copy = bytes.slice().buffer;
+  const copy = new Uint8Array(bytes).buffer;
   const numbers = new Uint32Array(copy, 0, words);
   const edges = numbers[nodes] ?? 0;
   const sources = numbers.subarray(nodes + 1, nodes + 1 + edges);
@@ -117,7 +117,7 @@ function readIncoming(
 function floats(files: ArtefactFiles, path: string, count: number): Float32Array {
   const bytes = bytesOf(files, path);
   if (bytes.byteLength !== 4 * count) throw damaged(path);
-  return new Float32Array(bytes.slice().buffer);
+  return new Float32Array(new Uint8Array(bytes).buffer);
 }
 
 function bytesOf(files: ArtefactFiles, path: string): Uint8Array {

@@ -70,7 +70,7 @@ export function readSageMessages(bytes: Uint8Array, sizes: SageSizes, aggregator
       mend: "take the artefact's folder from a backup, or train the space again",
     });
   }
-  const all = new Float32Array(bytes.slice().buffer);
+  const all = new Float32Array(new Uint8Array(bytes).buffer);
   const named = new Map<string, Float32Array>();
   let from = 0;
   for (const [name, rows, columns] of parts) {

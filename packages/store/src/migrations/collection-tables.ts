@@ -9,6 +9,7 @@ import {
   vectorDimensions,
 } from "@medley/core";
 import pg from "pg";
+import { type FollowedGraph, followedGraphs, followSql } from "./graph-tables.ts";
 import type { MigrationStep } from "./migrate.ts";
 
 const { escapeIdentifier, escapeLiteral } = pg;
@@ -28,6 +29,8 @@ export interface CatalogueRow {
   readonly live_table: string;
   /** Null: the collection takes no events of users. */
   readonly profiles: Profiles | null;
+  /** Null: no space hears of neighbours. */
+  readonly graphs: readonly FollowedGraph[] | null;
 }
 
 /** The table of a collection's rows, quoted. One generation for now. */
@@ -48,7 +51,9 @@ export function planCollection(
   refuseConflicts(configured, stored);
   const added = configured.collection.fields.filter((field) => stored.fields[field.name] === undefined);
   const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
-  if (added.length === 0 && same) return [];
+  const followed =
+    canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs) ? [] : followStep(catalogue);
+  if (added.length === 0 && same) return followed;
   const columns = added.map(
     (field) => `add column ${columnDefinition(field.name, field.type, vectorSchema)}`,
   );
@@ -66,7 +71,15 @@ export function planCollection(
   weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(catalogue.name)};`,
       ].join("\n"),
     },
+    ...followed,
   ];
+}
+
+/** Of a collection that is there: its rows are all to be encoded anew in these spaces, where their neighbours say something else. */
+function followStep({ name, graphs }: CatalogueRow): readonly MigrationStep[] {
+  const catalogued = `update medley_internal.collections set graphs = ${orNull(graphs)} where name = ${escapeLiteral(name)};`;
+  const sql = `${followSql(name, liveTable(name), graphs ?? [])}\n${catalogued}`;
+  return [{ name: `collection ${name}: neighbours`, sql }];
 }
 
 function searchPart({
@@ -92,6 +105,7 @@ function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
     weights: collection.weights,
     live_table: `${collection.name}_g1`,
     profiles: collection.profiles,
+    graphs: followedGraphs(collection, layout),
   };
 }
 
@@ -122,10 +136,11 @@ function createSql(
   ];
   return `create table ${table} (\n  ${columns.join(",\n  ")}\n) with (${upkeep});
 ${viewSql(collection.name, Object.keys(catalogue.fields))}
-insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles) values (
+insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
-  ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}
-);`;
+  ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)}
+);
+${catalogue.graphs === null ? "" : followSql(catalogue.name, table, catalogue.graphs)}`;
 }
 
 /** New fields come last: a view can only grow at its end. */

@@ -95,8 +95,9 @@ async function readState(database: Database): Promise<DatabaseState> {
 
 export async function readCatalogue(database: Database): Promise<readonly CatalogueRow[]> {
   const { rows } = await database.query<CatalogueRow>(
-    // Read before the migration that adds it, too.
-    `select name, fields, spaces, weights, live_table, nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles
+    // Read before the migrations that add the last two, too.
+    `select name, fields, spaces, weights, live_table, nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
+  nullif(to_jsonb(stored) -> 'graphs', 'null') as graphs
 from medley_internal.collections as stored`,
   );
   return rows;
