@@ -14,6 +14,19 @@ export interface NodeInput {
   readonly edges: Readonly<Record<string, number>>;
   /** The record's segments of the spaces that the space names as features, end to end; each unit length or all zero. */
   readonly features?: Float32Array;
+  /** Whom the record has edges with, either way, as the store has them now. Absent: not known, so what the encoder itself knows counts. */
+  readonly neighbours?: readonly Neighbour[];
+}
+
+/** A node that another has an edge with. */
+export interface Neighbour {
+  readonly id: string;
+  /** Of the edges between the two together; above 0. */
+  readonly weight: number;
+  /** As `NodeInput.features`. Null: there is no such record (yet). Of one read, the same node has the same array. */
+  readonly features: Float32Array | null;
+  /** Its own neighbours; empty for a neighbour's neighbour. */
+  readonly neighbours: readonly Neighbour[];
 }
 
 export type EncodeResult = Result<Float32Array, EncodeFailure>;

@@ -62,7 +62,7 @@ export {
   type DeadLetterWhere,
   deadLetterConditions,
 } from "./dead-letter-filter.ts";
-export type { EncodeFailure, EncodeResult, Encoder, NodeInput } from "./encoder.ts";
+export type { EncodeFailure, EncodeResult, Encoder, Neighbour, NodeInput } from "./encoder.ts";
 export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
 export type { NumberQuery } from "./encoders/number.ts";
@@ -95,6 +95,14 @@ export { fuse, normalize, weigh } from "./fuse.ts";
 export { canonicalJson, identityOf } from "./identity.ts";
 export { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.ts";
 export { type Clock, systemClock } from "./ports/clock.ts";
+export type {
+  Neighbourhood,
+  NeighbourhoodReader,
+  RefreshBatch,
+  RefreshedRow,
+  RefreshStore,
+  StoredNode,
+} from "./ports/graph-store.ts";
 export type {
   BackfillRun,
   DeadLetterCount,

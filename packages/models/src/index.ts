@@ -100,13 +100,13 @@ export {
   featuresOf,
 } from "./trained/features.ts";
 export {
-  type Aggregator,
-  aggregate,
   graphsageFeatures,
   sageIncomingFile,
+  sageLayersFile,
   sageMessagesFile,
   sageNodesFile,
 } from "./trained/graphsage-features.ts";
+export { type Aggregator, hear, type Said, sageLayerParts } from "./trained/graphsage-messages.ts";
 export { inspectArtefact, verifyArtefact } from "./trained/inspect-artefact.ts";
 export { isTrainedKind, type TrainedForm, type TrainedKind, trainedForms } from "./trained/kinds.ts";
 export {

@@ -40,11 +40,26 @@ export interface SegmentCounters {
   empty: number;
 }
 
+/** What came of records whose neighbours changed. */
+export interface RefreshCounters {
+  /** Of rows whose edges or features changed. */
+  changes: number;
+  /** Of `changes`: with more records around them than are taken, so that not all hear of it. */
+  cut: number;
+  /** Rows with a segment encoded anew. */
+  written: number;
+  /** What their neighbours say was in their segments already. */
+  unchanged: number;
+  /** Segments that could not be encoded anew: they stay as they were. */
+  failed: number;
+}
+
 /** All that the stages of a process count. Of fixed size: no label follows from what a record holds. */
 export interface PipelineCounters {
   readonly stages: Readonly<Record<Stage, StageCounters>>;
   readonly packets: Readonly<Record<Stage, Readonly<Record<Lane, PacketCounters>>>>;
   readonly segments: SegmentCounters;
+  readonly refreshes: RefreshCounters;
   /** Seconds from `acceptedAtMs` until a record was indexed or tombstoned. */
   readonly freshnessSeconds: Readonly<Record<Lane, Histogram>>;
 }
@@ -61,6 +76,7 @@ export function pipelineCounters(): PipelineCounters {
     stages: perStage(stageCounters),
     packets: perStage(() => ({ stream: packetCounters(), backfill: packetCounters() })),
     segments: { encoded: 0, encodedByModel: 0, reused: 0, empty: 0 },
+    refreshes: { changes: 0, cut: 0, written: 0, unchanged: 0, failed: 0 },
     freshnessSeconds: { stream: new Histogram(freshnessBounds), backfill: new Histogram(freshnessBounds) },
   };
 }

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
+import { describeRefreshes } from "./graph/refreshes.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMigrationRights, describeMigrations } from "./migrations/migrations.suite.ts";
@@ -21,5 +22,6 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("migrations", () => describeMigrations(open));
   describe("rights to migrate", () => describeMigrationRights(open));
   describe("profiles", () => describeProfiles(open));
+  describe("refreshes", () => describeRefreshes(open));
   describe("search", () => describeSearch(open));
 });

@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import {
   type BackfillRun,
   type ChunkRef,
@@ -8,11 +9,17 @@ import {
   type DeadLetterStore,
   type DeadLetterWhere,
   MedleyError,
+  type Neighbourhood,
+  type NodeInput,
+  type RefreshBatch,
+  type RefreshedRow,
+  type RefreshStore,
   type RunMark,
   type RunProgress,
   type RunStore,
   type Store,
   type StoredDeadLetter,
+  type StoredNode,
   type StoredSegments,
   suggestion,
   type UserEvent,
@@ -25,7 +32,10 @@ import { type CollectionStatus, readCollectionStatus } from "./collection-status
 import * as deadLetterQueries from "./dead-letter-queries.ts";
 import * as deadLetters from "./dead-letters.ts";
 import { type Figures, readFigures } from "./figures.ts";
+import { readNeighbourhoods } from "./graph/read-neighbourhoods.ts";
+import * as refreshes from "./graph/refreshes.ts";
 import type { CollectionLayout } from "./migrations/collection-tables.ts";
+import { type GraphSpace, graphSpaces } from "./migrations/graph-tables.ts";
 import { planMigration, readCatalogue } from "./migrations/migrate.ts";
 import { PreparedStatements } from "./prepared-statements.ts";
 import { type ForgottenAt, forgetUser, writeEvents } from "./profiles.ts";
@@ -61,11 +71,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     throw new MedleyError("schema_behind", `the database lacks: ${names}`, { mend: "run: medley migrate" });
   }
   const server = await withRetry(() => readServer(pool), askedMsMax);
-  return new PostgresStore(
-    pool,
-    collections.map(({ collection }) => collection),
-    { ...server, beforeDeadLetters },
-  );
+  return new PostgresStore(pool, collections, { ...server, beforeDeadLetters });
 }
 
 /** What the store has to know of the Postgres it is in. */
@@ -101,20 +107,22 @@ interface OpenCollection {
   readonly collection: Collection;
   readonly writer: RowWriter;
   readonly segmentsSql: string;
+  readonly graphSpaces: readonly GraphSpace[];
 }
 
-/** The ports `Store`, `DeadLetterStore` and `RunStore` over one Postgres, and searches in it. */
-export class PostgresStore implements Store, DeadLetterStore, RunStore {
+/** The ports `Store`, `RefreshStore`, `DeadLetterStore` and `RunStore` over one Postgres, and searches in it. */
+export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunStore {
   /** The version of pgvector in this database: see `pgvectorWarning`. */
   readonly pgvector: string;
   readonly #pool: pg.Pool;
+  readonly #types: VectorTypes;
   readonly #statements: PreparedStatements;
   readonly #collections: ReadonlyMap<string, OpenCollection>;
   readonly #beforeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
 
   constructor(
     pool: pg.Pool,
-    collections: readonly Collection[],
+    collections: readonly CollectionLayout[],
     {
       types,
       pgvector,
@@ -124,15 +132,17 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
   ) {
     this.pgvector = pgvector;
     this.#pool = pool;
+    this.#types = types;
     this.#beforeDeadLetters = beforeDeadLetters;
     this.#statements = new PreparedStatements(pool, { prepares: !embedded });
     this.#collections = new Map(
-      collections.map((collection) => [
+      collections.map(({ collection, layout }) => [
         collection.name,
         {
           collection,
           writer: rowWriter(collection, types),
           segmentsSql: segmentsSql(collection.name, types),
+          graphSpaces: graphSpaces(collection, layout),
         },
       ]),
     );
@@ -163,6 +173,38 @@ export class PostgresStore implements Store, DeadLetterStore, RunStore {
     }
     if (chunk !== null) await runs.finishRunIfDone(this.#statements, chunk.runId);
     return outcomes;
+  }
+
+  async readNeighbourhoods(
+    collection: string,
+    space: string,
+    nodes: readonly Pick<NodeInput, "id" | "edges">[],
+  ): Promise<ReadonlyMap<string, Neighbourhood>> {
+    const found = this.#open(collection).graphSpaces.find((one) => one.space === space);
+    assert(found, `${collection}.${space} hears of neighbours`);
+    const asked = { collection, space: found, types: this.#types, nodes };
+    return withRetry(() => readNeighbourhoods(this.#pool, asked));
+  }
+
+  spreadChanges(): Promise<{ changes: number; cut: number }> {
+    return withRetry(() => refreshes.spreadChanges(this.#pool));
+  }
+
+  takeRefreshes(collection: string): Promise<RefreshBatch | null> {
+    return withRetry(() => refreshes.takeRefreshes(this.#pool, collection));
+  }
+
+  readNodes(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredNode>> {
+    const opened = this.#open(collection);
+    return withRetry(() => refreshes.readNodes(this.#pool, opened.collection, this.#types, ids));
+  }
+
+  finishRefreshes(batch: RefreshBatch, rows: readonly RefreshedRow[]): Promise<number> {
+    return withRetry(() => refreshes.finishRefreshes(this.#pool, this.#types, batch, rows));
+  }
+
+  hasRefreshes(): Promise<boolean> {
+    return withRetry(() => refreshes.hasRefreshes(this.#pool), askedMsMax);
   }
 
   writeEvents(collection: string, events: readonly UserEvent[]): Promise<readonly WriteOutcome[]> {

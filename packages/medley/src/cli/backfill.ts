@@ -72,6 +72,11 @@ export async function backfillCommand(context: Context, given: BackfillArguments
       signal: context.signal,
       detach,
     });
+    // Nobody else would see to those who hear of the rows, in an embedded database that is closed now.
+    if (result.state === "done" && deployment.runsStages)
+      await deployment.settled(context.signal).catch((error) => {
+        if (!context.signal.aborted) throw error;
+      });
     bar.stop();
     const seconds = (performance.now() - startedMs) / 1000;
     const index = result.state === "done" ? await finishIndex(load, context.signal) : null;

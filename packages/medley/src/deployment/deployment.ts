@@ -29,6 +29,7 @@ import {
   pipelineCounters,
   type Query,
   querySegments,
+  readsSegments,
   type SearchQuery,
   send,
 } from "@medley/pipeline";
@@ -48,6 +49,7 @@ import { type Database, openDatabase } from "./database.ts";
 import { openDeadLetterTopic } from "./dead-letter-topic.ts";
 import { openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
+import { runRefreshes } from "./refreshes.ts";
 import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
 
 export type StageName = "embed" | "index";
@@ -137,12 +139,19 @@ export class Deployment implements AsyncDisposable {
 
   /** Begins to take packets from the queue. */
   async runStages(stages: readonly StageName[]): Promise<void> {
-    if (stages.includes("embed")) this.#consumers.push(...(await runEmbedStage(this)));
+    if (stages.includes("embed")) {
+      this.#consumers.push(...(await runEmbedStage(this)));
+      if (this.#hasGraphs) this.#consumers.push(runRefreshes(this));
+    }
     if (stages.includes("index")) this.#consumers.push(...(await runIndexStage(this)));
   }
 
   get runsStages(): boolean {
     return this.#consumers.length > 0;
+  }
+
+  get #hasGraphs(): boolean {
+    return [...this.collections.values()].some(({ collection }) => collection.spaces.some(readsSegments));
   }
 
   /** Puts records into the queue: upserts, deletes with `_op: "delete"`, events of users with `_op: "event"`. Resolves when the valid ones are durable. */
@@ -154,7 +163,10 @@ export class Deployment implements AsyncDisposable {
     return checked;
   }
 
-  /** Resolves when the queue is empty: everything sent before has been indexed or is a dead letter. */
+  /**
+   * Resolves when the queue is empty: everything sent before has been indexed or is a dead letter, and who hears of it in a graph has
+   * been encoded anew.
+   */
   async settled(signal?: AbortSignal): Promise<void> {
     // A packet enters the next channel before it leaves the one before, so looking in that order misses none.
     for (const transport of transportsOf(this.lanes)) {
@@ -165,6 +177,9 @@ export class Deployment implements AsyncDisposable {
           await sleep(settledPollMs, undefined, signal === undefined ? {} : { signal });
         }
       }
+    }
+    while (this.#hasGraphs && (await this.store.hasRefreshes())) {
+      await sleep(settledPollMs, undefined, signal === undefined ? {} : { signal });
     }
   }
 

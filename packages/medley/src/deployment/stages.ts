@@ -6,6 +6,7 @@ import type {
   Lane,
   Lanes,
   Receive,
+  RefreshStore,
   Stage,
   Store,
   Transport,
@@ -22,7 +23,7 @@ export interface StageFailure {
 
 export interface StagesOptions {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
-  readonly store: Store;
+  readonly store: Store & RefreshStore;
   readonly lanes: Lanes;
   readonly counters: PipelineCounters;
   readonly clock: Clock;
@@ -38,7 +39,7 @@ const indexPacketsInFlightMax = 2;
 export function runEmbedStage({ lanes, ...ports }: StagesOptions): Promise<readonly Consumer[]> {
   const consume = (transport: Transport) => {
     const receive: Receive<"records"> = (delivery, signal) =>
-      embed({ ...ports, transport }, delivery, signal);
+      embed({ ...ports, graph: ports.store, transport }, delivery, signal);
     return transport.consume("records", telling("embed", receive, ports.onStageFailure), {
       packetsInFlightMax: embedPacketsInFlightMax,
     });

@@ -81,6 +81,7 @@ function stageFamilies({ counters, faults }: Deployment): readonly Family[] {
   ) =>
     stages.flatMap((stage) => lanes.map((lane) => ({ labels: { stage, lane }, value: value(stage, lane) })));
   const { encoded, encodedByModel, reused, empty } = counters.segments;
+  const { written, unchanged, failed: refreshesFailed, changes, cut } = counters.refreshes;
   const segments = { model: encodedByModel, closed_form: encoded - encodedByModel, reused, empty };
   return [
     counter("medley_records_total", "Records by stage and what became of them there.", records),
@@ -106,6 +107,16 @@ function stageFamilies({ counters, faults }: Deployment): readonly Family[] {
       lanes.map((lane) => ({ labels: { lane }, value: counters.freshnessSeconds[lane] })),
     ),
     counter("medley_segments_total", "Segments by how they came to be.", byLabel("kind", segments)),
+    counter(
+      "medley_refreshes_total",
+      "Rows looked at anew as their neighbours in a graph changed; failed ones are segments.",
+      byLabel("outcome", { written, unchanged, failed: refreshesFailed }),
+    ),
+    counter(
+      "medley_graph_changes_total",
+      "Changes of rows that others in a graph hear of; of cut ones not all did, as there are too many.",
+      byLabel("reach", { whole: changes - cut, cut }),
+    ),
     counter("medley_faults_total", "Faults of queue and engine that were got over.", byLabel("part", faults)),
   ];
 }

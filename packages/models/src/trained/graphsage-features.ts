@@ -1,64 +1,42 @@
-import { fail, MedleyError, type NodeInput, succeed } from "@medley/core";
+import { fail, MedleyError, type Neighbour, type NodeInput, succeed } from "@medley/core";
 import type { ArtefactFiles, Features, FeaturesManifest } from "./features.ts";
+import { type Aggregator, hear, readSageMessages, type SageSizes, type Said } from "./graphsage-messages.ts";
 import { readVocabulary } from "./read-vocabulary.ts";
 
 /** The ids of the nodes that were trained on: a JSON list; the other files' rows are in its order. */
 export const sageNodesFile = "nodes.json";
 /** What each node says to its neighbours: float32 [nodes, first + second], row-major. */
 export const sageMessagesFile = "messages.f32";
+/** What a message is made with, see graphsage-messages.ts. Artefacts from before newer neighbours spoke lack it. */
+export const sageLayersFile = "layers.f32";
 /** Whose edges lead to each node: uint32 offsets [nodes + 1], uint32 sources [edges], float32 weights [edges]. */
 export const sageIncomingFile = "incoming.bin";
 
-export type Aggregator = "mean" | "pool";
-
 /** Of `manifest.json`: how long a node's features and the two parts of its message are. */
-interface SageManifest {
-  readonly aggregator: Aggregator;
-  readonly features: number;
-  readonly messages: readonly [first: number, second: number];
-}
-
-/** Neighbours of a node with weights above 0: rows of the table of messages. */
-export type Neighbours = Iterable<readonly [row: number, weight: number]>;
+type SageManifest = SageSizes & { readonly aggregator: Aggregator };
 
 /**
- * What a node hears of its neighbours, whose messages are rows of `messages` [nodes, width]: their weighted mean, or of each number
- * the largest (Hamilton, Ying & Leskovec 2017, §3.3; numbers that are pooled are at least 0). All zero without neighbours.
- */
-export function aggregate(
-  messages: Float32Array,
-  width: number,
-  neighbours: Neighbours,
-  aggregator: Aggregator,
-): Float32Array {
-  const heard = new Float32Array(width);
-  let total = 0;
-  for (const [, weight] of neighbours) total += weight;
-  for (const [row, weight] of neighbours) {
-    const from = row * width;
-    for (let at = 0; at < width; at += 1) {
-      const said = messages[from + at] as number;
-      const before = heard[at] as number;
-      heard[at] = aggregator === "mean" ? before + (weight / total) * said : Math.max(before, said);
-    }
-  }
-  return heard;
-}
-
-/**
- * A node by its own features, as they are, and the messages of its neighbours, as they were when the model was trained: those that its
- * edges lead to, and those whose edges led to it then. Neighbours that were not trained on say nothing, but a node that was not gets its
- * segment from its features and the neighbours that were.
+ * A node by its own features, as they are, and what its neighbours say. Where the value brings its neighbours, each says what follows
+ * from its record as it is now, also one that was not trained on; a neighbour without a record says what it said when the model was
+ * trained, or nothing. Where the value brings none (in training, and for an artefact from before they spoke), they are those that its
+ * edges lead to and those whose edges led to it then, with what they said then.
  *
  * A row is [features, first, second]: the graph's inputs `features`, `first` and `second`.
  */
 export function graphsageFeatures(manifest: FeaturesManifest, files: ArtefactFiles): Features<NodeInput> {
   const rows = new Map(readVocabulary(files, sageNodesFile).map((id, row) => [id, row]));
-  const { aggregator, features: featureCount, messages: parts } = sageManifest(manifest);
+  const sizes = sageManifest(manifest);
+  const { aggregator, features: featureCount, messages: parts } = sizes;
   const width = parts[0] + parts[1];
   const messages = floats(files, sageMessagesFile, rows.size * width);
   const incoming = readIncoming(files, rows.size);
-  const row = ({ id, edges, features }: NodeInput): Float32Array => {
+  const layers = files.get(sageLayersFile);
+  const speech = layers === undefined ? null : readSageMessages(layers, sizes, aggregator);
+  const frozen = (id: string) => {
+    const known = rows.get(id);
+    return known === undefined ? null : messages.subarray(known * width, (known + 1) * width);
+  };
+  const heardThen = ({ id, edges }: NodeInput): Said[] => {
     const neighbours = new Map<number, number>();
     const meet = (other: number, weight: number) =>
       neighbours.set(other, (neighbours.get(other) ?? 0) + weight);
@@ -68,11 +46,21 @@ export function graphsageFeatures(manifest: FeaturesManifest, files: ArtefactFil
     }
     const own = rows.get(id);
     if (own !== undefined) incoming(own, meet);
+    return [...neighbours].map(([at, weight]) => [messages.subarray(at * width, (at + 1) * width), weight]);
+  };
+  const heardNow = (neighbours: readonly Neighbour[]): Said[] =>
+    neighbours.flatMap((neighbour): Said[] => {
+      const said = speech?.says(neighbour, frozen) ?? null;
+      return said === null ? [] : [[said, neighbour.weight]];
+    });
+  const row = (node: NodeInput): Float32Array => {
+    const { features, neighbours } = node;
+    const said = neighbours === undefined || speech === null ? heardThen(node) : heardNow(neighbours);
     const says = features?.some((value) => value !== 0) ?? false;
-    if (!says && neighbours.size === 0) return new Float32Array(0);
+    if (!says && said.length === 0) return new Float32Array(0);
     const inputs = new Float32Array(featureCount + width);
     if (features !== undefined) inputs.set(features);
-    inputs.set(aggregate(messages, width, neighbours, aggregator), featureCount);
+    inputs.set(hear(said, width, aggregator), featureCount);
     return inputs;
   };
   return {
@@ -111,7 +99,7 @@ function readIncoming(
 ): (node: number, meet: (source: number, weight: number) => void) => void {
   const bytes = bytesOf(files, sageIncomingFile);
   const words = Math.floor(bytes.byteLength / 4);
-  const copy = bytes.slice().buffer;
+  const copy = new Uint8Array(bytes).buffer;
   const numbers = new Uint32Array(copy, 0, words);
   const edges = numbers[nodes] ?? 0;
   const sources = numbers.subarray(nodes + 1, nodes + 1 + edges);
@@ -129,7 +117,7 @@ function readIncoming(
 function floats(files: ArtefactFiles, path: string, count: number): Float32Array {
   const bytes = bytesOf(files, path);
   if (bytes.byteLength !== 4 * count) throw damaged(path);
-  return new Float32Array(bytes.slice().buffer);
+  return new Float32Array(new Uint8Array(bytes).buffer);
 }
 
 function bytesOf(files: ArtefactFiles, path: string): Uint8Array {

@@ -1,11 +1,11 @@
 import {
   type Delivery,
   type Encoder,
-  featuresOfSpace,
   isEvent,
   type MedleyError,
+  type Neighbourhood,
+  type NeighbourhoodReader,
   type RecordEnvelope,
-  type SegmentLayout,
   type Space,
   type Store,
   type StoredSegments,
@@ -19,24 +19,20 @@ import { addOutcomes, countFailures, type PipelineCounters } from "../counters.t
 import { deadLetterOf } from "../dead-letters.ts";
 import { newestOf } from "../newest.ts";
 import { asStage } from "../stage.ts";
+import { attemptsBeforeGivingUp, attemptsBeforeIsolation } from "./attempts.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
+import { featureHashesOf, featureLayout, featuresOf, nodeOf, readsSegments } from "./graph-segments.ts";
 import { segmentHash } from "./segment-hash.ts";
 import { spaceLabels } from "./space-labels.ts";
 
 export interface EmbedPorts {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
   readonly store: Pick<Store, "readSegments" | "addDeadLetters">;
+  /** Who tells of a node's neighbours. Default: encoders go by what they know themselves. */
+  readonly graph?: NeighbourhoodReader;
   readonly transport: Pick<Transport, "send">;
   readonly counters: PipelineCounters;
 }
-
-// After this many deliveries (about half a minute of growing pauses) a failure that looks passing is taken to be some
-// record's own, such as a text that kills its thread.
-const attemptsBeforeIsolation = 8;
-
-// Records that have no neighbour to tell their fault from the encoder's, since they are alone in their packet or fail all
-// alike, are kept as dead letters after a quarter of an hour, from where they can be replayed.
-const attemptsBeforeGivingUp = 40;
 
 /** A record on its way through the stage; `failure` once it can't go on. */
 interface Draft {
@@ -81,8 +77,9 @@ async function embedPacket(
   const rows: typeof stored = isolatePassing ? new Map() : stored;
   const { spaces } = opened.collection;
   const onEncoded = () => delivery.report?.(packet.envelopes.length - drafts.filter(isIncomplete).length);
+  const neighbourhoods = await neighbourhoodsOf(ports, opened, current);
   const collect = (space: Space, index: number) =>
-    reuseOrCollect(opened, { space, index }, drafts, rows, { counters, onEncoded });
+    reuseOrCollect(opened, { space, index }, drafts, { rows, neighbourhoods }, { counters, onEncoded });
   // A space that reads segments of others is decided after them: it changes where they do.
   const jobs = spaces.map((space, index) => (readsSegments(space) ? [] : collect(space, index)));
   for (const [index, space] of spaces.entries())
@@ -91,9 +88,8 @@ async function embedPacket(
     Promise.all(
       spaces.map(async (space, index) => {
         if (!wave(space)) return;
-        const encoder = opened.encoders[index] as Encoder;
         const options = { space: space.name, signal, isolatePassing, givesUp };
-        await encodeSegments(encoder, jobs[index] as readonly SegmentJob[], options);
+        await encodeSegments(opened.encoders[index] as Encoder, jobs[index] as SegmentJob[], options);
       }),
     );
   await encodeAll((space) => !readsSegments(space));
@@ -128,6 +124,23 @@ async function embedPacket(
   counters.stages.embed.sent += envelopes.length;
 }
 
+type Neighbourhoods = ReadonlyMap<Space, ReadonlyMap<string, Neighbourhood>>;
+
+/** Of the spaces that hear of neighbours, where somebody tells of these. */
+async function neighbourhoodsOf(
+  { graph }: EmbedPorts,
+  { collection: { name, spaces } }: CollectionEncoders,
+  envelopes: readonly RecordEnvelope[],
+): Promise<Neighbourhoods> {
+  const bySpace = new Map<Space, ReadonlyMap<string, Neighbourhood>>();
+  if (graph === undefined) return bySpace;
+  for (const space of spaces.filter(readsSegments)) {
+    const nodes = envelopes.flatMap((envelope) => nodeOf(space, envelope) ?? []);
+    bySpace.set(space, await graph.readNeighbourhoods(name, space.name, nodes));
+  }
+  return bySpace;
+}
+
 function draftOf(opened: CollectionEncoders, envelope: RecordEnvelope): Draft {
   const upsert = envelope.op === "upsert";
   return {
@@ -139,12 +152,14 @@ function draftOf(opened: CollectionEncoders, envelope: RecordEnvelope): Draft {
   };
 }
 
-function readsSegments({ definition }: Space): boolean {
-  return featuresOfSpace(definition).length > 0;
-}
-
 function isIncomplete({ segmentsMissing }: Draft): boolean {
   return segmentsMissing > 0;
+}
+
+/** What is known of the drafts' records. */
+interface Stored {
+  readonly rows: ReadonlyMap<string, StoredSegments>;
+  readonly neighbourhoods: Neighbourhoods;
 }
 
 /** Fills in the hashes and the segments that need no encoder; returns the jobs of those that do. */
@@ -152,7 +167,7 @@ function reuseOrCollect(
   opened: CollectionEncoders,
   at: { space: Space; index: number },
   drafts: readonly Draft[],
-  stored: ReadonlyMap<string, StoredSegments>,
+  { rows, neighbourhoods }: Stored,
   told: { readonly counters: PipelineCounters; readonly onEncoded: () => void },
 ): SegmentJob[] {
   const { counters, onEncoded } = told;
@@ -164,12 +179,11 @@ function reuseOrCollect(
   for (const draft of drafts) {
     if (draft.envelope.op === "delete") continue;
     const input = spaceInput(at.space, draft.envelope);
-    const featureHashes = features.map(({ hashOffset: from }) =>
-      draft.segmentHashes.subarray(from, from + segmentHashBytes),
-    );
-    const hash = segmentHash(layout.encoderIdentity, input, featureHashes);
+    const neighbourhood = neighbourhoods.get(at.space)?.get(draft.envelope.id);
+    const read = featureHashesOf(draft.segmentHashes, features, neighbourhood);
+    const hash = segmentHash(layout.encoderIdentity, input, read);
     draft.segmentHashes.set(hash, hashOffset);
-    const row = stored.get(draft.envelope.id);
+    const row = rows.get(draft.envelope.id);
     if (input === null) {
       counters.segments.empty += 1;
     } else if (
@@ -183,7 +197,9 @@ function reuseOrCollect(
       draft.segmentsMissing += 1;
       jobs.push({
         get input() {
-          return features.length === 0 ? input : { ...input, features: featuresOf(draft, features) };
+          if (features.length === 0) return input;
+          const heard = neighbourhood === undefined ? {} : { neighbours: neighbourhood.neighbours };
+          return { ...input, features: featuresOf(draft.vector, features), ...heard };
         },
         accept: (segment) => {
           draft.vector.set(segment, layout.offset);
@@ -201,25 +217,6 @@ function reuseOrCollect(
     }
   }
   return jobs;
-}
-
-interface FeatureLayout extends SegmentLayout {
-  readonly hashOffset: number;
-}
-
-/** Where the segments lie that a space reads, in the order in which it names them. */
-function featureLayout({ layout }: CollectionEncoders, { definition }: Space): readonly FeatureLayout[] {
-  return featuresOfSpace(definition).map((feature) => {
-    const index = layout.findIndex(({ space }) => space === feature);
-    return { ...(layout[index] as SegmentLayout), hashOffset: index * segmentHashBytes };
-  });
-}
-
-/** In half precision, as they are stored, so that a segment gives the same whether it was encoded or copied. */
-function featuresOf({ vector }: Draft, features: readonly FeatureLayout[]): Float32Array {
-  return Float32Array.from(
-    features.flatMap(({ offset, dimensions }) => [...vector.subarray(offset, offset + dimensions)]),
-  );
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

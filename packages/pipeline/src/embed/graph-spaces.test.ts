@@ -1,6 +1,8 @@
 import {
   type Collection,
   checkConfig,
+  type Neighbour,
+  type NeighbourhoodReader,
   type NodeInput,
   type RecordFields,
   type VectorEnvelope,
@@ -27,10 +29,12 @@ const [papers] = checkConfig({
 }) as [Collection];
 
 let store: MemoryStore;
+let graph: NeighbourhoodReader | undefined;
 let encoders: Record<"graph" | "walks" | "title" | "body", StubEncoder>;
 
 beforeEach(() => {
   store = new MemoryStore();
+  graph = undefined;
   encoders = {
     graph: new StubEncoder("graph-1"),
     walks: new StubEncoder("walks-1"),
@@ -45,6 +49,7 @@ async function embedded(version: number, fields: RecordFields): Promise<Record<s
   const opened = collectionEncoders(papers, Object.values(encoders));
   const ports = {
     collections: new Map([["papers", opened]]),
+    ...(graph === undefined ? {} : { graph }),
     store,
     transport,
     counters: pipelineCounters(),
@@ -94,4 +99,23 @@ test("an edge that came costs the graph's segments alone; a record without the f
     body: [],
   });
   expect([...(store.rows.get("a") as VectorEnvelope).vector.subarray(0, 8)]).toEqual(Array(8).fill(0));
+});
+
+test("what neighbours say is given to the encoder, and another state of theirs is another segment", async () => {
+  const neighbour: Neighbour = { id: "b", weight: 1, features: Float32Array.of(1), neighbours: [] };
+  const asked: unknown[] = [];
+  let state = Uint8Array.of(1);
+  graph = {
+    readNeighbourhoods: async (...given) => {
+      asked.push(given);
+      return new Map([["a", { neighbours: [neighbour], state }]]);
+    },
+  };
+  const given = await embedded(1, record);
+  expect(asked).toEqual([["papers", "graph", [{ id: "a", edges: { b: 1 } }]]]);
+  expect(given.graph).toMatchObject([{ id: "a", edges: { b: 1 }, neighbours: [neighbour] }]);
+  expect(given.walks).toEqual([{ id: "a", edges: { b: 1 } }]);
+  expect((await embedded(2, record)).graph).toEqual([]);
+  state = Uint8Array.of(2);
+  expect(await embedded(3, record)).toMatchObject({ graph: [{ id: "a" }], walks: [], title: [], body: [] });
 });

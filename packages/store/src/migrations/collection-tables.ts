@@ -12,6 +12,7 @@ import {
   vectorDimensions,
 } from "@medley/core";
 import pg from "pg";
+import { type FollowedGraph, followedGraphs, followSql } from "./graph-tables.ts";
 import type { MigrationStep } from "./migrate.ts";
 
 const { escapeIdentifier, escapeLiteral } = pg;
@@ -31,6 +32,8 @@ export interface CatalogueRow {
   readonly live_table: string;
   /** Null: the collection takes no events of users. */
   readonly profiles: Profiles | null;
+  /** Null: no space hears of neighbours. */
+  readonly graphs: readonly FollowedGraph[] | null;
 }
 
 interface StoredSpace {
@@ -67,7 +70,9 @@ export function planCollection(
   const typed = typedColumns(configured.collection, vectorSchema);
   const added = typed.filter(({ name }) => !stored.columns.includes(name));
   const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
-  if (added.length === 0 && same) return [];
+  const followed =
+    canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs) ? [] : followStep(catalogue);
+  if (added.length === 0 && same) return followed;
   const columns = added.map(({ definition }) => `add column ${definition}`);
   const alterTable = `alter table ${liveTable(catalogue.name)}\n  ${columns.join(",\n  ")};`;
   const kept = stored.columns.filter((column) => typed.some(({ name }) => name === column));
@@ -81,6 +86,7 @@ export function planCollection(
   weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(catalogue.name)};`,
       ].join("\n"),
     },
+    ...followed,
   ];
 }
 
@@ -91,6 +97,13 @@ function namesOf(added: readonly TypedColumn[]): string {
     return names.length === 0 ? [] : [`new ${of} ${names.join(", ")}`];
   };
   return [...part("field"), ...part("label")].join("; ");
+}
+
+/** Of a collection that is there: its rows are all to be encoded anew in these spaces, where their neighbours say something else. */
+function followStep({ name, graphs }: CatalogueRow): readonly MigrationStep[] {
+  const catalogued = `update medley_internal.collections set graphs = ${orNull(graphs)} where name = ${escapeLiteral(name)};`;
+  const sql = `${followSql(name, liveTable(name), graphs ?? [])}\n${catalogued}`;
+  return [{ name: `collection ${name}: neighbours`, sql }];
 }
 
 function searchPart({
@@ -116,6 +129,7 @@ function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
     weights: collection.weights,
     live_table: `${collection.name}_g1`,
     profiles: collection.profiles,
+    graphs: followedGraphs(collection, layout),
   };
 }
 
@@ -150,10 +164,11 @@ ${viewSql(
   collection.name,
   typed.map(({ name }) => name),
 )}
-insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles) values (
+insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
-  ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}
-);`;
+  ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)}
+);
+${catalogue.graphs === null ? "" : followSql(catalogue.name, table, catalogue.graphs)}`;
 }
 
 /** In the order of the table, so that what is new comes last: a view can only grow at its end. */

@@ -95,8 +95,9 @@ async function readState(database: Database): Promise<DatabaseState> {
 
 export async function readCatalogue(database: Database): Promise<readonly StoredCollection[]> {
   const { rows } = await database.query<StoredCollection>(
-    // Profiles: read before the migration that adds them, too.
+    // Read before the migrations that add profiles and graphs, too.
     `select name, fields, spaces, weights, live_table, nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
+  nullif(to_jsonb(stored) -> 'graphs', 'null') as graphs,
   array(
     select attname::text from pg_attribute
     where attrelid = to_regclass(format('medley_internal.%I', live_table)) and attnum > 0 and not attisdropped

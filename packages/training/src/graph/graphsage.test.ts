@@ -1,7 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Aggregator, type FeaturesManifest, featuresOf, sageMessagesFile } from "@medley/models";
+import type { Neighbour, NodeInput } from "@medley/core";
+import {
+  type Aggregator,
+  type FeaturesManifest,
+  featuresOf,
+  sageLayersFile,
+  sageMessagesFile,
+  sageNodesFile,
+} from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, onTestFinished, test } from "vitest";
 import { encodeValues } from "../encode-values.ts";
@@ -11,7 +19,7 @@ import type { TrainedModel } from "../trained-model.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import { trainGraphSage } from "./graphsage.ts";
 import { SageBatches } from "./sage-batches.ts";
-import { readSageNodes, type SageNode } from "./sage-data.ts";
+import { readSageNodes, type SageData, type SageNode } from "./sage-data.ts";
 import { SageLayers } from "./sage-layers.ts";
 import { sampledEmbedding } from "./sage-step.ts";
 import { serveSage } from "./serve-sage.ts";
@@ -149,8 +157,53 @@ test.for(["mean", "pool"] as const)(
     const served = await encodeValues(model, nodes);
     const values = (expected as Tensor).data as Float32Array;
     for (const [at, value] of served.values.entries()) expect(value).toBeCloseTo(values[at] as number, 5);
+    // The same where every neighbour speaks by itself, and its neighbours with it: as nodes do that were not trained on.
+    const strangers = new Map(files).set(
+      sageNodesFile,
+      Buffer.from(JSON.stringify(data.ids.map((id) => `_${id}`))),
+    );
+    const live = await encodeValues({ ...model, files: strangers }, nodes.map(withNeighbours(data)));
+    for (const [at, value] of live.values.entries()) expect(value).toBeCloseTo(values[at] as number, 5);
   },
 );
+
+/** A node as it is served, with its neighbours and theirs. */
+function withNeighbours({ ids, adjacency, features }: SageData) {
+  const { offsets, targets, weights } = adjacency;
+  const neighboursOf = (node: number, depth: number): Neighbour[] => {
+    if (depth === 0) return [];
+    const [from, to] = [offsets[node] as number, offsets[node + 1] as number];
+    return [...targets.subarray(from, to)].map((other, at) => ({
+      id: ids[other] as string,
+      weight: weights[from + at] as number,
+      features: row(features, other),
+      neighbours: neighboursOf(other, depth - 1),
+    }));
+  };
+  return ({ id, edges, features: own }: SageNode, at: number): NodeInput => ({
+    ...{ id, edges, features: own },
+    neighbours: neighboursOf(at, 2),
+  });
+}
+
+test("a neighbour without a record says what it said in training, or nothing", async () => {
+  const model = await trainGraphSage(nodes, { ...small, epochs: 1, target: "papers.colour" });
+  const features = new Float32Array(width).fill(0.5);
+  const absent = (id: string): Neighbour => ({ id, weight: 1, features: null, neighbours: [] });
+  const node = { id: "new", edges: { n3: 1 }, features };
+  const vectors = await encodeValues(model, [
+    node,
+    { ...node, neighbours: [absent("n3"), absent("nobody")] },
+    { ...node, neighbours: [absent("nobody")] },
+    { id: "new", edges: {}, features },
+    { ...node, features: new Float32Array(width), neighbours: [absent("nobody")] },
+  ]);
+  const [then, now, unheard, alone, silent] = [0, 1, 2, 3, 4].map((at) => [...row(vectors, at)]);
+  expect(now).toEqual(then);
+  expect(unheard).toEqual(alone);
+  expect(unheard).not.toEqual(then);
+  expect(silent).toEqual(new Array(8).fill(0));
+});
 
 test("the same seed gives the same artefact, bit by bit", async () => {
   const train = (seed: number) =>
@@ -214,5 +267,7 @@ test("a value of other features fails by itself, damaged files the model", async
   expect(features?.queryRow({ id: "n0" })).toMatchObject({ ok: false });
   const cut = new Map(model.files).set(sageMessagesFile, new Uint8Array(8));
   expect(() => featuresOf(manifest, cut)).toThrow(sageMessagesFile);
+  const short = new Map(model.files).set(sageLayersFile, new Uint8Array(8));
+  expect(() => featuresOf(manifest, short)).toThrow(sageLayersFile);
   expect(() => featuresOf({ ...manifest, aggregator: "sum" as Aggregator }, model.files)).toThrow("manifest");
 });

@@ -1,5 +1,13 @@
 import { strict as assert } from "node:assert";
-import { aggregate, sageIncomingFile, sageMessagesFile, sageNodesFile } from "@medley/models";
+import {
+  hear,
+  type Said,
+  sageIncomingFile,
+  sageLayerParts,
+  sageLayersFile,
+  sageMessagesFile,
+  sageNodesFile,
+} from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Graph, openDimension, type TrainedTensors, type Value } from "../engine/index.ts";
 import type { Adjacency } from "./adjacency.ts";
@@ -47,6 +55,7 @@ export async function serveSage(
     ["model.onnx", graph.model(outputs)],
     [sageNodesFile, new TextEncoder().encode(JSON.stringify(data.ids))],
     [sageMessagesFile, bytesOf(messages)],
+    [sageLayersFile, bytesOf(layersOf(trained, sizes))],
     [sageIncomingFile, incomingBytes(data.incoming)],
   ]);
 }
@@ -106,13 +115,31 @@ function hearAll(
 ): Float32Array {
   const heard = new Float32Array((offsets.length - 1) * width);
   for (let node = 0; node + 1 < offsets.length; node += 1) {
-    const neighbours: [number, number][] = [];
+    const said: Said[] = [];
     for (let at = offsets[node] as number; at < (offsets[node + 1] as number); at += 1) {
-      neighbours.push([targets[at] as number, weights[at] as number]);
+      const from = (targets[at] as number) * width;
+      said.push([messages.subarray(from, from + width), weights[at] as number]);
     }
-    heard.set(aggregate(messages, width, neighbours, aggregator), node * width);
+    heard.set(hear(said, width, aggregator), node * width);
   }
   return heard;
+}
+
+/** What a node that is new is made to speak with. */
+function layersOf(trained: TrainedTensors, sizes: SageSizes): Float32Array {
+  const parts = sageLayerParts({ features: sizes.features, messages: messageSizes(sizes) }, sizes.aggregator);
+  const values = parts.map(([name, rows, columns]) => {
+    const tensor = trained.get(name);
+    assert.equal(tensor?.length, rows * columns, `parameter ${name}`);
+    return tensor as Float32Array;
+  });
+  const all = new Float32Array(values.reduce((sum, { length }) => sum + length, 0));
+  let from = 0;
+  for (const each of values) {
+    all.set(each, from);
+    from += each.length;
+  }
+  return all;
 }
 
 function incomingBytes({ offsets, targets, weights }: Adjacency): Uint8Array {

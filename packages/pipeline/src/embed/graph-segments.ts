@@ -1,0 +1,59 @@
+import {
+  featuresOfSpace,
+  type Neighbourhood,
+  type NodeInput,
+  type RecordFields,
+  type SegmentLayout,
+  type Space,
+  segmentHashBytes,
+  spaceInput,
+} from "@medley/core";
+import type { CollectionEncoders } from "../collection-encoders.ts";
+
+/** A segment that a space reads, and where its hash lies. */
+export interface FeatureLayout extends SegmentLayout {
+  readonly hashOffset: number;
+}
+
+/** Whether a space's segments are made of a record's other segments. */
+export function readsSegments({ definition }: Space): boolean {
+  return featuresOfSpace(definition).length > 0;
+}
+
+/** A record as the node of a space's graph; null where it is none. */
+export function nodeOf(
+  space: Space,
+  record: { readonly id: string; readonly fields: RecordFields },
+): NodeInput | null {
+  return spaceInput(space, record) as NodeInput | null;
+}
+
+/** Where the segments lie that a space reads, in the order in which it names them. */
+export function featureLayout(
+  { layout }: CollectionEncoders,
+  { definition }: Space,
+): readonly FeatureLayout[] {
+  return featuresOfSpace(definition).map((feature) => {
+    const index = layout.findIndex(({ space }) => space === feature);
+    return { ...(layout[index] as SegmentLayout), hashOffset: index * segmentHashBytes };
+  });
+}
+
+/** In half precision, as they are stored, so that a segment gives the same whether it was encoded or copied. */
+export function featuresOf(vector: Float16Array, features: readonly FeatureLayout[]): Float32Array {
+  return Float32Array.from(
+    features.flatMap(({ offset, dimensions }) => [...vector.subarray(offset, offset + dimensions)]),
+  );
+}
+
+/** What else a segment's hash is made of where it is made of others: their hashes, and all that neighbours say. */
+export function featureHashesOf(
+  segmentHashes: Uint8Array,
+  features: readonly FeatureLayout[],
+  neighbourhood: Neighbourhood | undefined,
+): readonly Uint8Array[] {
+  const hashes = features.map(({ hashOffset }) =>
+    segmentHashes.subarray(hashOffset, hashOffset + segmentHashBytes),
+  );
+  return neighbourhood === undefined ? hashes : [...hashes, neighbourhood.state];
+}
