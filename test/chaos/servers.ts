@@ -42,7 +42,13 @@ export async function startServers(options: {
     MEDLEY_REDIS_FSYNC: "always",
   };
   // Its children keep what they inherit open, so their output goes to files of the script's own.
-  const call = async (...verb: string[]) => (await run(script, verb, { env: environment })).stdout;
+  const call = async (...verb: string[]) => {
+    const running = run(script, verb, { env: environment });
+    // A pipe may break as the server at its other end is killed; what counts is the script's exit code.
+    const { stdin, stdout, stderr } = running.child;
+    for (const pipe of [stdin, stdout, stderr]) pipe?.on("error", () => {});
+    return (await running).stdout;
+  };
   await call("install");
   try {
     await call("start");
