@@ -107,7 +107,7 @@ export class ModelRuntime implements AsyncDisposable {
     const model = await this.#open(await readTextModel(...source));
     return new ModelEncoder<string>({
       model,
-      classifier: tuned === undefined ? undefined : await classifierOf(source, model),
+      classifier: await classifierOf(tuned, source, model),
       queryAdmission: this.#queryAdmission,
       inputOf: async (text) => succeed(text),
       queryValueOf: textQuery,
@@ -129,7 +129,7 @@ export class ModelRuntime implements AsyncDisposable {
     const source = this.#source(name, tuned);
     const [folder, environment, lock] = source;
     const model = await this.#open(await readImageModel(folder, environment, { output, ...lock }));
-    const classifier = tuned === undefined ? undefined : await classifierOf(source, model);
+    const classifier = await classifierOf(tuned, source, model);
     return this.#contentEncoder(model, content, classifier);
   }
 
@@ -145,7 +145,7 @@ export class ModelRuntime implements AsyncDisposable {
     const source = this.#source(name, tuned);
     const [folder, environment, lock] = source;
     const model = await this.#open(await readAudioModel(folder, environment, { ...options, ...lock }));
-    const classifier = tuned === undefined ? undefined : await classifierOf(source, model);
+    const classifier = await classifierOf(tuned, source, model);
     return this.#contentEncoder(model, content, classifier);
   }
 
@@ -216,11 +216,13 @@ export class ModelRuntime implements AsyncDisposable {
   }
 }
 
-/** The classifier in a tuned model's folder. */
+/** The classifier in a tuned model's folder; a model that is not tuned has none. */
 async function classifierOf(
+  tuned: string | undefined,
   [name, environment, lock]: Source,
   { model }: OpenModel,
 ): Promise<Classifier | undefined> {
+  if (tuned === undefined) return undefined;
   const { kind, dimensions } = model;
   assert(kind !== "trained", "a tuned model is laid out as a pre-trained one");
   return (await readClassifier(name, environment, { ...lock, kind, dimensions })) ?? undefined;

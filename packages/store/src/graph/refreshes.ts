@@ -1,24 +1,10 @@
 import { strict as assert } from "node:assert";
-import type {
-  Collection,
-  NodeInput,
-  RefreshBatch,
-  RefreshedRow,
-  StoredNode,
-  StoredSegments,
-} from "@medley/core";
+import type { Collection, NodeInput, RefreshBatch, RefreshedRow, StoredNode } from "@medley/core";
 import pg from "pg";
 import { liveTable } from "../migrations/collection-tables.ts";
-import {
-  bytesCodec,
-  codedArray,
-  elementOids,
-  halfvecCodec,
-  int8Codec,
-  textCodec,
-} from "../rows/binary-array.ts";
 import type { VectorTypes } from "../rows/columns.ts";
 import { readSegmentsRow, type SegmentsRow } from "../rows/read-segments.ts";
+import { segmentArrays } from "../rows/segment-arrays.ts";
 
 const { escapeIdentifier } = pg;
 
@@ -125,31 +111,9 @@ export async function finishRefreshes(
   rows: readonly RefreshedRow[],
 ): Promise<number> {
   assert(rows.length <= refreshesMax, "rows of one batch");
-  const encoded = rows.map((row): Partial<StoredSegments> => row.encoded ?? {});
-  const values = [
-    codedArray(
-      elementOids.text,
-      rows.map(({ id }) => id),
-      textCodec,
-    ),
-    codedArray(
-      elementOids.int8,
-      rows.map(({ version }) => version),
-      int8Codec,
-    ),
-    codedArray(
-      elementOids.bytea,
-      encoded.map(({ segmentHashes }) => segmentHashes ?? null),
-      bytesCodec,
-    ),
-    codedArray(
-      types.halfvecOid,
-      encoded.map(({ vector }) => vector ?? null),
-      halfvecCodec,
-    ),
-    number.toString(),
-    positions,
-  ];
+  const encoded = rows.map((row) => row.encoded);
+  const { ids, versions, hashes, vectors } = segmentArrays(rows, encoded, types);
+  const values = [ids, versions, hashes, vectors, number.toString(), positions];
   const { rows: answer } = await pool.query<{ rows: number }>(finishSql(collection, types), values);
   return (answer[0] as { rows: number }).rows;
 }

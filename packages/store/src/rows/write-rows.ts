@@ -2,16 +2,9 @@ import { strict as assert } from "node:assert";
 import type { ChunkRef, Collection, VectorEnvelope, WriteOutcome } from "@medley/core";
 import pg from "pg";
 import { liveTable } from "../migrations/collection-tables.ts";
-import {
-  boolCodec,
-  bytesCodec,
-  codedArray,
-  elementOids,
-  halfvecCodec,
-  int8Codec,
-  textCodec,
-} from "./binary-array.ts";
+import { boolCodec, codedArray, elementOids } from "./binary-array.ts";
 import { type RowColumn, rowColumnsOf, type VectorTypes } from "./columns.ts";
+import { segmentArrays } from "./segment-arrays.ts";
 
 const { escapeIdentifier } = pg;
 
@@ -50,28 +43,13 @@ export function rowWriter(collection: Collection, types: VectorTypes): RowWriter
       const ordered = order.map((place) => envelopes[place] as VectorEnvelope);
       const upserts = ordered.map((envelope) => (envelope.op === "upsert" ? envelope : null));
       const deleted = ordered.map(({ op }) => op === "delete");
+      const { ids, versions, hashes, vectors } = segmentArrays(ordered, upserts, types);
       const values: unknown[] = [
-        codedArray(
-          elementOids.text,
-          ordered.map(({ id }) => id),
-          textCodec,
-        ),
-        codedArray(
-          elementOids.int8,
-          ordered.map(({ version }) => version),
-          int8Codec,
-        ),
+        ids,
+        versions,
         codedArray(elementOids.bool, deleted, boolCodec),
-        codedArray(
-          elementOids.bytea,
-          upserts.map((upsert) => upsert?.segmentHashes ?? null),
-          bytesCodec,
-        ),
-        codedArray(
-          types.halfvecOid,
-          upserts.map((upsert) => upsert?.vector ?? null),
-          halfvecCodec,
-        ),
+        hashes,
+        vectors,
         ...columns.map((column) => column.array(upserts.map((upsert) => upsert && column.valueIn(upsert)))),
         deleted.map((isDeleted) => (isDeleted ? "t" : "i")).join(""),
       ];

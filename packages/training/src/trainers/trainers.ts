@@ -1,4 +1,4 @@
-import { isTrainedSpace, MedleyError, type Space } from "@medley/core";
+import { isTrainedSpace, isTunedSpace, MedleyError, type Space } from "@medley/core";
 import type { EntityValue, SeriesValue } from "@medley/models";
 import { trainEntityFromCoOccurrence } from "../category/train-from-co-occurrence.ts";
 import { type EntityExample, trainEntityFromTarget } from "../category/train-from-target.ts";
@@ -135,7 +135,7 @@ const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
 export function trainerOf(space: Space, place: string): Trainer {
   const { definition } = space;
   const trainer = trainers[definition.encoder];
-  const isTuned = "tuned" in definition && definition.tuned !== undefined;
+  const isTuned = isTunedSpace(definition);
   checkBlocks(definition, place);
   if (trainer !== undefined && (isTuned || isTrainedSpace(definition))) return trainer;
   if (closedForms.includes(definition.encoder)) {

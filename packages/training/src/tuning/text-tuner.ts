@@ -127,8 +127,9 @@ export class TextTuner implements AsyncDisposable {
   }
 
   /**
-   * Trains the last blocks and a head, and keeps the best epoch by the validation loss. The head is fitted first, so that the blocks' first steps follow a direction that means something (Kumar et al.
-   * 2022, Fine-Tuning can Distort Pretrained Features); with a contrastive objective it is fitted afterwards.
+   * Trains the last blocks and a head, and keeps the best epoch by the validation loss. The head is fitted first, so that the blocks'
+   * first steps follow a direction that means something (Kumar et al. 2022, Fine-Tuning can Distort Pretrained Features); with a
+   * contrastive objective it is fitted afterwards.
    */
   async trainBlocks(
     settings: BlockSettings,
