@@ -15,6 +15,8 @@ import { type CollectionEncoders, collectionEncoders, pipelineCounters, type Que
 import { onTestFinished } from "vitest";
 import {
   type AccessToken,
+  collectionsRoutes,
+  encodeRoutes,
   type HttpServerOptions,
   healthRoutes,
   metricsRoutes,
@@ -85,6 +87,7 @@ export async function openTestServer(
   const counters = pipelineCounters();
   const queries: Query[] = [];
   const forgotten: string[] = [];
+  const encoding = new Map([...collections].map(([name, collection]) => [name, opened(collection)]));
   const { checks = {}, search = async () => [], readStatus = async () => ({ rows: 3 }), ...rest } = options;
   const server = await startHttpServer({
     host: "127.0.0.1",
@@ -98,8 +101,10 @@ export async function openTestServer(
         counters,
         backlogPacketsMax: 5,
       }),
+      collectionsRoutes({ collections: encoding }),
+      encodeRoutes({ collections: encoding }),
       searchRoutes({
-        collections: new Map([...collections].map(([name, collection]) => [name, opened(collection)])),
+        collections: encoding,
         search: async (_collection, query) => {
           queries.push(query);
           return search(query);

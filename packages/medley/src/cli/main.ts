@@ -12,6 +12,7 @@ import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-lette
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
 import { initCommand } from "./init.ts";
+import { mcpCommand } from "./mcp.ts";
 import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
@@ -124,6 +125,17 @@ function searchCommands(medley: Command, run: Run): void {
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
     );
+  medley
+    .command("mcp")
+    .description(
+      "let an assistant search: a read-only server of the Model Context Protocol on stdin and stdout",
+    )
+    .option("--url <url>", "of the service that answers searches, with the token of MEDLEY_TOKEN", address)
+    .addHelpText(
+      "after",
+      "\nWithout --url it asks the `medley up` that has the data folder open. Tools: collections, search, explain.\n\nExamples:\n  $ medley mcp\n  $ medley mcp --url http://127.0.0.1:7401",
+    )
+    .action((options) => run("mcp", (context) => mcpCommand(context, options)));
 }
 
 function watchCommands(medley: Command, run: Run): void {

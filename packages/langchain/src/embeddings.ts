@@ -1,0 +1,33 @@
+import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
+import type { MedleyClient } from "@medley/client";
+
+export interface MedleyEmbeddingsOptions extends EmbeddingsParams {
+  readonly client: MedleyClient;
+  readonly collection: string;
+  /** One that reads texts. */
+  readonly space: string;
+}
+
+/** Texts as one space of a collection sees them: documents as its records, queries as its searches. */
+export class MedleyEmbeddings extends Embeddings {
+  readonly #options: MedleyEmbeddingsOptions;
+
+  constructor(options: MedleyEmbeddingsOptions) {
+    super(options);
+    this.#options = options;
+  }
+
+  embedDocuments(documents: string[]): Promise<number[][]> {
+    return this.#encode(documents, "record");
+  }
+
+  async embedQuery(document: string): Promise<number[]> {
+    const [segment] = await this.#encode([document], "query");
+    return segment as number[];
+  }
+
+  #encode(inputs: readonly string[], as: "record" | "query"): Promise<number[][]> {
+    const { client, collection, space } = this.#options;
+    return this.caller.call(() => client.encode({ collection, space, inputs, as }));
+  }
+}
