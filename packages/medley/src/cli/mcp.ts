@@ -1,12 +1,29 @@
 import { MedleyClient } from "@medley/client";
 import { MedleyError } from "@medley/core";
+import type { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { readInstance } from "../deployment/instance.ts";
-import { type Context, settingsOf } from "./context.ts";
+import { type Context, type Run, settingsOf } from "./context.ts";
+import { address } from "./option-values.ts";
 import type { Outcome } from "./output.ts";
 
-/** `medley mcp`: of the `medley up` that has the data folder open, or of the service at `url`. Stdout is the protocol's. */
-export async function mcpCommand(context: Context, given: { url?: string }): Promise<Outcome> {
+/** `medley mcp`. */
+export function mcpCommands(medley: Command, run: Run): void {
+  medley
+    .command("mcp")
+    .description(
+      "let an assistant search: a read-only server of the Model Context Protocol on stdin and stdout",
+    )
+    .option("--url <url>", "of the service that answers searches, with the token of MEDLEY_TOKEN", address)
+    .addHelpText(
+      "after",
+      "\nWithout --url it asks the `medley up` that has the data folder open. Tools: collections, search, explain.\n\nExamples:\n  $ medley mcp\n  $ medley mcp --url http://127.0.0.1:7401",
+    )
+    .action((options) => run("mcp", (context) => mcpCommand(context, options)));
+}
+
+/** Of the `medley up` that has the data folder open, or of the service at `url`. Stdout is the protocol's. */
+async function mcpCommand(context: Context, given: { url?: string }): Promise<Outcome> {
   const { dataDir, databaseUrl, token } = settingsOf(context);
   const url = given.url ?? (databaseUrl === null ? readInstance(dataDir)?.httpUrl : null);
   if (!url) {
