@@ -80,6 +80,8 @@ test("LangChain: a vector of the store's own embeddings finds what the words fin
     code: "query_invalid",
     message: expect.stringContaining("384"),
   });
+  const elsewhere = new MedleyVectorStore({ client, collection: "notes", space: "txt" });
+  await expect(elsewhere.embeddings.embedQuery("x")).rejects.toMatchObject({ code: "query_invalid" });
   await expect(store.addVectors()).rejects.toMatchObject({ code: "usage" });
 });
 

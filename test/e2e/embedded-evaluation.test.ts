@@ -65,7 +65,7 @@ test("judged queries by all spaces, each alone and all but each, and the run tha
     "papers.run",
   ]);
   expect(error).toBe(null);
-  expect(data).toMatchObject({ collection: "papers", queries: 3, k: 3 });
+  expect(data).toMatchObject({ collection: "papers", queries: 3, k: 3, missingRecords: 0 });
   const byName = Object.fromEntries(data.weightings.map((one: { name: string }) => [one.name, one]));
   expect(Object.keys(byName)).toEqual(["all", "only words", "without words", "only year", "without year"]);
   expect(byName.all).toMatchObject({
@@ -87,9 +87,14 @@ test("judged queries by all spaces, each alone and all but each, and the run tha
   expect(lines.map((line) => line.split(" ").slice(0, 3).join(" "))).not.toContain("bread Q0 bread");
 });
 
-test("for people: a row per weighting", async () => {
-  const { stdout } = await workplace.run(["eval", "papers", "--beir", "beir", "-w", "year=0"]);
-  expect(stdout).toMatch(
-    /^weights +nDCG@10 +recall@10 +recall@100 +MRR@10 +nDCG@10 to all, 95%\nall +0\.877 /,
-  );
+test("for people: a row per weighting, and what the collection lacks", async () => {
+  workplace.write("beir/qrels/more.tsv", `${[...judgements, "q1\tlost\t1"].join("\n")}\n`);
+  const asked = ["eval", "papers", "--beir", "beir", "--split", "more", "-w", "year=0"];
+  const { stdout } = await workplace.run(asked);
+  const [head, all, ...rest] = stdout.split("\n");
+  expect(head).toMatch(/^weights +nDCG@10 +recall@10 +recall@100 +MRR@10 +nDCG@10 to all, 95%$/);
+  expect(all).toMatch(/^all +0\.748 +0\.833 +0\.833 +0\.833$/);
+  // With the year left out there is one space, and nothing to leave out.
+  const note = "relevant records that are not in papers: 1, such as lost; load them before you compare";
+  expect(rest).toEqual(["", note, ""]);
 });

@@ -1,7 +1,7 @@
-import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
+import { Embeddings } from "@langchain/core/embeddings";
 import type { MedleyClient } from "@medley/client";
 
-export interface MedleyEmbeddingsOptions extends EmbeddingsParams {
+export interface MedleyEmbeddingsOptions {
   readonly client: MedleyClient;
   readonly collection: string;
   /** One that reads texts. */
@@ -13,7 +13,8 @@ export class MedleyEmbeddings extends Embeddings {
   readonly #options: MedleyEmbeddingsOptions;
 
   constructor(options: MedleyEmbeddingsOptions) {
-    super(options);
+    // The client has its own tries: those of LangChain would multiply them.
+    super({ maxRetries: 0 });
     this.#options = options;
   }
 
@@ -28,6 +29,6 @@ export class MedleyEmbeddings extends Embeddings {
 
   #encode(inputs: readonly string[], as: "record" | "query"): Promise<number[][]> {
     const { client, collection, space } = this.#options;
-    return this.caller.call(() => client.encode({ collection, space, inputs, as }));
+    return client.encode({ collection, space, inputs, as });
   }
 }

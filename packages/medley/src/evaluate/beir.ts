@@ -1,25 +1,13 @@
 import { join } from "node:path";
 import { MedleyError } from "@medley/core";
-import { openSource, type SourceItem } from "@medley/sources";
-import type { Grades } from "./ranking-metrics.ts";
+import { addQuery, itemsOf, type JudgedQuery, unreadable } from "./judged-query.ts";
 
-/** A query of a BEIR folder that has judgements. */
-export interface JudgedQuery {
-  readonly id: string;
-  readonly text: string;
-  /** What the query says of other spaces: `parts` in its line, an addition to BEIR's format. */
-  readonly parts: Readonly<Record<string, unknown>>;
-  /** By record id; at least one is above 0. */
-  readonly grades: Grades;
-}
-
-const queriesMax = 100_000;
 const judgementsMax = 10_000_000;
 
 /**
  * The queries of a folder in BEIR's format (`queries.jsonl` and `qrels/SPLIT.tsv`; Thakur et al. 2021) for which something is relevant,
- * in the order of their file. Its `corpus.jsonl` is read by a backfill. Throws `source_unreadable`, or `usage` with the place where a
- * line is no query or judgement.
+ * in the order of their file; a line may have `parts` for other spaces, an addition to the format. Its `corpus.jsonl` is read by a
+ * backfill. Throws `source_unreadable`, or `usage` with the place where a line is no query or judgement.
  */
 export async function readBeir(
   folder: string,
@@ -38,9 +26,7 @@ export async function readBeir(
     }
     const grades = judged.get(id);
     if (grades === undefined || ![...grades.values()].some((grade) => grade > 0)) continue;
-    if (queries.length === queriesMax)
-      throw new MedleyError("usage", `${folder} has more than ${queriesMax} judged queries`);
-    queries.push({ id, text, parts, grades });
+    addQuery(queries, { id, text, parts, grades });
   }
   if (queries.length > 0) return queries;
   throw new MedleyError("usage", `${folder}: no query has a relevant record`, {
@@ -70,17 +56,6 @@ async function readJudgements(path: string): Promise<ReadonlyMap<string, Map<str
   return judged;
 }
 
-async function* itemsOf(path: string): AsyncGenerator<SourceItem & { ok: true }> {
-  for await (const item of (await openSource(path)).records()) {
-    if (!item.ok) throw unreadable(item.source, item.reason, "mend the line");
-    yield item;
-  }
-}
-
 function isParts(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function unreadable(source: string, problem: string, wanted: string): MedleyError {
-  return new MedleyError("usage", `${source} ${problem}`, { mend: wanted });
 }

@@ -2,7 +2,7 @@ import { type Collection, isTextSpace } from "@medley/core";
 import { type Query, querySegments } from "@medley/pipeline";
 import { type BootstrapInterval, pairedBootstrap } from "@medley/training";
 import type { Deployment } from "../deployment/deployment.ts";
-import type { JudgedQuery } from "./beir.ts";
+import type { JudgedQuery } from "./judged-query.ts";
 import { ndcgAtK, recallAtK, reciprocalRankAtK } from "./ranking-metrics.ts";
 
 export interface RankedHit {
@@ -47,16 +47,15 @@ const searchesInFlightMax = 4;
 const bootstrapSeed = 1;
 
 /**
- * Searches every query by all spaces that queries speak of, then by each alone and by all but each. A query's words go to every space
+ * Searches every query by all spaces that queries speak of and whose weight is not 0, then by each alone and by all but each. A query's words go to every space
  * that reads texts, its `parts` to theirs. A record with the query's own id does not count, as in BEIR.
  */
 export async function evaluateSearch(options: EvaluateOptions): Promise<readonly EvaluatedWeighting[]> {
   const { deployment, collection: name, queries, k } = options;
   const { collection } = deployment.collection(name);
-  const weightings = weightingsOf(
-    { ...collection.weights, ...options.weights },
-    spacesAsked(collection, queries),
-  );
+  const weights = { ...collection.weights, ...options.weights };
+  const asked = spacesAsked(collection, queries).filter((space) => weights[space] !== 0);
+  const weightings = weightingsOf(weights, asked);
   const rankings = await rankAll(options, weightings);
   const gains = rankings.map((ranking) => perQuery(queries, ranking, { metric: ndcgAtK, k: 10 }));
   return weightings.map((weighting, at) => {
@@ -113,7 +112,8 @@ async function searchEncoded(
 }
 
 function partsOf({ spaces }: Collection, { text, parts }: JudgedQuery): Readonly<Record<string, unknown>> {
-  return { ...Object.fromEntries(spaces.filter(isTextSpace).map(({ name }) => [name, text])), ...parts };
+  const worded = text === null ? [] : spaces.filter(isTextSpace).map(({ name }) => [name, text]);
+  return { ...Object.fromEntries(worded), ...parts };
 }
 
 function spacesAsked(collection: Collection, queries: readonly JudgedQuery[]): readonly string[] {

@@ -1,6 +1,6 @@
 import { MedleyError } from "@medley/core";
-import type { JudgedQuery } from "./beir.ts";
 import type { EvaluatedWeighting } from "./evaluate-search.ts";
+import type { JudgedQuery } from "./judged-query.ts";
 
 /** A ranking as trec_eval, pytrec_eval and ranx read it: `query Q0 record rank score name`, a hit a line. */
 export function trecRun(
