@@ -31,4 +31,5 @@ export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
 export { type ForgottenAt, rebuildProfiles } from "./profiles.ts";
 export { missingIds } from "./rows/missing-ids.ts";
 export { readRecords, type StoredRecord } from "./rows/read-records.ts";
+export { exactNeighbours, readVectors, type StoredVector } from "./rows/read-vectors.ts";
 export type { Hit, Search } from "./search.ts";

@@ -12,6 +12,7 @@ import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-lette
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
 import { evaluateCommands } from "./evaluate.ts";
+import { exportCommands } from "./export.ts";
 import { initCommand } from "./init.ts";
 import { mcpCommands } from "./mcp.ts";
 import { migrateCommand } from "./migrate.ts";
@@ -77,6 +78,7 @@ function program(run: Run): Command {
     .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
   searchCommands(medley, run);
   evaluateCommands(medley, run);
+  exportCommands(medley, run);
   mcpCommands(medley, run);
   profileCommands(medley, run);
   watchCommands(medley, run);

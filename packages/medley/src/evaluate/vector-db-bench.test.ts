@@ -1,40 +1,37 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parquetWriteFile } from "hyparquet-writer";
 import { expect, onTestFinished, test } from "vitest";
+import { ListFile } from "./list-file.ts";
 import { readVectorDbBench } from "./vector-db-bench.ts";
 
-type Row = readonly [id: number, values: readonly number[]];
+type Row = readonly [id: number, list: readonly number[]];
 
-/** As pandas writes them: 64-bit ids, lists of numbers. */
-function writeLists(path: string, column: string, element: "FLOAT" | "INT64", rows: readonly Row[]): void {
-  parquetWriteFile({
-    filename: path,
-    schema: [
-      { name: "schema", num_children: 2 },
-      { name: "id", type: "INT64", repetition_type: "REQUIRED" },
-      { name: column, repetition_type: "OPTIONAL", num_children: 1, converted_type: "LIST" },
-      { name: "list", repetition_type: "REPEATED", num_children: 1 },
-      { name: "element", type: element, repetition_type: "OPTIONAL" },
-    ],
-    columnData: [
-      { name: "id", data: rows.map(([id]) => BigInt(id)) },
-      { name: column, data: rows.map(([, values]) => (element === "INT64" ? values.map(BigInt) : values)) },
-    ],
-  });
-}
-
-function folderOf({ test, neighbours }: { test: readonly Row[]; neighbours: readonly Row[] }): string {
+async function folderOf({
+  test,
+  neighbours,
+}: {
+  test: readonly Row[];
+  neighbours: readonly Row[];
+}): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "medley-vectordbbench-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  writeLists(join(folder, "test.parquet"), "emb", "FLOAT", test);
-  writeLists(join(folder, "neighbors.parquet"), "neighbors_id", "INT64", neighbours);
+  const write = async (
+    name: string,
+    form: ConstructorParameters<typeof ListFile>[1],
+    rows: readonly Row[],
+  ) => {
+    const file = new ListFile(join(folder, `${name}.parquet`), form);
+    for (const [id, list] of rows) await file.write({ id, list });
+    await file.close();
+  };
+  await write("test", { column: "emb", element: "FLOAT" }, test);
+  await write("neighbors", { column: "neighbors_id", element: "INT64" }, neighbours);
   return folder;
 }
 
 test("vectors are said to the space; their first k neighbours are relevant", async () => {
-  const folder = folderOf({
+  const folder = await folderOf({
     test: [
       [0, [1, 0.5]],
       [1, [0, 1]],
@@ -69,7 +66,7 @@ test("vectors are said to the space; their first k neighbours are relevant", asy
 });
 
 test("a folder whose files do not belong together, or that lacks one, is refused", async () => {
-  const strangers = folderOf({ test: [[0, [1]]], neighbours: [[9, [1]]] });
+  const strangers = await folderOf({ test: [[0, [1]]], neighbours: [[9, [1]]] });
   await expect(readVectorDbBench(strangers, { space: "face", k: 2 })).rejects.toMatchObject({
     code: "usage",
   });
@@ -77,4 +74,12 @@ test("a folder whose files do not belong together, or that lacks one, is refused
   await expect(readVectorDbBench(nowhere, { space: "face", k: 2 })).rejects.toMatchObject({
     code: "source_unreadable",
   });
+});
+
+test("files of more rows than a group are read whole", async () => {
+  const test = Array.from({ length: 2_001 }, (_, n): Row => [n, [n, 0.5]]);
+  const folder = await folderOf({ test, neighbours: test.map(([id]): Row => [id, [id + 1]]) });
+  const queries = await readVectorDbBench(folder, { space: "face", k: 1 });
+  expect(queries.map(({ parts }) => parts.face)).toEqual(test.map(([, list]) => list));
+  expect(queries.at(-1)?.grades).toEqual(new Map([["2001", 1]]));
 });

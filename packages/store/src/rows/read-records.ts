@@ -1,6 +1,7 @@
 import { type Collection, MedleyError, type RecordFields } from "@medley/core";
 import pg from "pg";
 import { jsonExpression } from "./columns.ts";
+import { rowsById } from "./rows-by-id.ts";
 
 const { escapeIdentifier } = pg;
 
@@ -19,8 +20,7 @@ export interface ReadRecordsOptions {
 const pageRowsDefault = 500;
 
 /**
- * The live records of a collection's view in order of id, by its typed columns: the fields that `collection` names. A page at
- * a time by key, so no transaction stays open: rows that are written meanwhile are read if their id is still to come.
+ * The live records of a collection's view in order of id, by its typed columns: the fields that `collection` names.
  * Throws `collection_unknown` where there is no such view, `schema_conflict` where it lacks a column.
  */
 export async function* readRecords(
@@ -29,24 +29,21 @@ export async function* readRecords(
   { from = collection.name, pageRowsMax = pageRowsDefault }: ReadRecordsOptions = {},
 ): AsyncGenerator<StoredRecord, void, void> {
   const columns = collection.fields.map(
-    (field, index) => `, ${jsonExpression(field, `row.${escapeIdentifier(field.name)}`)} as f${index}`,
+    (field, index) => `${jsonExpression(field, `row.${escapeIdentifier(field.name)}`)} as f${index}`,
   );
-  const text = `select row.id${columns.join("")} from medley.${escapeIdentifier(from)} as row
-where $1::text is null or row.id collate "C" > $1 order by row.id collate "C" limit ${pageRowsMax}`;
-  let after: string | null = null;
-  for (;;) {
-    const { rows }: { rows: Readonly<Record<string, unknown>>[] } = await pool
-      .query(text, [after])
-      .catch((error) => {
-        throw refusalOf(error, from);
-      });
-    for (const row of rows) {
+  try {
+    for await (const row of rowsById<RecordRow>(pool, from, { columns, pageRowsMax })) {
       const values = collection.fields.map(({ name }, index) => [name, row[`f${index}`] ?? null]);
-      yield { id: row.id as string, fields: Object.fromEntries(values) };
+      yield { id: row.id, fields: Object.fromEntries(values) };
     }
-    if (rows.length < pageRowsMax) return;
-    after = rows.at(-1)?.id as string;
+  } catch (error) {
+    throw refusalOf(error, from);
   }
+}
+
+interface RecordRow {
+  readonly id: string;
+  readonly [field: `f${number}`]: unknown;
 }
 
 function refusalOf(error: unknown, from: string): unknown {
