@@ -23,6 +23,12 @@ export interface MedleyClientOptions {
   readonly triesMax?: number;
 }
 
+/** A search as it is sent. */
+export interface SearchRequest extends SearchQuery {
+  /** A sentence, which is understood first; what else is said goes before. */
+  readonly ask?: string;
+}
+
 /** Inputs to one space. */
 export interface EncodeRequest {
   readonly collection: string;
@@ -61,7 +67,7 @@ export class MedleyClient {
     return (body as CollectionsAnswer).collections;
   }
 
-  async search(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchAnswer> {
+  async search(collection: string, query: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
     const path = `${pathOf(collection)}/search`;
     const { body } = await this.#searches.call({ method: "POST", path, body: query, signal });
     return body as SearchAnswer;

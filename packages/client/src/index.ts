@@ -1,4 +1,4 @@
 export { MedleyError } from "@medley/core";
 export type { CollectionDescription, RecordsAnswer, SearchAnswer, SearchHit } from "@medley/http";
 export type { EncodedAs, SearchQuery } from "@medley/pipeline";
-export { type EncodeRequest, MedleyClient, type MedleyClientOptions } from "./client.ts";
+export { type EncodeRequest, MedleyClient, type MedleyClientOptions, type SearchRequest } from "./client.ts";

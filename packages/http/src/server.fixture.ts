@@ -11,7 +11,13 @@ import {
   type RecordEnvelope,
   VersionClock,
 } from "@medley/core";
-import { type CollectionEncoders, collectionEncoders, pipelineCounters, type Query } from "@medley/pipeline";
+import {
+  type CollectionEncoders,
+  collectionEncoders,
+  pipelineCounters,
+  type Query,
+  understand,
+} from "@medley/pipeline";
 import { onTestFinished } from "vitest";
 import {
   type AccessToken,
@@ -109,6 +115,7 @@ export async function openTestServer(
           queries.push(query);
           return search(query);
         },
+        understand: (collection, sentence, signal) => understand(collection, sentence, { ask: null, signal }),
       }),
       usersRoutes({ collections, forgetUser: async (_collection, user) => forgotten.push(user) }),
       healthRoutes({ checks }),

@@ -165,7 +165,11 @@ function routesOf(
       ? [
           collectionsRoutes({ collections }),
           encodeRoutes({ collections }),
-          searchRoutes({ collections, search: (name, query) => deployment.searchEncoded(name, query) }),
+          searchRoutes({
+            collections,
+            search: (name, query) => deployment.searchEncoded(name, query),
+            understand: (collection, sentence, signal) => deployment.understand(collection, sentence, signal),
+          }),
         ]
       : []),
   ];

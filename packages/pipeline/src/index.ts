@@ -32,3 +32,11 @@ export {
 export { type Query, querySegments, type SearchQuery } from "./query.ts";
 export { laneOf } from "./stage.ts";
 export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";
+export {
+  type AskChat,
+  type ChatRequest,
+  saidBefore,
+  sentenceCharsMax,
+  type Understood,
+  understand,
+} from "./understanding/understand.ts";

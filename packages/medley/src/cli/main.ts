@@ -100,12 +100,13 @@ function searchCommands(medley: Command, run: Run): void {
     .option("--for <user>", "a user whose profile stands in for the parts not given")
     .option("--exclude-seen", "without the records that this user had events with")
     .option("--filter <json>", "conditions on typed columns")
+    .option("--ask <sentence>", "say it in a sentence; what else is given goes before")
     .option("-k <number>", "how many hits", wholeNumber(1, 1000))
     .option("--explain", "show what each space contributes to the score")
     .allowUnknownOption()
     .addHelpText(
       "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen',
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
     )
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
