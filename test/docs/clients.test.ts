@@ -4,7 +4,7 @@ import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Running, until, Workplace } from "../e2e/medley.fixture.ts";
+import { post, type Running, until, Workplace } from "../e2e/medley.fixture.ts";
 
 const root = join(import.meta.dirname, "../..");
 const page = readFileSync(join(root, "docs/CLIENTS.md"), "utf8");
@@ -68,11 +68,6 @@ const films = [
   },
 ];
 
-let workplace: Workplace;
-let up: Running;
-/** By example. */
-let found: readonly (readonly Hit[])[];
-
 interface Hit {
   readonly id: string;
   readonly title?: string | null;
@@ -80,44 +75,54 @@ interface Hit {
   readonly similarity?: number;
 }
 
+let workplace: Workplace;
+let up: Running;
+/** By example. */
+let found: readonly (readonly Hit[])[];
+
 beforeAll(async () => {
   workplace = new Workplace(config);
   up = await workplace.up();
   const collection = `${up.httpUrl}/v1/collections/films`;
-  const headers = { "content-type": "application/json" };
-  await fetch(`${collection}/records`, { method: "POST", headers, body: JSON.stringify(films) });
-  const count = async () => {
-    const body = JSON.stringify({ parts: { year: 1990 } });
-    const answer = await fetch(`${collection}/search`, { method: "POST", headers, body });
-    return ((await answer.json()) as { hits: Hit[] }).hits.length;
-  };
-  await until(count, (hits) => hits === films.length);
-  found = await runExamples();
+  await post(`${collection}/records`, films);
+  await until(
+    () => post(`${collection}/search`, { parts: { year: 1990 } }),
+    ({ body }) => body.hits?.length === films.length,
+  );
+});
+beforeAll(async () => {
+  symlinkSync(join(root, "node_modules"), workplace.path("node_modules"));
+  workplace.write("package.json", '{ "type": "module" }');
+  for (const { file, code } of examples) if (file !== null) workplace.write(file, code);
+  for (const [at, { code }] of runs.entries())
+    workplace.write(`example-${at}.ts`, `${code}\nexport { hits };\n`);
+  await node(join(root, "node_modules/prisma/build/index.js"), "generate");
+});
+beforeAll(async () => {
+  const hits = runs.map((_, at) => `(await import("./example-${at}.ts")).hits`);
+  const all = `process.stdout.write(JSON.stringify([\n${hits.join(",\n")}\n]));\n`;
+  found = JSON.parse(await node(workplace.write("all.ts", all)));
 });
 afterAll(() => workplace[Symbol.asyncDispose]());
 
-async function runExamples(): Promise<readonly (readonly Hit[])[]> {
-  symlinkSync(join(root, "node_modules"), workplace.path("node_modules"));
-  for (const { file, code } of examples) if (file !== null) workplace.write(file, code);
-  const environment = { ...process.env, DATABASE_URL: up.connectionString, MEDLEY_URL: up.httpUrl };
-  const node = async (...args: string[]) => {
-    // Any file will do: Prisma would fetch its schema engine, which `generate` does not run.
-    const env = { ...environment, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" };
-    return (await promisify(execFile)(process.execPath, args, { cwd: workplace.folder, env })).stdout;
-  };
-  await node(join(root, "node_modules/prisma/build/index.js"), "generate");
-  const modules = runs.map(({ code }, at) => {
-    workplace.write(`example-${at}.ts`, `${code}\nexport { hits };\n`);
-    return `(await import("./example-${at}.ts")).hits`;
-  });
-  const all = workplace.write(
-    "all.ts",
-    `process.stdout.write(JSON.stringify([\n${modules.join(",\n")}\n]));\n`,
-  );
-  return JSON.parse(await node(all));
+/** What a script prints. */
+async function node(...args: string[]): Promise<string> {
+  const addresses = { DATABASE_URL: up.connectionString, MEDLEY_URL: up.httpUrl };
+  // Any file will do: Prisma would fetch its schema engine, which `generate` does not run.
+  const prisma = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" };
+  const options = { cwd: workplace.folder, env: { ...process.env, ...addresses, ...prisma } };
+  return (await promisify(execFile)(process.execPath, args, options)).stdout;
 }
 
 const hitsOf = (section: string) => found.filter((_, at) => runs[at]?.section === section);
+
+test("the examples' types fit, as strictly as the project's own", async () => {
+  const compilerOptions = { types: ["node"], typeRoots: [join(root, "node_modules/@types")] };
+  const settings = { extends: join(root, "tsconfig.json"), compilerOptions, include: ["example-*.ts"] };
+  workplace.write("tsconfig.json", JSON.stringify(settings));
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  expect(await node(compiler, "-p", ".").catch(({ stdout }) => stdout)).toBe("");
+});
 
 test("every section that is linked has an example", () => {
   const linked = [...page.matchAll(/\[([^\]]+)\]\(#[^)]+\)/g)].map(([, name]) => name as string);

@@ -107,6 +107,20 @@ test("records go in batches; those refused for a passing reason go again, others
   expect(asked[1]?.body).toEqual([{ id: "r1" }]);
 });
 
+test("all are sent or the first that is refused is thrown, with its own code", async () => {
+  const refused = { index: 1, id: "b", code: "transport_unavailable", message: "send it again" };
+  const { client } = await serverOf(
+    { status: 202, body: { accepted: 2, rejected: [] } },
+    { status: 207, body: { accepted: 1, rejected: [refused] } },
+  );
+  const records = [{ id: "a" }, { id: "b" }];
+  await client().sendAll("films", records);
+  await expect(client({ triesMax: 1 }).sendAll("films", records)).rejects.toMatchObject({
+    code: "transport_unavailable",
+    message: expect.stringMatching(/1 of 2 .*number 1: send it again/),
+  });
+});
+
 test("inputs are encoded in batches; names are encoded for the path", async () => {
   const segment = (n: number) => [n, 1];
   const { client, asked } = await serverOf(

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, errorTable } from "@medley/core";
+import { type ErrorCode, errorTable, MedleyError } from "@medley/core";
 import type {
   CollectionDescription,
   CollectionsAnswer,
@@ -102,6 +102,19 @@ export class MedleyClient {
     };
   }
 
+  /** As `send`; throws what is wrong with the first that is refused. The others are taken all the same. */
+  async sendAll(collection: string, records: readonly object[], signal?: AbortSignal): Promise<void> {
+    const { rejected } = await this.send(collection, records, signal);
+    const [first] = rejected;
+    if (first === undefined) return;
+    const { code, index, message } = first;
+    throw new MedleyError(
+      isKnown(code) ? code : "record_invalid",
+      `${rejected.length} of ${records.length} records are refused; number ${index}: ${message}`,
+      { mend: "the others are taken: mend these and send them again" },
+    );
+  }
+
   async #sendBatch(
     path: string,
     batch: readonly Numbered[],
@@ -137,7 +150,11 @@ interface Numbered {
 }
 
 function isPassing({ code }: Rejected): boolean {
-  return code in errorTable && errorTable[code as ErrorCode].retryable;
+  return isKnown(code) && errorTable[code].retryable;
+}
+
+function isKnown(code: string): code is ErrorCode {
+  return Object.hasOwn(errorTable, code);
 }
 
 function pathOf(collection: string): string {

@@ -52,19 +52,18 @@ export class Service {
     const late = AbortSignal.timeout(callMsMax);
     const signal = call.signal === undefined ? late : AbortSignal.any([late, call.signal]);
     for (let tried = 1; ; tried += 1) {
-      const { answer, error, pauseMs } = await this.#try(call, signal);
+      const { answer, error, isPassing, retryAfterMs } = await this.#try(call, signal);
       if (answer !== undefined) return answer;
       call.signal?.throwIfAborted();
-      if (tried === triesMax || pauseMs === null || late.aborted) throw error;
-      const waitMs = pauseMs ?? firstPauseMs * 2 ** tried * (0.5 + Math.random() / 2);
-      await sleep(Math.min(waitMs, retryAfterMsMax), undefined, { signal }).catch(() => {
+      if (tried === triesMax || !isPassing || late.aborted) throw error;
+      const pauseMs = retryAfterMs ?? firstPauseMs * 2 ** tried * (0.5 + Math.random() / 2);
+      await sleep(Math.min(pauseMs, retryAfterMsMax), undefined, { signal }).catch(() => {
         call.signal?.throwIfAborted();
         throw error;
       });
     }
   }
 
-  /** An answer, or the error; `pauseMs` before the next try, undefined where the server says nothing of it, null: none would help. */
   async #try(call: Call, signal: AbortSignal): Promise<Tried> {
     const { url, token } = this.#options;
     try {
@@ -87,10 +86,11 @@ export class Service {
       }
       return {
         error: error ?? this.#unavailable(`it answered ${response.status}`),
-        pauseMs: passingStatuses.includes(response.status) ? (retryAfterMs ?? undefined) : null,
+        isPassing: passingStatuses.includes(response.status),
+        retryAfterMs,
       };
     } catch (cause) {
-      return { error: this.#unavailable("it does not answer", cause), pauseMs: undefined };
+      return { error: this.#unavailable("it does not answer", cause), isPassing: true, retryAfterMs: null };
     }
   }
 
@@ -103,8 +103,20 @@ export class Service {
 }
 
 type Tried =
-  | { readonly answer: Answer; readonly error?: undefined; readonly pauseMs?: undefined }
-  | { readonly answer?: undefined; readonly error: MedleyError; readonly pauseMs: number | null | undefined };
+  | {
+      readonly answer: Answer;
+      readonly error?: never;
+      readonly isPassing?: never;
+      readonly retryAfterMs?: never;
+    }
+  | {
+      readonly answer?: never;
+      readonly error: MedleyError;
+      /** The same call may succeed later. */
+      readonly isPassing: boolean;
+      /** Null where the server says nothing of it. */
+      readonly retryAfterMs: number | null;
+    };
 
 function waitOf(header: string | null): number | null {
   const seconds = Number(header ?? Number.NaN);
@@ -115,6 +127,6 @@ function waitOf(header: string | null): number | null {
 function errorOf(body: unknown): MedleyError | null {
   const error = (body as { error?: { code?: unknown; message?: unknown; mend?: unknown } } | null)?.error;
   if (typeof error?.code !== "string" || typeof error.message !== "string") return null;
-  const code = error.code in errorTable ? (error.code as ErrorCode) : "service_unavailable";
+  const code = Object.hasOwn(errorTable, error.code) ? (error.code as ErrorCode) : "service_unavailable";
   return new MedleyError(code, error.message, typeof error.mend === "string" ? { mend: error.mend } : {});
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Document, type DocumentInterface } from "@langchain/core/documents";
 import { VectorStore } from "@langchain/core/vectorstores";
-import { type MedleyClient, MedleyError, type RecordsAnswer, type SearchQuery } from "@medley/client";
+import { type MedleyClient, MedleyError, type SearchQuery } from "@medley/client";
 import { MedleyEmbeddings } from "./embeddings.ts";
 
 export interface MedleyVectorStoreOptions {
@@ -58,7 +58,7 @@ export class MedleyVectorStore extends VectorStore {
       [contentField]: pageContent,
       [idKey]: ids[at],
     }));
-    refuseRejected(await client.send(collection, records));
+    await client.sendAll(collection, records);
     return ids;
   }
 
@@ -68,12 +68,8 @@ export class MedleyVectorStore extends VectorStore {
 
   override async delete({ ids }: { readonly ids: readonly string[] }): Promise<void> {
     const { client, collection, idKey } = this.#options;
-    refuseRejected(
-      await client.send(
-        collection,
-        ids.map((id) => ({ [idKey]: id, _op: "delete" })),
-      ),
-    );
+    const deletes = ids.map((id) => ({ [idKey]: id, _op: "delete" }));
+    await client.sendAll(collection, deletes);
   }
 
   override async similaritySearch(query: string, k = 4, filter?: MedleyFilter): Promise<DocumentInterface[]> {
@@ -117,14 +113,4 @@ export class MedleyVectorStore extends VectorStore {
       return [new Document({ id, pageContent, metadata }), score];
     });
   }
-}
-
-function refuseRejected({ accepted, rejected }: RecordsAnswer): void {
-  const [first] = rejected;
-  if (first === undefined) return;
-  throw new MedleyError(
-    "record_invalid",
-    `${rejected.length} of ${accepted + rejected.length} documents are refused; number ${first.index}: ${first.message}`,
-    { mend: "the others are taken; mend these and add them again" },
-  );
 }
