@@ -17,6 +17,11 @@ export interface Space {
   readonly fields: readonly string[];
 }
 
+/** Whether a search's part of the space is words. */
+export function isTextSpace({ definition: { encoder } }: Pick<Space, "definition">): boolean {
+  return encoder === "text" || encoder === "remote" || encoder === "words";
+}
+
 /** A checked collection, frozen. Spaces are in the order of the fused vector's segments. */
 export interface Collection {
   readonly name: string;

@@ -1,5 +1,5 @@
 export { closest, suggestion } from "./closest.ts";
-export type { Collection, Field, SegmentLayout, Space } from "./collection.ts";
+export { type Collection, type Field, isTextSpace, type SegmentLayout, type Space } from "./collection.ts";
 export { checkConfig } from "./config/check.ts";
 export { defineConfig } from "./config/define.ts";
 export type {

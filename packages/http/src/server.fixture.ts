@@ -21,6 +21,8 @@ import {
 import { onTestFinished } from "vitest";
 import {
   type AccessToken,
+  collectionsRoutes,
+  encodeRoutes,
   type HttpServerOptions,
   healthRoutes,
   metricsRoutes,
@@ -91,6 +93,7 @@ export async function openTestServer(
   const counters = pipelineCounters();
   const queries: Query[] = [];
   const forgotten: string[] = [];
+  const encoding = new Map([...collections].map(([name, collection]) => [name, opened(collection)]));
   const { checks = {}, search = async () => [], readStatus = async () => ({ rows: 3 }), ...rest } = options;
   const server = await startHttpServer({
     host: "127.0.0.1",
@@ -104,8 +107,10 @@ export async function openTestServer(
         counters,
         backlogPacketsMax: 5,
       }),
+      collectionsRoutes({ collections: encoding }),
+      encodeRoutes({ collections: encoding }),
       searchRoutes({
-        collections: new Map([...collections].map(([name, collection]) => [name, opened(collection)])),
+        collections: encoding,
         search: async (_collection, query) => {
           queries.push(query);
           return search(query);

@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Consumer, MedleyError } from "@medley/core";
 import {
+  collectionsRoutes,
+  encodeRoutes,
   type HttpServer,
   healthRoutes,
   metricsRoutes,
@@ -161,6 +163,8 @@ function routesOf(
       : []),
     ...(role.searches
       ? [
+          collectionsRoutes({ collections }),
+          encodeRoutes({ collections }),
           searchRoutes({
             collections,
             search: (name, query) => deployment.searchEncoded(name, query),

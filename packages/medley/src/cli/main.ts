@@ -1,7 +1,7 @@
 import { MedleyError } from "@medley/core";
 import { scopes } from "@medley/http";
 import { sourceFormats } from "@medley/sources";
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { interruption } from "../interruption.ts";
 import { startTracing } from "../observability/tracing.ts";
 import { backfillCommand } from "./backfill.ts";
@@ -11,9 +11,12 @@ import { type Context, type GlobalOptions, logFault, type Run } from "./context.
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
+import { evaluateCommands } from "./evaluate.ts";
 import { initCommand } from "./init.ts";
+import { mcpCommands } from "./mcp.ts";
 import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
+import { address, collect, secondsBetween, wholeNumber } from "./option-values.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { forgetCommand, rebuildCommand } from "./profiles.ts";
 import { searchCommand } from "./search.ts";
@@ -27,27 +30,6 @@ import { upCommand } from "./up.ts";
 const exitCodeHelp = `
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 failed for a passing reason (try again), 4 done with dead letters,
 130 interrupted (resumable). With --json, one object on stdout; logs and progress go to stderr.`;
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
-  };
-}
-
-function secondsBetween(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`it must be from ${min} to ${max} seconds.`);
-  };
-}
-
-function address(text: string): string {
-  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
-  throw new InvalidArgumentError("it must be the address of a service, such as http://127.0.0.1:7400.");
-}
 
 function program(run: Run): Command {
   const medley = new Command("medley")
@@ -94,6 +76,8 @@ function program(run: Run): Command {
     )
     .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
   searchCommands(medley, run);
+  evaluateCommands(medley, run);
+  mcpCommands(medley, run);
   profileCommands(medley, run);
   watchCommands(medley, run);
   sourceCommands(medley, run);
@@ -285,10 +269,6 @@ function deadLetterCommands(medley: Command, run: Run): void {
     .action((ids, options) =>
       run("dead-letters replay", (context) => replayDeadLetters(context, { ids, ...options })),
     );
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }
 
 export async function main(args: readonly string[]): Promise<ExitCode> {
