@@ -4,9 +4,9 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Run } from "./context.ts";
 import { trainCommand } from "./train.ts";
 
-const seedMax = 2 ** 31 - 1;
+export const seedMax = 2 ** 31 - 1;
 
-function whole(min: number, max: number): (text: string) => number {
+export function whole(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (Number.isInteger(value) && value >= min && value <= max) return value;
