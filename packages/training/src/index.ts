@@ -15,6 +15,7 @@ export {
 export { type SpaceChoice, spaceChoices } from "./assignment/choose-space.ts";
 export type { Behind } from "./assignment/compare-arms.ts";
 export type { Cost } from "./assignment/cost.ts";
+export type { LearnedWeights } from "./assignment/fusion-weights.ts";
 export type { Task } from "./assignment/task-data.ts";
 export type { EntityOptions } from "./category/entity-table.ts";
 export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
@@ -95,6 +96,7 @@ export { type ReservoirOptions, sampleItems } from "./reservoir.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
 export { curvePlot } from "./runs/curve-plot.ts";
 export { curveSvg } from "./runs/curve-svg.ts";
+export { type IntervalRow, intervalSvg } from "./runs/interval-svg.ts";
 export { logToMlflow, type MlflowOptions } from "./runs/mlflow.ts";
 export { type ModelCard, modelCard } from "./runs/model-card.ts";
 export { type Run, type RunEnd, RunFolder, readRun } from "./runs/run-folder.ts";
@@ -107,6 +109,7 @@ export {
   type RunStart,
   type RunState,
 } from "./runs/run-record.ts";
+export { escaped } from "./runs/svg.ts";
 export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
 export type { SeriesSplit } from "./series/split.ts";
 export { trainSeries } from "./series/train-series.ts";

@@ -1,5 +1,5 @@
 import { type Collection, canonicalJson, type SpaceDefinition } from "@medley/core";
-import { type AssignedSpace, type ModelLock, updateLock } from "@medley/models";
+import { type AssignedSpace, type Evidence, type ModelLock, updateLock } from "@medley/models";
 import type { SpaceChoice, TaskReport } from "@medley/training";
 import type { Assignment } from "./assign-collection.ts";
 import type { Candidate } from "./candidates.ts";
@@ -41,19 +41,52 @@ function comparable(definition: SpaceDefinition): string {
   return canonicalJson({ ...definition, from: { ...definition.from, folder: undefined } });
 }
 
+/**
+ * The weights that searches are to have where they name none, by space: those that were learned, where there is one task to learn them for, the
+ * spaces serve as they were measured, and the configuration names no weights itself. Null: equal ones.
+ */
+export function weightsOf(assignment: Assignment, lock: ModelLock): Readonly<Record<string, number>> | null {
+  const { collection, tasks } = assignment;
+  const [task] = tasks;
+  const learned = task?.weights;
+  if (tasks.length !== 1 || !learned?.isUsed || !isUnweighted(collection, lock)) return null;
+  const isServed = ({ place, current, proposed }: SpacePlan) => {
+    const decision = task?.spaces.find(({ space }) => place === `${collection.name}.${space}`)?.decision;
+    const measured = decision?.arms[decision.chosen]?.parts[0]?.candidate;
+    return measured === undefined || measured === (proposed?.name ?? current);
+  };
+  if (!plansOf(assignment).every(isServed)) return null;
+  return rounded(Object.fromEntries(learned.weights.map(({ space, weight }) => [space, weight])));
+}
+
+/** Weights that are not 1 are the configuration's, unless the lock has put them there. */
+function isUnweighted({ name, weights }: Collection, { assigned }: ModelLock): boolean {
+  const learned = assigned.weights[name]?.weights ?? {};
+  return Object.entries(weights).every(([space, weight]) => weight === (learned[space] ?? 1) || weight === 1);
+}
+
 /** Whether the lock holds a choice for any space of the collection. */
 export function wasAssigned({ name }: Collection, { assigned }: ModelLock): boolean {
-  return Object.keys(assigned.spaces).some((place) => place.startsWith(`${name}.`));
+  const isChosen = Object.keys(assigned.spaces).some((place) => place.startsWith(`${name}.`));
+  return isChosen || Object.hasOwn(assigned.weights, name);
 }
 
 /** Writes what was decided, and the evidence for it, into the lock. */
 export async function writeDecisions(
   lockFile: string,
   assignment: Assignment,
-  { nowMs }: { readonly nowMs: number },
+  { lock, nowMs }: { readonly lock: ModelLock; readonly nowMs: number },
 ): Promise<void> {
   const decided = plansOf(assignment).filter(({ proposed }) => proposed !== null);
-  await updateLock(lockFile, (_models, _trained, { spaces }) => {
+  const learned = weightsOf(assignment, lock);
+  const { name } = assignment.collection;
+  await updateLock(lockFile, (_models, _trained, { spaces, weights }) => {
+    delete weights[name];
+    if (learned !== null)
+      weights[name] = {
+        weights: learned,
+        evidence: { ...origin(assignment, nowMs), ...rounded(assignment.tasks[0]?.weights) },
+      };
     for (const { place, proposed } of decided) {
       const { definition, space } = proposed as Candidate;
       spaces[place] = {
@@ -64,16 +97,16 @@ export async function writeDecisions(
   });
 }
 
+/** What figures follow from. */
+function origin({ sample, seed }: Assignment, nowMs: number): Evidence {
+  return { date: new Date(nowMs).toISOString(), seed, data: sample.fingerprint };
+}
+
 /** Figures with their intervals, and what they follow from. */
-function evidenceOf(
-  space: string,
-  { sample, seed, tasks }: Assignment,
-  nowMs: number,
-): AssignedSpace["evidence"] {
+function evidenceOf(space: string, assignment: Assignment, nowMs: number): Evidence {
+  const { tasks } = assignment;
   return {
-    date: new Date(nowMs).toISOString(),
-    seed,
-    data: sample.fingerprint,
+    ...origin(assignment, nowMs),
     tasks: Object.fromEntries(
       tasks.flatMap((task) => {
         const figures = figuresOf(space, task);

@@ -1,12 +1,22 @@
-import type { ArmReport, Decision, Estimate, SpaceDecision, TaskReport } from "@medley/training";
+import type { Decision, Estimate, SpaceDecision, TaskReport } from "@medley/training";
 import type { Assignment } from "../assign/assign-collection.ts";
+import type { Candidate } from "../assign/candidates.ts";
 import type { SpacePlan } from "../assign/decisions.ts";
-import { decisionSentence, planSentence } from "../assign/sentences.ts";
+import {
+  armNames,
+  decisionSentence,
+  figure,
+  originSentence,
+  planSentence,
+  weightsSentence,
+} from "../assign/sentences.ts";
 import { table } from "./output.ts";
 import { count, megabytes } from "./progress.ts";
 
 export interface AssignmentOutcome {
   readonly plans: readonly SpacePlan[];
+  /** Null: equal ones, or the configuration's. */
+  readonly weights: Readonly<Record<string, number>> | null;
   readonly isWritten: boolean;
   /** Of the page, or of the folder where it was ended early. */
   readonly path: string;
@@ -15,7 +25,7 @@ export interface AssignmentOutcome {
 /** What an assignment found, for a terminal. */
 export function assignmentText(
   { collection, sample, seed, tasks, measured, candidates }: Assignment,
-  { plans, isWritten, path }: AssignmentOutcome,
+  { plans, weights, isWritten, path }: AssignmentOutcome,
 ): string {
   const { train, validation, test } = sample.split;
   const used = train.length + validation.length + test.length;
@@ -28,24 +38,27 @@ export function assignmentText(
       `ended with ${measured} of ${candidates.length} candidates measured, kept in ${path}: the same command goes on with the others`,
     ].join("\n");
   }
-  const changes = plans.some((plan) => plan.changes);
+  const changes = weights !== null || plans.some((plan) => plan.changes);
   return [
     head,
-    ...tasks.flatMap(taskText),
+    ...tasks.flatMap((task) => taskText(task, candidates)),
     "",
     ...plans.map((plan) => planSentence(plan, isWritten)),
+    ...(weights === null
+      ? []
+      : [`${collection.name}: weights ${JSON.stringify(weights)} where a search names none`]),
     ...(changes && !isWritten ? ["nothing was written: --apply writes it into medley.lock.json"] : []),
     `the report with its charts: ${path}`,
   ].join("\n");
 }
 
-function taskText(report: TaskReport): string[] {
-  const { task, kind, baseline, rows, spaces, fusions, hasEvidence } = report;
+function taskText(report: TaskReport, candidates: readonly Candidate[]): string[] {
+  const { task, kind, baseline, rows, spaces, fusions, weights, hasEvidence } = report;
   const measure = kind === "classification" ? "accuracy" : "1 - error / error of the median";
   return [
     "",
     `task ${task} (${kind}; ${measure}; the baseline has ${figure(baseline)}; labels: ${rows.train} + ${rows.validation} + ${rows.test})`,
-    ...spaces.flatMap((one) => spaceText(one, baseline)),
+    ...spaces.flatMap((one) => spaceText(one, baseline, candidates)),
     ...(fusions === null || !hasEvidence
       ? []
       : [
@@ -53,20 +66,29 @@ function taskText(report: TaskReport): string[] {
           "  spaces together",
           ...decisionText(fusions, baseline),
           `  ${decisionSentence(fusions, fusions.verdict)}`,
+          ...(weights === null ? [] : [`  ${weightsSentence(weights)}`]),
         ]),
   ];
 }
 
-function spaceText({ space, decision, verdict }: SpaceDecision, baseline: number): string[] {
+function spaceText(
+  { space, decision, verdict }: SpaceDecision,
+  baseline: number,
+  candidates: readonly Candidate[],
+): string[] {
+  const origins = originSentence(decision, { space, candidates });
   return [
     "",
     `  space ${space}`,
     ...decisionText(decision, baseline),
     `  ${decisionSentence(decision, verdict)}`,
+    ...(origins === null ? [] : [`  ${origins}`]),
   ];
 }
 
-function decisionText({ arms, chosen }: Decision, baseline: number): string[] {
+function decisionText(decision: Decision, baseline: number): string[] {
+  const { arms, chosen } = decision;
+  const names = armNames(decision);
   const estimates = arms.map(({ validation }) => validation);
   const [low, high] = [
     Math.min(baseline, ...estimates.map((one) => one.low)),
@@ -74,7 +96,7 @@ function decisionText({ arms, chosen }: Decision, baseline: number): string[] {
   ];
   const rows = arms.map((arm, at) => [
     at === chosen ? ">" : "",
-    armName(arm),
+    names[at] as string,
     figure(arm.validation.mean),
     bar(arm.validation, low, high),
     `${figure(arm.behind.difference)} (${figure(arm.behind.low)} to ${figure(arm.behind.high)})`,
@@ -99,11 +121,6 @@ function decisionText({ arms, chosen }: Decision, baseline: number): string[] {
     .map((line) => `  ${line}`);
 }
 
-export function armName({ parts }: ArmReport): string {
-  if (parts.length === 1) return parts[0]?.candidate as string;
-  return parts.map(({ space, weight }) => (weight === 1 ? space : `${weight} x ${space}`)).join(" + ");
-}
-
 const barCells = 24;
 
 /** `   ---o----      `: the interval and its middle between `low` and `high`. */
@@ -113,8 +130,4 @@ function bar({ mean, low: from, high: to }: Estimate, low: number, high: number)
     if (cell === place(mean)) return "o";
     return cell >= place(from) && cell <= place(to) ? "-" : ".";
   }).join("");
-}
-
-function figure(value: number): string {
-  return value.toFixed(3);
 }

@@ -2,13 +2,13 @@ import { relative } from "node:path";
 import { type Collection, isTrainedSpace, isTunedSpace, MedleyError, suggestion } from "@medley/core";
 import { chooseDevice, type Device, type DeviceChoice } from "@medley/models";
 import { type Assignment, assignCollection } from "../assign/assign-collection.ts";
-import { plansOf, type SpacePlan, wasAssigned, writeDecisions } from "../assign/decisions.ts";
+import { plansOf, type SpacePlan, wasAssigned, weightsOf, writeDecisions } from "../assign/decisions.ts";
 import { reportPage } from "../assign/report-page.ts";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { trainSpace } from "../train/train-space.ts";
 import type { TrainingRecords } from "../train/training-records.ts";
 import { spaceNamed } from "../train/training-space.ts";
-import { assignmentText } from "./assign-report.ts";
+import { type AssignmentOutcome, assignmentText } from "./assign-report.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
 import { openRecordsFrom } from "./records-from.ts";
@@ -96,10 +96,12 @@ async function outcomeOf(assignment: Assignment, working: Working): Promise<Outc
   const writes = isComplete && given.plan !== true && (isFirst || given.apply === true);
   const notes = writes ? await apply(assignment, plans, working) : [];
   const shown = isComplete ? await folder.write("report.html", reportPage(assignment, plans)) : folder.path;
-  const data = dataOf(assignment, { plans, isWritten: writes });
+  const weights = weightsOf(assignment, config.lock);
+  const data = dataOf(assignment, { plans, weights, isWritten: writes });
   if (isComplete) await folder.write("report.json", `${JSON.stringify(data, null, 2)}\n`);
   const text = assignmentText(assignment, {
     plans,
+    weights,
     isWritten: writes,
     path: relative(context.directory, shown),
   });
@@ -113,7 +115,7 @@ async function apply(
   { context, config, records, given, device, line }: Working,
 ): Promise<string[]> {
   const lockFile = config.lock.file as string;
-  await writeDecisions(lockFile, assignment, { nowMs: Date.now() });
+  await writeDecisions(lockFile, assignment, { lock: config.lock, nowMs: Date.now() });
   const { collections, lock } = await loadConfig(context.directory, context.global.config);
   const notes: string[] = [];
   for (const { place, proposed, changes } of plans) {
@@ -139,7 +141,7 @@ async function apply(
 
 function dataOf(
   { collection, seed, sample, candidates, measured, folder, tasks, choices }: Assignment,
-  { plans, isWritten }: { readonly plans: readonly SpacePlan[]; readonly isWritten: boolean },
+  { plans, weights, isWritten }: Omit<AssignmentOutcome, "path">,
 ): object {
   const { train, validation, test } = sample.split;
   return {
@@ -159,6 +161,7 @@ function dataOf(
       test: test.length,
     },
     choices,
+    weights,
     plan: plans.map(({ proposed, ...plan }) => ({ ...plan, proposed: proposed?.name ?? null })),
     tasks,
   };

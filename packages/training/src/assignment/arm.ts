@@ -90,6 +90,11 @@ export class CosineTables {
     return { rows, cosines, k };
   }
 
+  /** Of one query with one known row, both by their places here. */
+  cosine(contender: Contender, query: number, row: number): number {
+    return this.#tableOf(contender)[query * this.#known.length + row] as number;
+  }
+
   /** Of one contender. [queries, known rows]. */
   #tableOf(contender: Contender): Float32Array {
     const before = this.#tables.get(contender);

@@ -17,6 +17,7 @@ import { type Choice, cheapestAsGood, rowsToDecide, type Verdict } from "./choos
 import { type Behind, behindBest, bestOf, meanOf } from "./compare-arms.ts";
 import type { Cost } from "./cost.ts";
 import { permutationValues } from "./evidence.ts";
+import { type LearnedWeights, learnWeights } from "./fusion-weights.ts";
 import { type Task, type TaskData, taskDataOf } from "./task-data.ts";
 
 export interface AssignOptions {
@@ -82,6 +83,8 @@ export interface TaskReport {
   readonly spaces: readonly SpaceDecision[];
   /** Single spaces, pairs, all, and all but one, of what was chosen in each. Null where only one space takes part. */
   readonly fusions: Decision | null;
+  /** Of what was chosen in each space. Null where only one takes part, or there is no evidence. */
+  readonly weights: LearnedWeights | null;
 }
 
 const marginDefault = 0.05;
@@ -119,14 +122,16 @@ export function assignTask(
   );
   const chosen = spaces.map(({ arms, decision }) => arms[decision.chosen] as JudgedArm);
   const { train, validation, test } = data.rows;
+  const hasEvidence = spaces.some(({ verdict }) => verdict !== "no_evidence");
   return {
     task: task.name,
     kind: task.kind,
     rows: { train: train.length, validation: validation.length, test: test.length },
     baseline: meanOf(judging.baseline(validation)),
-    hasEvidence: spaces.some(({ verdict }) => verdict !== "no_evidence"),
+    hasEvidence,
     spaces: spaces.map(({ space, verdict, decision }) => ({ space, verdict, decision })),
     fusions: chosen.length < 2 ? null : judging.decide(judging.fusionsOf(chosen), told),
+    weights: hasEvidence && chosen.length > 1 ? judging.weigh(chosen) : null,
   };
 }
 
@@ -180,6 +185,12 @@ class Judging {
     const withouts = contenders.map((_, without) => evenArm(contenders.filter((_, at) => at !== without)));
     const wholes = isMany ? [evenArm(contenders), ...(contenders.length > 3 ? withouts : [])] : [];
     return [...singles, ...[...pairs, ...wholes].map((arm) => this.judge(arm))];
+  }
+
+  weigh(singles: readonly JudgedArm[]): LearnedWeights {
+    const even = this.judge(evenArm(singles.map((arm) => arm.contenders[0] as Contender)));
+    const { seed } = this.#options;
+    return learnWeights(even, { data: this.#data, validation: this.#validation, test: this.#test, seed });
   }
 
   decide(arms: readonly JudgedArm[], told: ReadonlyMap<JudgedArm, Told>): Decision {
