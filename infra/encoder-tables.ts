@@ -24,7 +24,7 @@ async function scores(options: {
 }): Promise<number[]> {
   const { harmonics, halfLifeDays, stepDays, round } = options;
   const definition = { encoder: "recency", field: "at", horizonDays, harmonics } as SpaceDefinition;
-  const encoder = closedFormEncoder({ name: "recency", definition, fields: ["at"] }, []);
+  const encoder = closedFormEncoder({ name: "recency", definition, candidates: [], fields: ["at"] }, []);
   assert(encoder !== null);
   const query = (await encoder.encodeQuery({ now: options.nowMs, halfLifeDays })).map(round);
   const times = agesOf(stepDays).map((age) => options.nowMs - age * dayMs);

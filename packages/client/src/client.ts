@@ -25,7 +25,7 @@ export interface MedleyClientOptions {
 
 /** A search as it is sent. */
 export interface SearchRequest extends SearchQuery {
-  /** A sentence, which is understood first; what else is said goes before. */
+  /** A sentence, which is understood first, and the answer says how; what else is said goes before. */
   readonly ask?: string;
 }
 

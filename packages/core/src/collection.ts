@@ -1,6 +1,7 @@
 import type { SpaceDefinition } from "./config/definition.ts";
 import type { Profiles } from "./config/profiles.ts";
 import type { SourceDefinition } from "./config/sources.ts";
+import type { CollectionTask } from "./config/tasks.ts";
 import type { FieldType } from "./fields.ts";
 
 /** A field of a checked configuration. */
@@ -12,7 +13,10 @@ export interface Field {
 /** A space of a checked configuration. */
 export interface Space {
   readonly name: string;
+  /** What serves: of several candidates the first, until `medley.lock.json` holds a choice. */
   readonly definition: SpaceDefinition;
+  /** All that it may be; empty where the configuration leaves no choice. */
+  readonly candidates: readonly SpaceDefinition[];
   /** One field, or several for a text space. */
   readonly fields: readonly string[];
 }
@@ -20,6 +24,17 @@ export interface Space {
 /** Whether a search's part of the space is words. */
 export function isTextSpace({ definition: { encoder } }: Pick<Space, "definition">): boolean {
   return encoder === "text" || encoder === "remote" || encoder === "words";
+}
+
+/** A space that is served by `definition`: of `candidates` one, where there are any. Frozen. */
+export function spaceOf(
+  name: string,
+  definition: SpaceDefinition,
+  candidates: readonly SpaceDefinition[],
+): Space {
+  const fields = [definition.field].flat();
+  for (const part of [definition, candidates, fields]) Object.freeze(part);
+  return Object.freeze({ name, definition, candidates, fields });
 }
 
 /** A checked collection, frozen. Spaces are in the order of the fused vector's segments. */
@@ -33,6 +48,7 @@ export interface Collection {
   readonly fields: readonly Field[];
   readonly spaces: readonly Space[];
   readonly sources: readonly SourceDefinition[];
+  readonly tasks: readonly CollectionTask[];
   /** Null: it takes no events of users. */
   readonly profiles: Profiles | null;
   /** Default weight by space name; every space has one. */

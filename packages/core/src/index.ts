@@ -1,5 +1,13 @@
 export { closest, suggestion } from "./closest.ts";
-export { type Collection, type Field, isTextSpace, type SegmentLayout, type Space } from "./collection.ts";
+export {
+  type Collection,
+  type Field,
+  isTextSpace,
+  type SegmentLayout,
+  type Space,
+  spaceOf,
+} from "./collection.ts";
+export type { CandidateSpace } from "./config/candidates.ts";
 export { checkConfig } from "./config/check.ts";
 export { defineConfig } from "./config/define.ts";
 export type {
@@ -33,6 +41,7 @@ export {
   tableName,
   type ZonedColumn,
 } from "./config/table-source.ts";
+export type { CollectionTask, TaskDefinition } from "./config/tasks.ts";
 export type {
   DeleteCondition,
   DeleteValue,

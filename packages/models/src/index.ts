@@ -1,3 +1,4 @@
+export type { Assigned, AssignedSpace, AssignedWeights, Evidence } from "./artefact/assigned.ts";
 export { writeFileAtomic } from "./artefact/atomic-file.ts";
 export {
   type AudioModel,

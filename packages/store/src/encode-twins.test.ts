@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { PGlite } from "@electric-sql/pglite";
 import { vector } from "@electric-sql/pglite-pgvector";
-import { closedFormEncoder, type Encoder, type FieldType, type SpaceDefinition } from "@medley/core";
+import { closedFormEncoder, type Encoder, type FieldType, type SpaceDefinition, spaceOf } from "@medley/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -40,7 +40,7 @@ afterAll(() => db.close());
 function encoderOf(space: CatalogueSpace, type: FieldType = "text"): Encoder {
   const definition = { ...space, field: "field" } as unknown as SpaceDefinition;
   const fields = [{ name: "field", type }];
-  const encoder = closedFormEncoder({ name: space.name, definition, fields: ["field"] }, fields, {
+  const encoder = closedFormEncoder(spaceOf(space.name, definition, []), fields, {
     nowMs: () => nowMs,
   });
   assert(encoder !== null);

@@ -1,6 +1,22 @@
 export { checkServed, checkTunedServed, type TunedSpace } from "./artefact/check-served.ts";
 export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
 
+export type { Contender } from "./assignment/arm.ts";
+export {
+  type ArmReport,
+  type AssignOptions,
+  assignTask,
+  type Decision,
+  type Estimate,
+  type SpaceDecision,
+  type TaskReport,
+  type TestLook,
+} from "./assignment/assign-task.ts";
+export { type SpaceChoice, spaceChoices } from "./assignment/choose-space.ts";
+export type { Behind } from "./assignment/compare-arms.ts";
+export type { Cost } from "./assignment/cost.ts";
+export type { LearnedWeights } from "./assignment/fusion-weights.ts";
+export type { Task } from "./assignment/task-data.ts";
 export type { EntityOptions } from "./category/entity-table.ts";
 export { trainEntityFromCoOccurrence } from "./category/train-from-co-occurrence.ts";
 export {
@@ -76,9 +92,11 @@ export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } fro
 export type { SageNode } from "./graph/sage-data.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
 export { Random } from "./random.ts";
+export { type ReservoirOptions, sampleItems } from "./reservoir.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
 export { curvePlot } from "./runs/curve-plot.ts";
 export { curveSvg } from "./runs/curve-svg.ts";
+export { type IntervalRow, intervalSvg } from "./runs/interval-svg.ts";
 export { logToMlflow, type MlflowOptions } from "./runs/mlflow.ts";
 export { type ModelCard, modelCard } from "./runs/model-card.ts";
 export { type Run, type RunEnd, RunFolder, readRun } from "./runs/run-folder.ts";
@@ -91,6 +109,7 @@ export {
   type RunStart,
   type RunState,
 } from "./runs/run-record.ts";
+export { escaped } from "./runs/svg.ts";
 export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
 export type { SeriesSplit } from "./series/split.ts";
 export { trainSeries } from "./series/train-series.ts";

@@ -1,15 +1,18 @@
 import type { z } from "zod";
 import { suggestion } from "../closest.ts";
-import type { Collection, Field, Space } from "../collection.ts";
+import { type Collection, type Field, type Space, spaceOf } from "../collection.ts";
 import { MedleyError } from "../errors.ts";
 import { dimensionsMax, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
+import { candidateProblems } from "./candidates.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
 import { parseHostPattern } from "./host-pattern.ts";
 import { profilesOf, profilesProblems } from "./profiles.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
-import { type CollectionShape, configShape } from "./shape.ts";
+import { type CollectionShape, configShape, type ServedShape } from "./shape.ts";
 import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
+import { type CollectionTask, taskProblems } from "./tasks.ts";
 import { trainedProblems } from "./trained-problems.ts";
+import { featuresOfSpace } from "./trained-spaces.ts";
 
 /** Which field types an encoder reads. */
 const encoderFieldTypes: Record<EncoderName, readonly string[]> = {
@@ -45,7 +48,11 @@ const reservedCollections = new Set(["dead_letters"]);
  */
 export function checkConfig(input: unknown, file = "medley.config.ts"): readonly Collection[] {
   const parsed = configShape.safeParse(input);
-  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => shapeProblem(issue, input));
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues
+        .flatMap((issue) => spaceIssues(issue, input))
+        .map((issue) => shapeProblem(issue, input));
   if (!parsed.success) throw configError(file, problems);
   const entries = Object.entries(parsed.data.collections);
   if (entries.length === 0) problems.push("collections: there is none; add one with its fields and spaces");
@@ -62,12 +69,24 @@ function configError(file: string, problems: readonly string[]): MedleyError {
   });
 }
 
+/** Of a space that fits neither form, what is wrong by the form that it was meant to have. */
+function spaceIssues(issue: z.core.$ZodIssue, input: unknown): readonly z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union" || issue.errors.length !== 2) return [issue];
+  const isList = (valueAt(issue.path, input) as { candidates?: unknown } | null)?.candidates !== undefined;
+  const issues = issue.errors[isList ? 1 : 0] ?? [];
+  return issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
+function valueAt(path: readonly PropertyKey[], input: unknown): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | null)?.[key], input);
+}
+
 function shapeProblem(issue: z.core.$ZodIssue, input: unknown): string {
   const place = placeOf(issue.path);
   if (issue.code === "unrecognized_keys")
     return `${place}: unknown key ${issue.keys.map((k) => `"${k}"`).join(", ")}; remove it`;
   if (issue.path.at(-1) === "encoder") {
-    const given = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], input);
+    const given = valueAt(issue.path, input);
     return `${place}: there is no encoder ${JSON.stringify(given)}; ${suggestion(String(given), Object.keys(encoderFieldTypes))}`;
   }
   return `${place}: ${issue.message}`;
@@ -100,9 +119,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
       );
     }
   }
-  const spaces = Object.entries(shape.spaces).map(([space, definition]) =>
-    checkSpace(name, space, definition as SpaceDefinition, shape, problems),
-  );
+  const spaces = checkSpaces(name, shape, problems);
   if (spaces.length === 0) problems.push(`collection ${name}: it has no space; add one under "spaces"`);
   const sources = (shape.sources ?? []).map((source) => Object.freeze(source as SourceDefinition));
   const target = { fields: shape.fields, versionKey: shape.version ?? null };
@@ -117,6 +134,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     fields: Object.freeze(fields),
     spaces: Object.freeze(spaces),
     sources: Object.freeze(sources),
+    tasks: Object.freeze(checkTasks(name, shape, problems)),
     profiles: shape.profiles === undefined ? null : profilesOf(shape.profiles),
     weights: Object.freeze(
       Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
@@ -144,37 +162,60 @@ function checkField(collection: string, name: string, type: string, problems: st
   return [Object.freeze({ name, type: type as FieldType })];
 }
 
-function checkSpace(
-  collection: string,
+function checkTasks(collection: string, shape: CollectionShape, problems: string[]): CollectionTask[] {
+  return Object.entries(shape.tasks ?? {}).map(([name, definition]) => {
+    const place = `collection ${collection}, task ${JSON.stringify(name)}`;
+    if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
+    for (const problem of taskProblems(definition, shape)) problems.push(`${place}: ${problem}`);
+    const { kind, label, without = [] } = definition;
+    return Object.freeze({ name, kind, label, without: Object.freeze(without) });
+  });
+}
+
+function checkSpaces(collection: string, shape: CollectionShape, problems: string[]): Space[] {
+  const entries = Object.entries(shape.spaces).map(([name, space]) => {
+    return { name, candidates: "candidates" in space ? space.candidates : [space] };
+  });
+  const first = Object.fromEntries(entries.map(({ name, candidates }) => [name, candidates[0]]));
+  const served = { ...shape, spaces: first as ServedShape["spaces"] };
+  const chosen = new Set(entries.filter(({ candidates }) => candidates.length > 1).map(({ name }) => name));
+  return entries.map(({ name, candidates }) => {
+    const place = `collection ${collection}, space ${JSON.stringify(name)}`;
+    if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
+    const definitions = candidates as SpaceDefinition[];
+    for (const [at, definition] of definitions.entries()) {
+      const of = chosen.has(name) ? `${place}, candidate ${at + 1}` : place;
+      for (const problem of definitionProblems(name, definition, served)) problems.push(`${of}: ${problem}`);
+      for (const feature of featuresOfSpace(definition).filter((one) => chosen.has(one)))
+        problems.push(`${of}: features: "${feature}" has candidates; name spaces of one encoder`);
+    }
+    if (chosen.has(name))
+      for (const problem of candidateProblems(definitions)) problems.push(`${place}, ${problem}`);
+    return spaceOf(name, definitions[0] as SpaceDefinition, chosen.has(name) ? definitions : []);
+  });
+}
+
+function* definitionProblems(
   name: string,
   definition: SpaceDefinition,
-  shape: CollectionShape,
-  problems: string[],
-): Space {
-  const place = `collection ${collection}, space ${JSON.stringify(name)}`;
-  if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
-  const fields = typeof definition.field === "string" ? [definition.field] : [...definition.field];
+  shape: ServedShape,
+): Generator<string> {
   const readable = encoderFieldTypes[definition.encoder];
-  for (const field of fields) {
-    const type = Object.hasOwn(shape.fields, field) ? (shape.fields[field] as string) : undefined;
+  for (const field of [definition.field].flat()) {
+    const type = Object.hasOwn(shape.fields, field) ? shape.fields[field] : undefined;
     if (type === undefined) {
-      problems.push(
-        `${place}: field "${field}" does not exist; ${suggestion(field, Object.keys(shape.fields))}`,
-      );
+      yield `field "${field}" does not exist; ${suggestion(field, Object.keys(shape.fields))}`;
     } else if (!readable.includes(vectorDimensions(type) === undefined ? type : "vector(n)")) {
       const fitting = (Object.keys(encoderFieldTypes) as EncoderName[]).filter((e) =>
         encoderFieldTypes[e].includes(type),
       );
       const mend =
-        fitting.length > 0 ? `use encoder "${fitting.join('" or "')}" for it` : `give it another type`;
-      problems.push(
-        `${place}: encoder "${definition.encoder}" reads ${readable.join(" or ")}, but field "${field}" is ${type}; ${mend}`,
-      );
+        fitting.length > 0 ? `use encoder "${fitting.join('" or "')}" for it` : "give it another type";
+      yield `encoder "${definition.encoder}" reads ${readable.join(" or ")}, but field "${field}" is ${type}; ${mend}`;
     }
   }
-  for (const problem of parameterProblems(definition)) problems.push(`${place}: ${problem}`);
-  for (const problem of trainedProblems(name, definition, shape)) problems.push(`${place}: ${problem}`);
-  return Object.freeze({ name, definition: Object.freeze(definition), fields: Object.freeze(fields) });
+  yield* parameterProblems(definition);
+  yield* trainedProblems(name, definition, shape);
 }
 
 function* parameterProblems(definition: SpaceDefinition): Generator<string> {

@@ -37,7 +37,15 @@ test("a configuration that fits compiles", () => {
           out: { encoder: "time2vec", field: "out", dimensions: 16, target: "topic" },
           reads: { encoder: "dlinear", field: "reads", dimensions: 32 },
           meaning: { encoder: "text", field: "abstract", tuned: { target: "topic", blocks: 2 } },
+          chosen: {
+            candidates: [
+              { encoder: "text", field: "abstract" },
+              { encoder: "words", field: "abstract", dimensions: 64 },
+            ],
+            weight: 2,
+          },
         },
+        tasks: { topic: { kind: "classification", label: "topic", without: ["topic"] } },
       },
     },
   });
@@ -104,6 +112,29 @@ test("a misfit of field and encoder does not compile", () => {
         fields: { year: "number" },
         // @ts-expect-error a range is two numbers
         spaces: { year: { encoder: "number", field: "year", range: [1900] } },
+      },
+    },
+  });
+});
+
+test("candidates and tasks that do not fit the fields do not compile", () => {
+  defineConfig({
+    collections: {
+      papers: {
+        fields: { abstract: "text", year: "number" },
+        spaces: {
+          about: {
+            candidates: [
+              { encoder: "text", field: "abstract" },
+              // @ts-expect-error a candidate that reads a field of another type
+              { encoder: "text", field: "year" },
+            ],
+          },
+          // @ts-expect-error no choice
+          only: { candidates: [{ encoder: "text", field: "abstract" }] },
+        },
+        // @ts-expect-error a label that is no class
+        tasks: { year: { kind: "classification", label: "year" } },
       },
     },
   });

@@ -1,6 +1,8 @@
 import type { Fields, VectorFieldType } from "../fields.ts";
+import type { CandidateSpace } from "./candidates.ts";
 import type { ProfilesDefinition } from "./profiles.ts";
 import type { SourceDefinition } from "./sources.ts";
+import type { TaskDefinition } from "./tasks.ts";
 import type { TrainedSpace, Tuned } from "./trained-spaces.ts";
 
 /** The names of the fields of `F` whose type is `T`; `never` where there is none, which makes a misfit a compile error. */
@@ -157,7 +159,9 @@ export interface CollectionDefinition<F extends Fields> {
   /** The input key that holds the record's version, an integer that only grows. Default: given on arrival. */
   version?: string;
   fields: F;
-  spaces: Readonly<Record<string, SpaceDefinition<F>>>;
+  spaces: Readonly<Record<string, SpaceDefinition<F> | CandidateSpace<F>>>;
+  /** What the vectors should be good at, by name: `medley assign` chooses among candidates by them. */
+  tasks?: Readonly<Record<string, TaskDefinition<NoInfer<F>>>>;
   /** What feeds the collection besides HTTP and files. */
   sources?: readonly SourceDefinition<NoInfer<F>>[];
   /** Keeps events of users, and a profile vector for each. Default: none. */

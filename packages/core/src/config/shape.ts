@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { candidateSpaceShape } from "./candidates.ts";
 import { profilesShape } from "./profiles.ts";
 import { sourceShape } from "./sources.ts";
+import { taskShape } from "./tasks.ts";
 import { trainedSpaceShapes, tunedShape } from "./trained-shape.ts";
 
 /**
@@ -97,7 +99,8 @@ export const configShape = z.strictObject({
       id: z.string().min(1).optional(),
       version: z.string().min(1).optional(),
       fields: z.record(z.string(), z.string()),
-      spaces: z.record(z.string(), spaceShape),
+      spaces: z.record(z.string(), z.union([spaceShape, candidateSpaceShape(spaceShape)])),
+      tasks: z.record(z.string(), taskShape).optional(),
       sources: z.array(sourceShape).optional(),
       profiles: profilesShape.optional(),
       unknownKeys: z.enum(["reject", "ignore"]).optional(),
@@ -107,6 +110,10 @@ export const configShape = z.strictObject({
 
 export type ConfigShape = z.infer<typeof configShape>;
 export type CollectionShape = ConfigShape["collections"][string];
+/** Of a collection in which every space has one encoder. */
+export type ServedShape = Omit<CollectionShape, "spaces"> & {
+  readonly spaces: Readonly<Record<string, z.infer<typeof spaceShape>>>;
+};
 
 /** JSON schema (draft 2020-12) of a configuration file. */
 export function configJsonSchema(): unknown {

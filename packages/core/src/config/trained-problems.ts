@@ -1,13 +1,13 @@
 import { suggestion } from "../closest.ts";
 import { labelColumns } from "../space-label.ts";
 import type { SpaceDefinition } from "./definition.ts";
-import type { CollectionShape } from "./shape.ts";
+import type { ServedShape } from "./shape.ts";
 
 /** What is wrong with the training part of a space: targets and features that are not there, or not of use. */
 export function* trainedProblems(
   name: string,
   definition: SpaceDefinition,
-  shape: CollectionShape,
+  shape: ServedShape,
 ): Generator<string> {
   switch (definition.encoder) {
     case "words": {
@@ -38,7 +38,7 @@ export function* trainedProblems(
 function* targetProblems(
   { target, field }: { readonly target?: string; readonly field: string | readonly string[] },
   types: readonly string[],
-  { fields }: CollectionShape,
+  { fields }: ServedShape,
 ): Generator<string> {
   if (target === undefined) return;
   const type = Object.hasOwn(fields, target) ? fields[target] : undefined;
@@ -51,7 +51,7 @@ function* targetProblems(
   }
 }
 
-function* labelProblems(name: string, { fields }: CollectionShape): Generator<string> {
+function* labelProblems(name: string, { fields }: ServedShape): Generator<string> {
   const { label, probability } = labelColumns(name);
   for (const column of [label, probability]) {
     if (!Object.hasOwn(fields, column)) continue;
@@ -62,7 +62,7 @@ function* labelProblems(name: string, { fields }: CollectionShape): Generator<st
 function* featuresProblems(
   name: string,
   features: readonly string[],
-  { spaces }: CollectionShape,
+  { spaces }: ServedShape,
 ): Generator<string> {
   const seen = new Set<string>();
   for (const feature of features) {

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { describe, expect, test } from "vitest";
+import { spaceOf } from "../collection.ts";
 import type { SpaceDefinition } from "../config/definition.ts";
 import type { FieldType } from "../fields.ts";
 import { closedFormEncoder } from "./closed-form.ts";
@@ -7,7 +8,7 @@ import { closedFormEncoder } from "./closed-form.ts";
 type Definition = { readonly encoder: string } & Readonly<Record<string, unknown>>;
 
 function encoderOf(definition: Definition, type: FieldType = "text") {
-  const space = { name: "space", definition: definition as unknown as SpaceDefinition, fields: ["field"] };
+  const space = spaceOf("space", { ...definition, field: "field" } as unknown as SpaceDefinition, []);
   return closedFormEncoder(space, [{ name: "field", type }]);
 }
 

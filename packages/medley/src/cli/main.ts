@@ -4,6 +4,7 @@ import { sourceFormats } from "@medley/sources";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { interruption } from "../interruption.ts";
 import { startTracing } from "../observability/tracing.ts";
+import { assignCommands } from "./assign-options.ts";
 import { backfillCommand } from "./backfill.ts";
 import { indexCommand } from "./collection-index.ts";
 import { configCommand } from "./config.ts";
@@ -85,6 +86,7 @@ function program(run: Run): Command {
   sourceCommands(medley, run);
   deadLetterCommands(medley, run);
   trainCommands(medley, run);
+  assignCommands(medley, run);
   modelCommands(medley, run);
   operatorCommands(medley, run);
   tokenCommands(medley, run);

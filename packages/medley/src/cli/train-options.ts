@@ -5,7 +5,7 @@ import type { Run } from "./context.ts";
 import { collect, wholeNumber } from "./option-values.ts";
 import { trainCommand } from "./train.ts";
 
-const seedMax = 2 ** 31 - 1;
+export const seedMax = 2 ** 31 - 1;
 
 /** `medley train …`. */
 export function trainCommands(medley: Command, run: Run): void {

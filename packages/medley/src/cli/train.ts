@@ -1,18 +1,18 @@
 import { relative } from "node:path";
 import { MedleyError, systemClock } from "@medley/core";
 import { chooseDevice, type DeviceChoice, type ModelLock, openModelRuntime } from "@medley/models";
-import { openPool } from "@medley/store";
-import { parseSettings, type TrainingProgress, trainerOf } from "@medley/training";
+import { parseSettings, trainerOf } from "@medley/training";
 import type { LoadedConfig } from "../config/load-config.ts";
-import { openDatabase } from "../deployment/database.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
 import { featureSpaces, withFeatures } from "../train/feature-records.ts";
 import { type TrainedSpace, trainSpace } from "../train/train-space.ts";
-import { recordsOfCollection, recordsOfFile, type TrainingRecords } from "../train/training-records.ts";
+import type { TrainingRecords } from "../train/training-records.ts";
 import { spaceNamed, type TrainingSpace } from "../train/training-space.ts";
-import { type Context, configOf, logFault, settingsOf } from "./context.ts";
+import { type Context, configOf, settingsOf } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
-import { count, duration, Progress } from "./progress.ts";
+import { count, duration } from "./progress.ts";
+import { openRecordsFrom } from "./records-from.ts";
+import { TrainingLine } from "./training-line.ts";
 
 export interface TrainArguments {
   readonly from?: string;
@@ -73,39 +73,9 @@ interface OpenRecords {
   readonly resources: AsyncDisposableStack;
 }
 
-const collectionPrefix = "collection:";
-
 async function openRecords(context: Context, opening: OpenRecords): Promise<TrainingRecords> {
-  const { training, given } = opening;
-  const { collection } = training;
-  const from = given.from ?? `${collectionPrefix}${collection.name}`;
-  if (from === "-") {
-    throw new MedleyError("usage", "records to train on are read twice, and standard input only once", {
-      mend: "write them to a file, and name it with --from",
-    });
-  }
-  const records = from.startsWith(collectionPrefix)
-    ? await databaseRecords(context, opening, from.slice(collectionPrefix.length))
-    : await recordsOfFile(from, collection);
-  return featured(context, opening, records);
-}
-
-async function databaseRecords(
-  context: Context,
-  { training, resources }: OpenRecords,
-  from: string,
-): Promise<TrainingRecords> {
-  const settings = { ...settingsOf(context), postgresPort: 0 };
-  const onEngineFault = ({ reason }: { reason: string }) => logFault({ part: "engine", message: reason });
-  const database = await openDatabase({ settings, mayAttach: true, onEngineFault });
-  resources.defer(() => database.close());
-  const pool = openPool({
-    connectionString: database.connectionString,
-    connectionsMax: 1,
-    applicationName: "medley train",
-  });
-  resources.defer(() => pool.end());
-  return recordsOfCollection(pool, training.collection, from);
+  const { training, given, resources } = opening;
+  return featured(context, opening, await openRecordsFrom(context, { ...training, ...given, resources }));
 }
 
 /** Records with the segments of the spaces that the trained one is made from, where it names such. */
@@ -130,33 +100,6 @@ async function featured(
       return records.skipped;
     },
   };
-}
-
-/** The progress of a training on stderr: a line per stage, with its loss. */
-class TrainingLine {
-  readonly #place: string;
-  #stage = "";
-  #bar: Progress | null = null;
-
-  constructor(place: string) {
-    this.#place = place;
-  }
-
-  update({ stage, done, total, unit, loss }: TrainingProgress): void {
-    if (stage !== this.#stage) {
-      this.stop();
-      this.#stage = stage;
-      this.#bar = new Progress(this.#place, { unit });
-    }
-    const phase = loss === undefined ? stage : `${stage}  loss ${loss.toPrecision(4)}`;
-    this.#bar?.update({ done, total: total === 0 ? null : total, phase });
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-    this.#bar = null;
-    this.#stage = "";
-  }
 }
 
 function outcomeOf(

@@ -1,15 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Collection, checkConfig, MedleyError, type Space } from "@medley/core";
+import { type Collection, checkConfig, MedleyError, type Space, type SpaceDefinition } from "@medley/core";
 import { lockFileName, type ModelLock, readLock } from "@medley/models";
+import { withAssigned } from "./assigned-collection.ts";
 
 const fileNames = ["medley.config.ts", "medley.config.js", "medley.config.json"];
 
 export interface LoadedConfig {
   readonly file: string;
   readonly collections: ReadonlyMap<string, Collection>;
-  /** `medley.lock.json` beside it: which bytes the models are. */
+  /** `medley.lock.json` beside it: which bytes the models are, and which candidates serve. */
   readonly lock: ModelLock;
 }
 
@@ -25,20 +26,24 @@ export async function loadConfig(directory: string, path?: string): Promise<Load
       mend: "run `medley init` to write one, or name it with --config",
     });
   }
-  const collections = checkConfig(await readConfig(file), file).map((one) => withFolders(one, dirname(file)));
   const lock = await readLock(join(dirname(file), lockFileName));
+  const collections = checkConfig(await readConfig(file), file).map((one) =>
+    withFolders(withAssigned(one, lock), dirname(file)),
+  );
   return { file, collections: new Map(collections.map((collection) => [collection.name, collection])), lock };
 }
 
-/** Folders of pictures and clips are relative to the configuration file; from here on they are absolute. */
 function withFolders(collection: Collection, directory: string): Collection {
-  const spaces = collection.spaces.map((space): Space => {
-    const { definition } = space;
-    if (!("from" in definition) || definition.from?.folder === undefined) return space;
-    const from = { ...definition.from, folder: resolve(directory, definition.from.folder) };
-    return { ...space, definition: { ...definition, from } };
-  });
+  const spaces = collection.spaces.map(
+    (space): Space => ({ ...space, definition: withFolder(space.definition, directory) }),
+  );
   return { ...collection, spaces };
+}
+
+/** The folder of pictures or clips is relative to the configuration file, in `directory`; from here on it is absolute. */
+export function withFolder(definition: SpaceDefinition, directory: string): SpaceDefinition {
+  if (!("from" in definition) || definition.from?.folder === undefined) return definition;
+  return { ...definition, from: { ...definition.from, folder: resolve(directory, definition.from.folder) } };
 }
 
 async function readConfig(file: string): Promise<unknown> {

@@ -22,7 +22,12 @@ function lockOf(names: Readonly<Record<string, readonly string[]>>): ModelLock {
     name,
     { revision, files: Object.fromEntries(paths.map((path) => [path, someFile])) },
   ]);
-  return { file: undefined, models: Object.fromEntries(models), trained: {} };
+  return {
+    file: undefined,
+    models: Object.fromEntries(models),
+    trained: {},
+    assigned: { spaces: {}, weights: {} },
+  };
 }
 
 test.for([
@@ -61,7 +66,12 @@ test("a path is a folder with the model's files, relative to the lock's folder",
   await writeFile(join(directory, "model.onnx"), "onnx");
   const expected = { origin: "folder", directory, modelFile: "model.onnx", hashes: undefined };
   expect(await locateModel(directory, {})).toMatchObject(expected);
-  const lock = { file: join(dirname(directory), "medley.lock.json"), models: {}, trained: {} };
+  const lock = {
+    file: join(dirname(directory), "medley.lock.json"),
+    models: {},
+    trained: {},
+    assigned: { spaces: {}, weights: {} },
+  };
   const relative = `./${directory.slice(dirname(directory).length + 1)}`;
   expect(await locateModel(relative, {}, { lock })).toMatchObject(expected);
 });
@@ -80,7 +90,12 @@ test.for([
   for (const file of ["model", "model_fp16", "model_quantized", "vision_model"]) {
     await writeFile(join(folder, "m", "onnx", `${file}.onnx`), "onnx");
   }
-  const lock = { file: join(folder, "medley.lock.json"), models: {}, trained: {} };
+  const lock = {
+    file: join(folder, "medley.lock.json"),
+    models: {},
+    trained: {},
+    assigned: { spaces: {}, weights: {} },
+  };
   const found = locateModel(name, {}, kind === undefined ? { lock } : { lock, kind });
   if (modelFile === null) await expect(found).rejects.toMatchObject({ code: "model_not_found" });
   else expect((await found).modelFile).toBe(modelFile);
@@ -102,7 +117,11 @@ test("a model that the cache has and the lock does not pin is not loaded", async
   await hubCache(join(base, "hub"), "model.onnx");
   const file = join(base, "medley.lock.json");
   for (const name of ["acme/tiny", "acme/tiny#fp16", "toString"]) {
-    const error = await failure(name, { HF_HOME: base }, { lock: { file, models: {}, trained: {} } });
+    const error = await failure(
+      name,
+      { HF_HOME: base },
+      { lock: { file, models: {}, trained: {}, assigned: { spaces: {}, weights: {} } } },
+    );
     expect(error.code).toBe("model_not_found");
     expect(error.message).toContain(file);
     expect(error.mend).toContain(`"medley models pull ${name}"`);

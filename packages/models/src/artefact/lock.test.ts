@@ -6,12 +6,13 @@ import { temporaryFolder } from "./model-folder.fixture.ts";
 
 const revision = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf";
 const sha256 = "0123456789abcdef".repeat(4);
+const assigned = { spaces: {}, weights: {} };
 const model = { revision, files: { "config.json": { sha256, bytes: 1 } } };
 
 test("what is written is read; names are in order and nothing is left beside it", async () => {
   const folder = await temporaryFolder();
   const file = join(folder, "medley.lock.json");
-  expect(await readLock(file)).toEqual({ file, models: {}, trained: {} });
+  expect(await readLock(file)).toEqual({ file, models: {}, trained: {}, assigned });
   await updateLock(file, (models) => {
     models["z/z"] = model;
   });
@@ -30,7 +31,7 @@ const artefact = { run: "2026-11-24-1f0c9a2e", files: { "manifest.json": { sha25
 test("artefacts are kept beside models, and a lock from before there were any is read", async () => {
   const file = join(await temporaryFolder(), "medley.lock.json");
   await writeFile(file, JSON.stringify({ lockVersion: 1, models: { "z/z": model } }));
-  expect(await readLock(file)).toEqual({ file, models: { "z/z": model }, trained: {} });
+  expect(await readLock(file)).toEqual({ file, models: { "z/z": model }, trained: {}, assigned });
   await updateLock(file, (_, trained) => {
     trained["films.cast"] = artefact;
   });
@@ -38,11 +39,38 @@ test("artefacts are kept beside models, and a lock from before there were any is
     file,
     models: { "z/z": model },
     trained: { "films.cast": artefact },
+    assigned,
   });
   await updateLock(file, (models) => {
     delete models["z/z"];
   });
   expect((await readLock(file)).trained).toEqual({ "films.cast": artefact });
+});
+
+test("choices and weights are kept with their evidence, and one that can serve nothing is refused", async () => {
+  const file = join(await temporaryFolder(), "medley.lock.json");
+  const choice = { definition: { encoder: "text", field: "plot" }, evidence: { seed: 1 } };
+  const weights = { weights: { plot: 1.5, cast: 0.5 }, evidence: { seed: 1 } };
+  await updateLock(file, (_models, _trained, chosen) => {
+    chosen.spaces["films.plot"] = choice;
+    chosen.weights.films = weights;
+  });
+  await updateLock(file, (models) => {
+    models["a/a"] = model;
+  });
+  expect((await readLock(file)).assigned).toEqual({
+    spaces: { "films.plot": choice },
+    weights: { films: weights },
+  });
+  const broken = [
+    { spaces: [] },
+    { spaces: { "films.plot": { evidence: {} } } },
+    { weights: { films: { ...weights, weights: { plot: "heavy" } } } },
+  ];
+  for (const one of broken) {
+    await writeFile(file, JSON.stringify({ lockVersion: 3, models: {}, trained: {}, assigned: one }));
+    await expect(readLock(file)).rejects.toMatchObject({ code: "config_invalid" });
+  }
 });
 
 const lockWithTrained = (name: string, one: object) => ({
@@ -55,7 +83,7 @@ const lockWith = (one: object) => ({ lockVersion: 1, models: { "a/a": one } });
 test.for([
   ["no JSON", "{"],
   ["null", null],
-  ["a later version", { lockVersion: 3, models: {} }],
+  ["a later version", { lockVersion: 4, models: {} }],
   ["no version", { models: {} }],
   ["an artefact of no space", lockWithTrained("../films.cast", artefact)],
   ["a run that leads elsewhere", lockWithTrained("films.cast", { ...artefact, run: "../x" })],

@@ -1,9 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { MedleyError } from "@medley/core";
+import { type Assigned, assignedOf, noAssignment } from "./assigned.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { isPlainPath } from "./plain-path.ts";
 
-/** `medley.lock.json`: which bytes each model of a configuration is. Written by `medley models pull` and `medley train`, kept in git. */
+/**
+ * `medley.lock.json`: which bytes each model of a configuration is, and what was chosen where it leaves a choice. Written by
+ * `medley models pull`, `medley train` and `medley assign`, kept in git.
+ */
 export interface ModelLock {
   /** Where it is, whether it exists or not. Paths of models are relative to its folder; `undefined`: to the working folder. */
   readonly file: string | undefined;
@@ -11,6 +15,7 @@ export interface ModelLock {
   readonly models: Readonly<Record<string, LockedModel>>;
   /** By `collection.space`: the artefact that serves it. */
   readonly trained: Readonly<Record<string, LockedArtefact>>;
+  readonly assigned: Assigned;
 }
 
 /** What a training wrote, in `models/<collection>.<space>/<run>/` beside the lock. */
@@ -33,8 +38,8 @@ export interface LockedFile {
 }
 
 export const lockFileName = "medley.lock.json";
-/** 2: with `trained`. */
-const lockVersion = 2;
+/** 2: with `trained`. 3: with `assigned`. */
+const lockVersion = 3;
 const lockVersionMin = 1;
 
 /** Pins nothing: only bundled models and folders can be loaded. */
@@ -42,6 +47,7 @@ export const emptyLock: ModelLock = Object.freeze({
   file: undefined,
   models: Object.freeze({}),
   trained: Object.freeze({}),
+  assigned: noAssignment,
 });
 
 /** Throws `config_invalid` for a file that is no lock; one that does not exist pins nothing. */
@@ -50,7 +56,9 @@ export async function readLock(file: string): Promise<ModelLock> {
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { file, models: {}, trained: {} };
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
+      return { file, models: {}, trained: {}, assigned: noAssignment };
+    }
     throw invalid(file, (cause as Error).message, cause);
   }
   let json: unknown;
@@ -68,18 +76,29 @@ export async function readLock(file: string): Promise<ModelLock> {
  */
 export async function updateLock(
   file: string,
-  change: (models: Record<string, LockedModel>, trained: Record<string, LockedArtefact>) => void,
+  change: (
+    models: Record<string, LockedModel>,
+    trained: Record<string, LockedArtefact>,
+    assigned: { -readonly [Part in keyof Assigned]: Record<string, Assigned[Part][string]> },
+  ) => void,
 ): Promise<ModelLock> {
   const before = await readLock(file);
   const [models, trained] = [{ ...before.models }, { ...before.trained }];
-  change(models, trained);
-  const text = `${JSON.stringify({ lockVersion, models: sorted(models), trained: sorted(trained) }, null, 2)}\n`;
-  await writeFileAtomic(file, text);
-  return { file, models, trained };
+  const assigned = { spaces: { ...before.assigned.spaces }, weights: { ...before.assigned.weights } };
+  change(models, trained, assigned);
+  const inOrder = { spaces: sortedKeys(assigned.spaces), weights: sortedKeys(assigned.weights) };
+  const written = { lockVersion, models: sorted(models), trained: sorted(trained), assigned: inOrder };
+  await writeFileAtomic(file, `${JSON.stringify(written, null, 2)}\n`);
+  return { file, models, trained, assigned };
 }
 
-function entriesOf(json: unknown, file: string): Pick<ModelLock, "models" | "trained"> {
-  const { lockVersion: version, models, trained = {} } = (json ?? {}) as Record<string, unknown>;
+function entriesOf(json: unknown, file: string): Omit<ModelLock, "file"> {
+  const {
+    lockVersion: version,
+    models,
+    trained = {},
+    assigned = {},
+  } = (json ?? {}) as Record<string, unknown>;
   if (!Number.isSafeInteger(version) || (version as number) < lockVersionMin) {
     throw invalid(file, `it is no lock of version ${lockVersionMin} to ${lockVersion}`);
   }
@@ -92,7 +111,9 @@ function entriesOf(json: unknown, file: string): Pick<ModelLock, "models" | "tra
   }
   if (!isObject(models) || !isObject(trained)) throw invalid(file, "its models or trained are no object");
   // Without a prototype: a model may be called "constructor".
-  const read = { models: Object.create(null), trained: Object.create(null) };
+  const chosen = assignedOf(assigned);
+  if (!chosen.ok) throw invalid(file, chosen.failure);
+  const read = { models: Object.create(null), trained: Object.create(null), assigned: chosen.value };
   for (const [name, model] of Object.entries(models)) read.models[name] = modelOf(name, model, file);
   for (const [space, artefact] of Object.entries(trained)) {
     read.trained[space] = artefactOf(space, artefact, file);
@@ -149,18 +170,20 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function sorted<Entry extends LockedModel | LockedArtefact>(
   entries: Readonly<Record<string, Entry>>,
 ): Record<string, Entry> {
-  const inOrder = <Value>(record: Readonly<Record<string, Value>>): Record<string, Value> =>
-    Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return inOrder(
+  return sortedKeys(
     Object.fromEntries(
-      Object.entries(entries).map(([name, entry]) => [name, { ...entry, files: inOrder(entry.files) }]),
+      Object.entries(entries).map(([name, entry]) => [name, { ...entry, files: sortedKeys(entry.files) }]),
     ),
   );
 }
 
+function sortedKeys<Value>(record: Readonly<Record<string, Value>>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function invalid(file: string, what: string, cause?: unknown): MedleyError {
   return new MedleyError("config_invalid", `${file}: ${what}`, {
-    mend: "take the file from version control, or delete it, then run `medley models pull` and `medley train`",
+    mend: "take the file from version control, or delete it, then run `medley models pull`, `medley assign` and `medley train`",
     cause,
   });
 }

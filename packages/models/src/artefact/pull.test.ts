@@ -85,7 +85,12 @@ test("a pull brings what the model needs and no more, as huggingface_hub lays it
   expect(await readlink(data)).toBe(`../../../blobs/${sha256(weights)}`);
   expect((await readdir(join(repository, "blobs"))).length).toBe(Object.keys(needed).length);
   const located = await locateModel("acme/tiny", environment, {
-    lock: { file: undefined, models: { "acme/tiny": pulled }, trained: {} },
+    lock: {
+      file: undefined,
+      models: { "acme/tiny": pulled },
+      trained: {},
+      assigned: { spaces: {}, weights: {} },
+    },
   });
   await ModelFiles.open(located);
 

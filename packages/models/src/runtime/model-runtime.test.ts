@@ -168,7 +168,12 @@ test("a model of the hub is found in its cache on disk, where the lock pins it",
   await modelFolder({}, { directory: snapshot, weights: true });
   const { files } = JSON.parse(await readFile(join(bundled, "manifest.json"), "utf8"));
   const options = { model: "acme/tiny", threads: 1, environment: { HF_HUB_CACHE: hub } };
-  const lock = { file: undefined, models: { "acme/tiny": { revision, files } }, trained: {} };
+  const lock = {
+    file: undefined,
+    models: { "acme/tiny": { revision, files } },
+    trained: {},
+    assigned: { spaces: {}, weights: {} },
+  };
   await using fromHub = await openTextEncoder({ ...options, lock });
   expect(await fromHub.encodeQuery("bread")).toEqual(await encoder.encodeQuery("bread"));
   await expect(openTextEncoder(options)).rejects.toMatchObject({ code: "model_not_found" });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { LockedArtefact, ModelLock } from "../artefact/lock.ts";
+import { emptyLock, type LockedArtefact, type ModelLock } from "../artefact/lock.ts";
 import { encodeOnnx, nodeOf, onnxTypes, tensorOf, valueInfoOf } from "../onnx/index.ts";
 import type { FeaturesManifest } from "./features.ts";
 import { encodeManifest, manifestFile, modelFile } from "./manifest.ts";
@@ -78,7 +78,7 @@ export async function writeArtefact(
     await writeFile(join(directory, path), bytes);
   }
   const artefact: LockedArtefact = { run, files: { ...listed, [manifestFile]: pin(text) } };
-  return { file: lockFile, models: {}, trained: { [space]: artefact } };
+  return { ...emptyLock, file: lockFile, trained: { [space]: artefact } };
 }
 
 /** A node2vec artefact of three nodes in two dimensions. */

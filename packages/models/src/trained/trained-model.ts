@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { identityOf, MedleyError } from "@medley/core";
 import { ModelFiles, type PinnedFile } from "../artefact/files.ts";
-import type { LockedArtefact, ModelLock } from "../artefact/lock.ts";
+import { emptyLock, type LockedArtefact, type ModelLock } from "../artefact/lock.ts";
 import { type PinnedModel, pinModel } from "../artefact/onnx-file.ts";
 import { decodeOnnx, type OnnxGraph, onnxTypes, tensorTypeOf } from "../onnx/index.ts";
 import type { FeaturesManifest } from "./features.ts";
@@ -82,7 +82,7 @@ export function tunedModel(space: string, lock: ModelLock | undefined): { name: 
   const { run, files } = pinnedArtefact(space, lock);
   const name = `./models/${space}/${run}`;
   const models = { ...lock?.models, [name]: { revision: null, files } };
-  return { name, lock: { file: lock?.file, models, trained: lock?.trained ?? {} } };
+  return { name, lock: { ...emptyLock, ...lock, models } };
 }
 
 /** Reads an artefact's folder, whatever the lock pins: for whoever has just written it. Throws as `readTrainedModel`. */

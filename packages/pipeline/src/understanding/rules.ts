@@ -1,4 +1,4 @@
-import type { Collection, Space } from "@medley/core";
+import { type Collection, isTextSpace, type Space } from "@medley/core";
 import { readNumbers } from "./number-rules.ts";
 import { condition, part, type Reading } from "./reading.ts";
 import { kindOf, type SpokenQuery, spokenFields, spokenSpaces, valuesOf } from "./spoken-query.ts";
@@ -32,7 +32,7 @@ export function speakByRules(collection: Collection, sentence: string, now: Date
   const reading: Reading = { collection, words: wordsOf(sentence), now, parts: [], conditions: [] };
   const k = readCount(reading);
   for (const space of spokenSpaces(collection)) {
-    if (kindOf(space.definition.encoder) === "categories") readCategories(reading, space);
+    if (kindOf(space) === "categories") readCategories(reading, space);
   }
   readSpan(reading);
   readNumbers(reading);
@@ -40,7 +40,7 @@ export function speakByRules(collection: Collection, sentence: string, now: Date
   const text = leftText(reading);
   if (text !== null) {
     for (const space of spokenSpaces(collection)) {
-      if (kindOf(space.definition.encoder) === "text") reading.parts.push(part(space.name, { text }));
+      if (isTextSpace(space)) reading.parts.push(part(space.name, { text }));
     }
   }
   return { parts: reading.parts, conditions: reading.conditions, k };
@@ -140,7 +140,7 @@ function readSpan({ collection, words, conditions, now }: Reading): void {
 /** New and old, where nothing else asks the same space. */
 function readAge({ collection, words, parts }: Reading): void {
   const spaces = spokenSpaces(collection);
-  const recency = spaces.find(({ definition }) => kindOf(definition.encoder) === "recency");
+  const recency = spaces.find((space) => kindOf(space) === "recency");
   const year = spaces.find(
     ({ name, definition }) => definition.encoder === "number" && /year|date|released/.test(name),
   );

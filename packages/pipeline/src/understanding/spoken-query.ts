@@ -1,4 +1,4 @@
-import type { Collection, FieldType, Space } from "@medley/core";
+import { type Collection, type FieldType, isTextSpace, type Space } from "@medley/core";
 import type { SearchQuery } from "../query.ts";
 
 /** What somebody asked for, in the one form that a chat model and the rules both answer in. Null: not said. */
@@ -55,17 +55,14 @@ export function spokenFields({ fields }: Collection): Collection["fields"] {
 
 /** Spaces that a sentence can ask for: no picture, sound, place or vector is said in words. */
 export function spokenSpaces({ spaces }: Collection): readonly Space[] {
-  return spaces.filter(({ definition }) => kindOf(definition.encoder) !== null);
+  return spaces.filter((space) => kindOf(space) !== null);
 }
 
 type SpokenKind = "text" | "number" | "categories" | "recency";
 
-export function kindOf(encoder: Space["definition"]["encoder"]): SpokenKind | null {
-  switch (encoder) {
-    case "text":
-    case "remote":
-    case "words":
-      return "text";
+export function kindOf(space: Pick<Space, "definition">): SpokenKind | null {
+  if (isTextSpace(space)) return "text";
+  switch (space.definition.encoder) {
     case "number":
       return "number";
     case "category":
@@ -140,7 +137,7 @@ interface Part {
 
 function partOf(collection: Collection, space: Space, said: SpokenPart): Part {
   const nothing: Part = { note: `${space.name}: nothing is said that it could look for` };
-  switch (kindOf(space.definition.encoder)) {
+  switch (kindOf(space)) {
     case "text":
       return isText(said.text) ? { value: said.text.slice(0, textCharsMax) } : nothing;
     case "number":

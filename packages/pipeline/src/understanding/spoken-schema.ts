@@ -40,8 +40,9 @@ function strictObject(properties: Readonly<Record<string, object>>): object {
 
 /** What a chat model is told before it is given the sentence. */
 export function spokenInstructions(collection: Collection, now: Date): string {
-  const spaces = spokenSpaces(collection).map(({ name, fields, definition }) => {
-    const kind = kindOf(definition.encoder);
+  const spaces = spokenSpaces(collection).map((space) => {
+    const { name, fields, definition } = space;
+    const kind = kindOf(space);
     const range = definition.encoder === "number" ? ` from ${definition.range.join(" to ")}` : "";
     return `- ${name} (${kind}${range}, of ${fields.join(", ")})${toldValues(collection, fields[0] as string)}`;
   });

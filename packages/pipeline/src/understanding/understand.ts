@@ -1,7 +1,14 @@
-import { type Clock, type Collection, MedleyError, type Result, systemClock } from "@medley/core";
+import {
+  type Clock,
+  type Collection,
+  isTextSpace,
+  MedleyError,
+  type Result,
+  systemClock,
+} from "@medley/core";
 import type { SearchQuery } from "../query.ts";
 import { speakByRules } from "./rules.ts";
-import { kindOf, readSpokenQuery, spokenSpaces } from "./spoken-query.ts";
+import { readSpokenQuery } from "./spoken-query.ts";
 import { spokenInstructions, spokenSchema } from "./spoken-schema.ts";
 
 export interface ChatRequest {
@@ -76,7 +83,7 @@ export async function understand(
 /** Conditions rank nothing: a sentence that has nothing else is the text that records are ranked by. */
 function withParts(collection: Collection, query: SearchQuery, text: string): SearchQuery {
   if (Object.keys(query.parts ?? {}).length > 0) return query;
-  const spaces = spokenSpaces(collection).filter(({ definition }) => kindOf(definition.encoder) === "text");
+  const spaces = collection.spaces.filter(isTextSpace);
   return { ...query, parts: Object.fromEntries(spaces.map(({ name }) => [name, text])) };
 }
 

@@ -1,6 +1,7 @@
 import { type EncodeResult, MedleyError } from "@medley/core";
 import {
   describeArtefact,
+  emptyLock,
   type LockedArtefact,
   type ModelSpaceDefinition,
   openModelRuntime,
@@ -54,7 +55,7 @@ export async function checkTunedServed(
   { definition, space, lockFile, artefact }: TunedSpace,
 ): Promise<number> {
   await using resources = new AsyncDisposableStack();
-  const lock = { file: lockFile, models: {}, trained: { [space]: artefact } };
+  const lock = { ...emptyLock, file: lockFile, trained: { [space]: artefact } };
   const runtime = resources.use(openModelRuntime({ environment: {}, lock, threads: 1 }));
   const encoder = await openSpaceEncoder(definition, { runtime, resources, tuned: space });
   return checkedDifference(await encoder.encode(values), vectors, space);

@@ -32,12 +32,13 @@ const kDefault = 15;
  * the lowest wins, as in scikit-learn. [queries].
  */
 export function classifyByNeighbours(vote: NeighbourVote, queries: VectorTable): Int32Array {
-  return elect(vote, nearestNeighbours(vote.known, queries, { k: vote.k ?? kDefault }));
+  return electClasses(vote, nearestNeighbours(vote.known, queries, { k: vote.k ?? kDefault }));
 }
 
 /** Each known row classified by the other ones: what a choice of settings may look at when nothing is held out. [known rows]. */
 export function classifyLeaveOneOut(vote: NeighbourVote): Int32Array {
-  return elect(vote, nearestNeighbours(vote.known, vote.known, { k: vote.k ?? kDefault, leaveOneOut: true }));
+  const { k = kDefault } = vote;
+  return electClasses(vote, nearestNeighbours(vote.known, vote.known, { k, leaveOneOut: true }));
 }
 
 /**
@@ -49,39 +50,61 @@ export function nearestNeighbours(
   queries: VectorTable,
   { k, leaveOneOut = false }: { readonly k: number; readonly leaveOneOut?: boolean },
 ): Neighbours {
-  const { dimensions } = known;
-  assert(dimensions === queries.dimensions, "vectors of the same length");
   const [knownRows, queryRows] = [rowsOf(known), rowsOf(queries)];
   assert(!leaveOneOut || knownRows === queryRows, "the queries are the known rows");
   assert(k > 0 && k <= knownRows - (leaveOneOut ? 1 : 0), "at least k known rows");
-  const knownUnits = unitRows(known);
-  const queryUnits = leaveOneOut ? knownUnits : unitRows(queries);
   const rows = new Int32Array(queryRows * k);
   const cosines = new Float64Array(queryRows * k);
+  cosinesOfEach(known, leaveOneOut ? known : queries, (query, dots) => {
+    const nearest = {
+      rows: rows.subarray(query * k, (query + 1) * k),
+      cosines: cosines.subarray(query * k, (query + 1) * k),
+    };
+    keepHighest(dots, leaveOneOut ? query : -1, nearest);
+  });
+  return { rows, cosines, k };
+}
+
+/** The cosine of each query with each known row, exactly; 0 for rows of zeros. [queries, known rows]. */
+export function cosineTable(known: VectorTable, queries: VectorTable): Float32Array {
+  const knownRows = rowsOf(known);
+  const table = new Float32Array(rowsOf(queries) * knownRows);
+  cosinesOfEach(known, queries, (query, dots) => table.set(dots, query * knownRows));
+  return table;
+}
+
+/** Tells the cosines of each query with all known rows, in an array that is used again. */
+function cosinesOfEach(
+  known: VectorTable,
+  queries: VectorTable,
+  tell: (query: number, dots: Float64Array) => void,
+): void {
+  const { dimensions } = known;
+  assert(dimensions === queries.dimensions, "vectors of the same length");
+  const [knownRows, queryRows] = [rowsOf(known), rowsOf(queries)];
+  const knownUnits = unitRows(known);
+  const queryUnits = known === queries ? knownUnits : unitRows(queries);
   const [first, second] = [new Float64Array(knownRows), new Float64Array(knownRows)];
   for (let query = 0; query < queryRows; query += 2) {
     // Two queries share the reading of the known rows; the last one of an odd number is its own partner.
     const partner = Math.min(query + 1, queryRows - 1);
     dotsOfPair({ units: knownUnits, dimensions, queries: queryUnits, query, partner, first, second });
-    for (const [of, dots] of [[query, first] as const, [partner, second] as const]) {
-      const nearest = {
-        rows: rows.subarray(of * k, (of + 1) * k),
-        cosines: cosines.subarray(of * k, (of + 1) * k),
-      };
-      keepHighest(dots, leaveOneOut ? of : -1, nearest);
-    }
+    tell(query, first);
+    if (partner !== query) tell(partner, second);
   }
-  return { rows, cosines, k };
 }
 
-function elect({ labels, classCount, known }: NeighbourVote, { rows, k }: Neighbours): Int32Array {
-  assert(labels.length === rowsOf(known), "a class per known row");
+/** By the votes of each query's neighbours: see `classifyByNeighbours`. [queries]. */
+export function electClasses(
+  { labels, classCount }: Pick<NeighbourVote, "labels" | "classCount">,
+  { rows, k }: Pick<Neighbours, "rows" | "k">,
+): Int32Array {
   const votes = new Int32Array(classCount);
   return Int32Array.from({ length: rows.length / k }, (_, query) => {
     votes.fill(0);
     for (let at = query * k; at < (query + 1) * k; at += 1) {
       const label = labels[rows[at] as number] as number;
-      assert(label >= 0 && label < classCount, "classes are below classCount");
+      assert(label >= 0 && label < classCount, "a class below classCount per known row");
       votes[label] = (votes[label] as number) + 1;
     }
     let winner = 0;
@@ -92,8 +115,8 @@ function elect({ labels, classCount, known }: NeighbourVote, { rows, k }: Neighb
   });
 }
 
-/** Writes the rows with the highest dots, in falling order, into `nearest`; row `except` is passed over. */
-function keepHighest(
+/** Writes the rows with the highest dots, in falling order, into `nearest`; row `except` (-1: none) is passed over. */
+export function keepHighest(
   dots: Float64Array,
   except: number,
   { rows, cosines }: { readonly rows: Int32Array; readonly cosines: Float64Array },

@@ -1,10 +1,9 @@
 import type { Curve } from "../trained-model.ts";
 import { axisOf, placeOn, tickText } from "./axis.ts";
+import { at, colourOf, escaped, svgPicture } from "./svg.ts";
 
 const [width, height] = [640, 360];
 const plot = { left: 64, right: 16, top: 56, bottom: 40 };
-/** Told apart by the colour-blind as well (Okabe and Ito, Color Universal Design, 2008). */
-const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
 /** Curves over steps as one SVG picture, white behind; at least one curve with a point. Further than six, colours repeat. */
 export function curveSvg(title: string, curves: readonly Curve[]): string {
@@ -29,25 +28,10 @@ export function curveSvg(title: string, curves: readonly Curve[]): string {
   const legend = curves.map(
     ({ name }, of) => `<tspan fill="${colourOf(of)}" dx="${of === 0 ? 0 : 16}">${escaped(name)}</tspan>`,
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#333">
-<title>${escaped(title)}</title>
-<rect width="${width}" height="${height}" fill="#fff"/>
-<text x="${left}" y="22" font-size="14" font-weight="bold">${escaped(title)}</text>
-<text x="${left}" y="42">${legend.join("")}</text>
-${[...rules, ...marks, ...lines].join("\n")}
-<text x="${right}" y="${height - 6}" text-anchor="end">step</text>
-</svg>
-`;
-}
-
-function colourOf(of: number): string {
-  return colours[of % colours.length] as string;
-}
-
-function at(pixels: number): string {
-  return String(Number(pixels.toFixed(1)));
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const parts = [
+    `<text x="${left}" y="42">${legend.join("")}</text>`,
+    ...[...rules, ...marks, ...lines],
+    `<text x="${right}" y="${height - 6}" text-anchor="end">step</text>`,
+  ];
+  return svgPicture({ title, width, height, left }, parts);
 }

@@ -1,0 +1,62 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isObject } from "@medley/core";
+import { writeFileAtomic } from "@medley/models";
+import type { Cost, VectorTable } from "@medley/training";
+
+/** What is kept of a candidate that was trained and encoded. */
+export interface Measured {
+  readonly table: VectorTable;
+  readonly cost: Cost;
+}
+
+const format = "medley-assignment";
+
+/**
+ * `runs/assign-<id>/`: what an assignment has done, so that one that was ended goes on where it stopped. The id follows from the
+ * collection, the data and the seed; of each candidate that is done there is `<key>.json` and `<key>.f32`, the vectors of all records
+ * (float32, little-endian, row by row). Every file is replaced whole; the table is written before what names it.
+ */
+export class AssignmentFolder {
+  readonly path: string;
+  readonly #rowCount: number;
+
+  constructor(root: string, { id, rowCount }: { readonly id: string; readonly rowCount: number }) {
+    this.path = join(root, `assign-${id}`);
+    this.#rowCount = rowCount;
+  }
+
+  /** Null where it was not done, or what is there can't be read. */
+  async measured(key: string): Promise<Measured | null> {
+    try {
+      const entry: unknown = JSON.parse(await readFile(this.#file(key, "json"), "utf8"));
+      if (!isObject(entry) || entry.format !== format) return null;
+      const { dimensions, cost } = entry as { dimensions: number; cost: Cost };
+      const bytes = await readFile(this.#file(key, "f32"));
+      if (bytes.length !== 4 * dimensions * this.#rowCount) return null;
+      const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+      return { table: { values, dimensions }, cost };
+    } catch {
+      return null;
+    }
+  }
+
+  async keep(key: string, { table: { values, dimensions }, cost }: Measured): Promise<void> {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    await writeFileAtomic(this.#file(key, "f32"), bytes);
+    await writeFileAtomic(
+      this.#file(key, "json"),
+      `${JSON.stringify({ format, dimensions, cost }, null, 2)}\n`,
+    );
+  }
+
+  async write(name: string, text: string): Promise<string> {
+    const path = join(this.path, name);
+    await writeFileAtomic(path, text);
+    return path;
+  }
+
+  #file(key: string, extension: string): string {
+    return join(this.path, "candidates", `${key}.${extension}`);
+  }
+}

@@ -1,0 +1,40 @@
+import { type Collection, type CollectionTask, identityOf, type SpaceDefinition } from "@medley/core";
+import { defaultTextModel, type ModelLock } from "@medley/models";
+import { candidateNames } from "./candidate-name.ts";
+
+/** One way to encode one space of a collection. */
+export interface Candidate {
+  readonly space: string;
+  readonly name: string;
+  /** As it is configured. */
+  readonly definition: SpaceDefinition;
+  /** Hex: of the definition and the model that it names. What was measured of an equal one holds for this one. */
+  readonly key: string;
+}
+
+/**
+ * All that takes part in an assignment: every candidate of every space, and the one encoder of spaces without a choice, since they count in
+ * fusions. Spaces of graphsage are left out: their encoder reads neighbours that are stored.
+ */
+export function candidatesOf({ spaces }: Collection, lock: ModelLock): readonly Candidate[] {
+  return spaces.flatMap(({ name: space, definition, candidates }) => {
+    if (definition.encoder === "graphsage") return [];
+    const definitions = candidates.length === 0 ? [definition] : candidates;
+    const names = candidateNames(definitions);
+    return definitions.map((one, at) => ({
+      ...{ space, name: names[at] as string, definition: one },
+      key: identityOf({ definition: one, model: lock.models[modelOf(one) ?? ""] ?? null }).slice(0, 16),
+    }));
+  });
+}
+
+/** The pre-trained model that a definition begins from; null where there is none. */
+export function modelOf(definition: SpaceDefinition): string | null {
+  if (definition.encoder === "text") return definition.model ?? defaultTextModel;
+  return definition.encoder === "image" || definition.encoder === "audio" ? definition.model : null;
+}
+
+/** Whether a candidate may be used for a task: not what reads the label itself. */
+export function takesPart({ space, definition }: Candidate, { label, without }: CollectionTask): boolean {
+  return !without.includes(space) && !([definition.field].flat() as readonly string[]).includes(label);
+}

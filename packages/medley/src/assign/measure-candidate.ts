@@ -1,0 +1,163 @@
+import { dirname, join, resolve } from "node:path";
+import {
+  type Collection,
+  isTrainedSpace,
+  isTunedSpace,
+  packetRecordsMax,
+  type SpaceDefinition,
+  spaceOf,
+  systemClock,
+} from "@medley/core";
+import {
+  type Device,
+  type Environment,
+  inspectModel,
+  isModelPath,
+  lockFileName,
+  type ModelLock,
+  openModelRuntime,
+  readLock,
+  updateLock,
+} from "@medley/models";
+import type { TrainingProgress, TrainingRecord } from "@medley/training";
+import { withFolder } from "../config/load-config.ts";
+import { openEncoders } from "../deployment/open-encoders.ts";
+import { withFeatures } from "../train/feature-records.ts";
+import { trainSpace } from "../train/train-space.ts";
+import type { Measured } from "./assignment-folder.ts";
+import { type Candidate, modelOf } from "./candidates.ts";
+
+export interface MeasureOptions {
+  readonly collection: Collection;
+  /** All of them are encoded. */
+  readonly records: readonly TrainingRecord[];
+  /** Those that a candidate may be trained on. */
+  readonly train: readonly TrainingRecord[];
+  /** What is trained lies here, with a lock of its own. */
+  readonly folder: string;
+  readonly lock: ModelLock;
+  readonly environment: Environment;
+  readonly seed: number;
+  readonly threads: number;
+  readonly device: Device;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: TrainingProgress) => void;
+}
+
+/**
+ * Trains a candidate on the training records where it has to be, and encodes all records as the embedding stage would. Throws what
+ * training and encoding throw, and the signal's reason: a training that is cut short is nothing to compare.
+ */
+export async function measureCandidate(candidate: Candidate, options: MeasureOptions): Promise<Measured> {
+  const { definition } = candidate;
+  const isTrained = isTrainedSpace(definition) || isTunedSpace(definition);
+  if (!isTrained) {
+    const modelBytes = await bytesOfModel(definition, options);
+    return encodeAll(candidate, { ...options, trained: { modelBytes, trainingSeconds: 0 } });
+  }
+  const { lock, trained } = await trainCandidate(candidate, options);
+  options.signal.throwIfAborted();
+  return encodeAll(candidate, { ...options, lock, trained });
+}
+
+interface Trained {
+  readonly modelBytes: number;
+  readonly trainingSeconds: number;
+}
+
+/** Each candidate is a space of its own here, so that artefacts of one space's candidates lie beside each other. */
+function spaceFor({ space, definition, key }: Candidate, { lock }: MeasureOptions) {
+  const directory = dirname(lock.file as string);
+  const placed = withFolder(withModel(definition, directory), directory);
+  return spaceOf(`${space}_${key.slice(0, 8)}`, placed, []);
+}
+
+/** A model's folder is relative to the configuration; the lock that serves here lies elsewhere. */
+function withModel(definition: SpaceDefinition, directory: string): SpaceDefinition {
+  if (!("model" in definition) || definition.encoder === "remote") return definition;
+  const { model } = definition;
+  return model === undefined || !isModelPath(model)
+    ? definition
+    : { ...definition, model: resolve(directory, model) };
+}
+
+async function trainCandidate(
+  candidate: Candidate,
+  options: MeasureOptions,
+): Promise<{ lock: ModelLock; trained: Trained }> {
+  const {
+    collection,
+    train,
+    folder,
+    lock: own,
+    seed,
+    threads,
+    device,
+    environment,
+    signal,
+    onProgress,
+  } = options;
+  const space = spaceFor(candidate, options);
+  const place = `${collection.name}.${space.name}`;
+  const lockFile = join(folder, lockFileName);
+  await updateLock(lockFile, (models) => Object.assign(models, own.models));
+  const startedMs = performance.now();
+  await trainSpace({
+    ...{ place, collection, space, lockFile, seed, threads, device, signal, onProgress },
+    records: {
+      name: "the training records",
+      async *read() {
+        yield* train;
+      },
+      skipped: { count: 0, first: null },
+    },
+    models: { environment, lock: own },
+    settings: {},
+    onRun: () => {},
+  });
+  const trainingSeconds = (performance.now() - startedMs) / 1000;
+  const lock = await readLock(lockFile);
+  const files = Object.values(lock.trained[place]?.files ?? {});
+  return { lock, trained: { trainingSeconds, modelBytes: files.reduce((sum, { bytes }) => sum + bytes, 0) } };
+}
+
+async function bytesOfModel(
+  definition: SpaceDefinition,
+  { environment, lock }: MeasureOptions,
+): Promise<number> {
+  const model = modelOf(definition);
+  return model === null ? 0 : (await inspectModel(model, environment, { lock })).bytes;
+}
+
+async function encodeAll(
+  candidate: Candidate,
+  options: MeasureOptions & { readonly trained: Trained },
+): Promise<Measured> {
+  const { collection, records, lock, environment, threads, signal, onProgress, trained } = options;
+  await using resources = new AsyncDisposableStack();
+  const runtime = resources.use(openModelRuntime({ environment, lock, threads, device: options.device }));
+  const part = { ...collection, spaces: [spaceFor(candidate, options)] };
+  const encoding = { runtime, clock: systemClock, environment, resources };
+  const opened = (await openEncoders(new Map([[part.name, part]]), encoding)).get(part.name);
+  if (opened === undefined) throw new TypeError("the candidate's encoder is open");
+  const { dimensions } = opened;
+  const values = new Float32Array(records.length * dimensions);
+  const inOrder = (async function* () {
+    yield* records;
+  })();
+  let done = 0;
+  let [startedMs, untimed] = [performance.now(), 0];
+  for await (const { features } of withFeatures(inOrder, opened, signal)) {
+    values.set(features as Float32Array, done * dimensions);
+    done += 1;
+    // The first packet, which is encoded before its first record comes, waits for the model to load.
+    if (done === 1 && records.length > packetRecordsMax)
+      [startedMs, untimed] = [performance.now(), packetRecordsMax];
+    if (done % packetRecordsMax !== 0) continue;
+    signal.throwIfAborted();
+    onProgress({ stage: "encoding", done, total: records.length, unit: "records" });
+  }
+  const millisecondsPerRecord = (performance.now() - startedMs) / (records.length - untimed);
+  const cost = { ...trained, millisecondsPerRecord, bytesPerRecord: 2 * dimensions };
+  return { table: { values, dimensions }, cost };
+}

@@ -1,0 +1,133 @@
+import type { Decision, Estimate, SpaceDecision, TaskReport } from "@medley/training";
+import type { Assignment } from "../assign/assign-collection.ts";
+import type { Candidate } from "../assign/candidates.ts";
+import type { SpacePlan } from "../assign/decisions.ts";
+import {
+  armNames,
+  decisionSentence,
+  figure,
+  originSentence,
+  planSentence,
+  weightsSentence,
+} from "../assign/sentences.ts";
+import { table } from "./output.ts";
+import { count, megabytes } from "./progress.ts";
+
+export interface AssignmentOutcome {
+  readonly plans: readonly SpacePlan[];
+  /** Null: equal ones, or the configuration's. */
+  readonly weights: Readonly<Record<string, number>> | null;
+  readonly isWritten: boolean;
+  /** Of the page, or of the folder where it was ended early. */
+  readonly path: string;
+}
+
+/** What an assignment found, for a terminal. */
+export function assignmentText(
+  { collection, sample, seed, tasks, measured, candidates }: Assignment,
+  { plans, weights, isWritten, path }: AssignmentOutcome,
+): string {
+  const { train, validation, test } = sample.split;
+  const used = train.length + validation.length + test.length;
+  const head =
+    `${collection.name}: ${count(train.length)} records to train on, ${count(validation.length)} to choose by, ` +
+    `${count(test.length)} to confirm by (${count(used)} of ${count(sample.recordsRead)}, seed ${seed})`;
+  if (measured < candidates.length) {
+    return [
+      head,
+      `ended with ${measured} of ${candidates.length} candidates measured, kept in ${path}: the same command goes on with the others`,
+    ].join("\n");
+  }
+  const changes = weights !== null || plans.some((plan) => plan.changes);
+  return [
+    head,
+    ...tasks.flatMap((task) => taskText(task, candidates)),
+    "",
+    ...plans.map((plan) => planSentence(plan, isWritten)),
+    ...(weights === null
+      ? []
+      : [`${collection.name}: weights ${JSON.stringify(weights)} where a search names none`]),
+    ...(changes && !isWritten ? ["nothing was written: --apply writes it into medley.lock.json"] : []),
+    `the report with its charts: ${path}`,
+  ].join("\n");
+}
+
+function taskText(report: TaskReport, candidates: readonly Candidate[]): string[] {
+  const { task, kind, baseline, rows, spaces, fusions, weights, hasEvidence } = report;
+  const measure = kind === "classification" ? "accuracy" : "1 - error / error of the median";
+  return [
+    "",
+    `task ${task} (${kind}; ${measure}; the baseline has ${figure(baseline)}; labels: ${rows.train} + ${rows.validation} + ${rows.test})`,
+    ...spaces.flatMap((one) => spaceText(one, baseline, candidates)),
+    ...(fusions === null || !hasEvidence
+      ? []
+      : [
+          "",
+          "  spaces together",
+          ...decisionText(fusions, baseline),
+          `  ${decisionSentence(fusions, fusions.verdict)}`,
+          ...(weights === null ? [] : [`  ${weightsSentence(weights)}`]),
+        ]),
+  ];
+}
+
+function spaceText(
+  { space, decision, verdict }: SpaceDecision,
+  baseline: number,
+  candidates: readonly Candidate[],
+): string[] {
+  const origins = originSentence(decision, { space, candidates });
+  return [
+    "",
+    `  space ${space}`,
+    ...decisionText(decision, baseline),
+    `  ${decisionSentence(decision, verdict)}`,
+    ...(origins === null ? [] : [`  ${origins}`]),
+  ];
+}
+
+function decisionText(decision: Decision, baseline: number): string[] {
+  const { arms, chosen } = decision;
+  const names = armNames(decision);
+  const estimates = arms.map(({ validation }) => validation);
+  const [low, high] = [
+    Math.min(baseline, ...estimates.map((one) => one.low)),
+    Math.max(...estimates.map((one) => one.high)),
+  ];
+  const rows = arms.map((arm, at) => [
+    at === chosen ? ">" : "",
+    names[at] as string,
+    figure(arm.validation.mean),
+    bar(arm.validation, low, high),
+    `${figure(arm.behind.difference)} (${figure(arm.behind.low)} to ${figure(arm.behind.high)})`,
+    arm.cost.millisecondsPerRecord.toFixed(2),
+    arm.cost.bytesPerRecord,
+    arm.cost.modelBytes === 0 ? "-" : megabytes(arm.cost.modelBytes),
+    arm.cost.trainingSeconds === 0 ? "-" : arm.cost.trainingSeconds.toFixed(1),
+  ]);
+  const head = [
+    "",
+    "candidate",
+    "score",
+    `${figure(low)} to ${figure(high)}`,
+    "behind the best",
+    "ms/record",
+    "bytes/record",
+    "model",
+    "training s",
+  ];
+  return table(head, rows)
+    .split("\n")
+    .map((line) => `  ${line}`);
+}
+
+const barCells = 24;
+
+/** `   ---o----      `: the interval and its middle between `low` and `high`. */
+function bar({ mean, low: from, high: to }: Estimate, low: number, high: number): string {
+  const place = (value: number) => Math.round(((value - low) / (high - low || 1)) * (barCells - 1));
+  return Array.from({ length: barCells }, (_, cell) => {
+    if (cell === place(mean)) return "o";
+    return cell >= place(from) && cell <= place(to) ? "-" : ".";
+  }).join("");
+}

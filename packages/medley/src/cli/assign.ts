@@ -1,0 +1,195 @@
+import { relative } from "node:path";
+import { type Collection, isTrainedSpace, isTunedSpace, MedleyError, suggestion } from "@medley/core";
+import { chooseDevice, type Device, type DeviceChoice } from "@medley/models";
+import { type Assignment, assignCollection } from "../assign/assign-collection.ts";
+import { plansOf, type SpacePlan, wasAssigned, weightsOf, writeDecisions } from "../assign/decisions.ts";
+import { reportPage } from "../assign/report-page.ts";
+import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
+import { trainSpace } from "../train/train-space.ts";
+import type { TrainingRecords } from "../train/training-records.ts";
+import { spaceNamed } from "../train/training-space.ts";
+import { type AssignmentOutcome, assignmentText } from "./assign-report.ts";
+import { type Context, configOf, settingsOf } from "./context.ts";
+import type { Outcome } from "./output.ts";
+import { openRecordsFrom } from "./records-from.ts";
+import { TrainingLine } from "./training-line.ts";
+
+export interface AssignArguments {
+  readonly from?: string;
+  readonly plan?: boolean;
+  readonly apply?: boolean;
+  readonly seed: number;
+  readonly records: number;
+  readonly minutes?: number;
+  readonly threads: number;
+  readonly device: DeviceChoice;
+}
+
+/** `medley assign [COLLECTION]`: exit code 130 where it was ended before all candidates were measured. */
+export async function assignCommand(
+  context: Context,
+  name: string | undefined,
+  given: AssignArguments,
+): Promise<Outcome> {
+  if (given.plan && given.apply) {
+    throw new MedleyError("usage", "--plan and --apply exclude each other", { mend: "give one of them" });
+  }
+  const config = await configOf(context);
+  const collection = collectionOf(config, name);
+  const device = await chooseDevice(given.device);
+  await using resources = new AsyncDisposableStack();
+  const { from, seed, threads } = given;
+  const records = await openRecordsFrom(context, {
+    collection,
+    ...(from === undefined ? {} : { from }),
+    resources,
+  });
+  const line = new CandidateLine(collection.name);
+  resources.defer(async () => line.stop());
+  const working: Working = { context, config, records, given, device, line };
+  const assignment = await assignCollection({
+    ...{ collection, records, seed, threads, device },
+    lock: config.lock,
+    environment: settingsOf(context).environment,
+    recordsMax: given.records,
+    signal: signalOf(context, given),
+    onProgress: (candidate, progress) => line.update(candidate, progress),
+  });
+  line.stop();
+  return outcomeOf(assignment, working);
+}
+
+interface Working {
+  readonly context: Context;
+  readonly config: LoadedConfig;
+  readonly records: TrainingRecords;
+  readonly given: AssignArguments;
+  readonly device: Device;
+  readonly line: CandidateLine;
+}
+
+function collectionOf({ collections, file }: LoadedConfig, name: string | undefined): Collection {
+  const names = [...collections.keys()];
+  const [only] = names;
+  if (name === undefined && names.length > 1) {
+    throw new MedleyError("usage", `${file} has ${names.length} collections`, {
+      mend: `name one: medley assign ${names.join(" | ")}`,
+    });
+  }
+  const collection = collections.get(name ?? (only as string));
+  if (collection !== undefined) return collection;
+  throw new MedleyError("collection_unknown", `there is no collection "${name}"`, {
+    mend: suggestion(name as string, names),
+  });
+}
+
+function signalOf({ signal }: Context, { minutes }: AssignArguments): AbortSignal {
+  return minutes === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(minutes * 60_000)]);
+}
+
+async function outcomeOf(assignment: Assignment, working: Working): Promise<Outcome> {
+  const { context, config, given } = working;
+  const { folder, measured, candidates } = assignment;
+  const plans = plansOf(assignment);
+  const isComplete = measured === candidates.length;
+  const isFirst = !wasAssigned(assignment.collection, config.lock);
+  const writes = isComplete && given.plan !== true && (isFirst || given.apply === true);
+  const notes = writes ? await apply(assignment, plans, working) : [];
+  const shown = isComplete ? await folder.write("report.html", reportPage(assignment, plans)) : folder.path;
+  const weights = weightsOf(assignment, config.lock);
+  const data = dataOf(assignment, { plans, weights, isWritten: writes });
+  if (isComplete) await folder.write("report.json", `${JSON.stringify(data, null, 2)}\n`);
+  const text = assignmentText(assignment, {
+    plans,
+    weights,
+    isWritten: writes,
+    path: relative(context.directory, shown),
+  });
+  return { exitCode: isComplete ? 0 : 130, data, text: [text, ...notes].join("\n") };
+}
+
+/** Writes the choices, then trains what they name on all records: the lock never pins an artefact of what was not chosen. */
+async function apply(
+  assignment: Assignment,
+  plans: readonly SpacePlan[],
+  { context, config, records, given, device, line }: Working,
+): Promise<string[]> {
+  const lockFile = config.lock.file as string;
+  await writeDecisions(lockFile, assignment, { lock: config.lock, nowMs: Date.now() });
+  const { collections, lock } = await loadConfig(context.directory, context.global.config);
+  const notes: string[] = [];
+  for (const { place, proposed, changes } of plans) {
+    if (proposed === null) continue;
+    const { definition } = proposed;
+    const isTrained = isTrainedSpace(definition) || isTunedSpace(definition);
+    if (!isTrained || (!changes && lock.trained[place] !== undefined)) continue;
+    const { environment } = settingsOf(context);
+    const { run, note } = await trainSpace({
+      ...spaceNamed(collections, place),
+      ...{ lockFile, records, device, models: { environment, lock }, settings: {} },
+      seed: given.seed,
+      threads: given.threads,
+      signal: context.signal,
+      onRun: () => {},
+      onProgress: (progress) => line.update(place, progress),
+    });
+    line.stop();
+    notes.push(`${place}: trained on all records, run ${run.record.id}`, ...(note === null ? [] : [note]));
+  }
+  return notes;
+}
+
+function dataOf(
+  { collection, seed, sample, candidates, measured, folder, tasks, choices }: Assignment,
+  { plans, weights, isWritten }: Omit<AssignmentOutcome, "path">,
+): object {
+  const { train, validation, test } = sample.split;
+  return {
+    ...{
+      collection: collection.name,
+      seed,
+      folder: folder.path,
+      candidates: candidates.length,
+      measured,
+      isWritten,
+    },
+    data: sample.fingerprint,
+    records: {
+      read: sample.recordsRead,
+      train: train.length,
+      validation: validation.length,
+      test: test.length,
+    },
+    choices,
+    weights,
+    plan: plans.map(({ proposed, ...plan }) => ({ ...plan, proposed: proposed?.name ?? null })),
+    tasks,
+  };
+}
+
+/** The progress on stderr: a line per candidate and stage. */
+class CandidateLine {
+  readonly #collection: string;
+  #candidate = "";
+  #line: TrainingLine | null = null;
+
+  constructor(collection: string) {
+    this.#collection = collection;
+  }
+
+  update(candidate: string, progress: Parameters<TrainingLine["update"]>[0]): void {
+    if (candidate !== this.#candidate) {
+      this.stop();
+      process.stderr.write(`${this.#collection}  ${candidate}\n`);
+      this.#candidate = candidate;
+      this.#line = new TrainingLine(candidate);
+    }
+    this.#line?.update(progress);
+  }
+
+  stop(): void {
+    this.#line?.stop();
+    this.#line = null;
+    this.#candidate = "";
+  }
+}

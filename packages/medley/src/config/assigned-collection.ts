@@ -1,0 +1,37 @@
+import { type Collection, canonicalJson, MedleyError, type Space, spaceOf } from "@medley/core";
+import type { ModelLock } from "@medley/models";
+
+/**
+ * A collection as `medley assign` decided: each space by the candidate that the lock holds, and the weights that it learned. What the
+ * lock does not speak of stays as it is configured. Throws `config_invalid` for a choice that is no candidate any more.
+ */
+export function withAssigned(collection: Collection, { assigned, file }: ModelLock): Collection {
+  const spaces = collection.spaces.map((space): Space => {
+    const place = `${collection.name}.${space.name}`;
+    const choice = Object.hasOwn(assigned.spaces, place) ? assigned.spaces[place] : undefined;
+    // A configuration without candidates is the user's own word: what was measured once does not count against it.
+    if (choice === undefined || space.candidates.length === 0) return space;
+    const chosen = canonicalJson(choice.definition);
+    const definition = space.candidates.find((candidate) => canonicalJson(candidate) === chosen);
+    if (definition !== undefined) return spaceOf(space.name, definition, space.candidates);
+    throw new MedleyError(
+      "config_invalid",
+      `space ${place}: the choice in ${file} (encoder "${choice.definition.encoder}") is none of its candidates`,
+      {
+        mend:
+          "put that candidate back as it was, or remove the space from the lock's assigned.spaces " +
+          "(the first candidate serves then) and run `medley assign`",
+      },
+    );
+  });
+  // As with candidates: weights that the configuration names are not replaced.
+  const isUnweighted = Object.values(collection.weights).every((weight) => weight === 1);
+  const learned = isUnweighted ? assigned.weights[collection.name]?.weights : undefined;
+  if (learned === undefined) return { ...collection, spaces };
+  const known = Object.entries(learned).filter(([name]) => Object.hasOwn(collection.weights, name));
+  return {
+    ...collection,
+    spaces,
+    weights: Object.freeze({ ...collection.weights, ...Object.fromEntries(known) }),
+  };
+}

@@ -1,0 +1,46 @@
+import { fail, isObject, type Result, succeed } from "@medley/core";
+
+/** What `medley assign` chose, and why: the part of the lock that it writes. */
+export interface Assigned {
+  /** By `collection.space`. */
+  readonly spaces: Readonly<Record<string, AssignedSpace>>;
+  /** By collection: what its spaces weigh in searches that name no weights. */
+  readonly weights: Readonly<Record<string, AssignedWeights>>;
+}
+
+export interface AssignedSpace {
+  /** The candidate's definition as the configuration had it: what serves is told by it, not by its place in a list. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  readonly evidence: Evidence;
+}
+
+export interface AssignedWeights {
+  /** By space. */
+  readonly weights: Readonly<Record<string, number>>;
+  readonly evidence: Evidence;
+}
+
+/** For people and for the next assignment: nothing that serves depends on it. */
+export type Evidence = Readonly<Record<string, unknown>>;
+
+export const noAssignment: Assigned = Object.freeze({
+  spaces: Object.freeze({}),
+  weights: Object.freeze({}),
+});
+
+/** Reads the lock's `assigned`; the failure says which part of it is no assignment. */
+export function assignedOf(json: unknown): Result<Assigned, string> {
+  const { spaces = {}, weights = {} } = isObject(json) ? json : { spaces: null };
+  if (!isObject(spaces) || !isObject(weights)) return fail("its assigned is no object of spaces and weights");
+  for (const [place, space] of Object.entries(spaces)) {
+    if (isObject(space) && isObject(space.definition) && isObject(space.evidence)) continue;
+    return fail(`assigned.spaces[${JSON.stringify(place)}] has no definition with evidence`);
+  }
+  for (const [collection, entry] of Object.entries(weights)) {
+    const numbers =
+      isObject(entry) && isObject(entry.evidence) && isObject(entry.weights) ? entry.weights : null;
+    if (numbers !== null && Object.values(numbers).every(Number.isFinite)) continue;
+    return fail(`assigned.weights[${JSON.stringify(collection)}] has no numbers with evidence`);
+  }
+  return succeed({ spaces, weights } as unknown as Assigned);
+}

@@ -1,0 +1,193 @@
+import { strict as assert } from "node:assert";
+import { type BootstrapInterval, pairedBootstrap } from "../evaluation/bootstrap.ts";
+import { minimise } from "../evaluation/lbfgs.ts";
+import { Random } from "../random.ts";
+import { type CosineTables, type JudgedArm, labelsOf, scoresOf, testArm } from "./arm.ts";
+import { crossFit } from "./cross-fit.ts";
+import type { TaskData } from "./task-data.ts";
+
+/** What spaces should weigh for a task, learned from which records are alike, and whether that is any better than equal weights. */
+export interface LearnedWeights {
+  /** Of mean 1, none below 0, each with its 95 % interval. */
+  readonly weights: readonly {
+    readonly space: string;
+    readonly weight: number;
+    readonly low: number;
+    readonly high: number;
+  }[];
+  /** Scores with learned less those with equal weights, of validation records that the weights were not learned from. */
+  readonly validation: BootstrapInterval;
+  /** The same of the test records. */
+  readonly test: BootstrapInterval;
+  /** Whether they take the place of equal weights: a gain on validation records that the test records don't deny. */
+  readonly isUsed: boolean;
+}
+
+export interface WeightsOptions {
+  readonly data: TaskData;
+  readonly validation: CosineTables;
+  readonly test: CosineTables;
+  readonly seed: number;
+}
+
+/** What equal weights are held to, from hardly to firmly. */
+const penalties = [1, 0.1, 0.01, 0.001];
+const comparedNeighbours = 50;
+const comparisonsPerQuery = 10;
+const bootstrapFits = 100;
+const intervalResamples = 2_000;
+const scalePenalty = 1e-4;
+const minimising = { iterationsMax: 100, gradientMax: 1e-5 };
+
+/**
+ * Pairwise logistic regression on the spaces' cosines: of two neighbours of a record the one whose label is the better answer should score
+ * higher. Weights are drawn towards equal ones (Joachims, "Optimizing search engines using clickthrough data", 2002, with the prior of equal
+ * weights); how firmly, and whether they are used at all, is told by records that they were not learned from. `even`: all with equal weights.
+ */
+export function learnWeights(even: JudgedArm, options: WeightsOptions): LearnedWeights {
+  const { data, test, seed } = options;
+  assert(even.contenders.length > 1, "spaces to weigh");
+  const comparisons = comparisonsOf(even, options);
+  const tried = penalties.map((penalty) => heldOutScores(even, comparisons, { ...options, penalty }));
+  const { scores, setting } = crossFit(tried, data.folds);
+  const validation = pairedBootstrap(scores, even.fitted.scores, { seed, resamples: intervalResamples });
+  const penalty = penalties[setting] as number;
+  const weights = fitWeights(comparisons, comparisons.keys(), penalty);
+  const onTest = pairedBootstrap(testArm({ ...even, weights }, test, data), testArm(even, test, data), {
+    seed,
+    resamples: intervalResamples,
+  });
+  const drawn = bootstrapWeights(comparisons, penalty, seed);
+  return {
+    weights: even.contenders.map(({ space }, at) => {
+      const sorted = Float64Array.from(drawn, (one) => one[at] as number).sort();
+      const [low, high] = [Math.floor(0.025 * drawn.length), Math.ceil(0.975 * drawn.length) - 1];
+      return {
+        space,
+        weight: weights[at] as number,
+        low: sorted[low] as number,
+        high: sorted[high] as number,
+      };
+    }),
+    validation,
+    test: onTest,
+    isUsed: validation.isGain && onTest.difference >= 0,
+  };
+}
+
+/** Per query: by how much the better of two neighbours is ahead in each space. [comparisons][spaces]. */
+type Comparisons = readonly (readonly (readonly number[])[])[];
+
+function comparisonsOf(even: JudgedArm, { data, validation, seed }: WeightsOptions): Comparisons {
+  const { judge, labels, rows } = data;
+  const k = Math.min(comparedNeighbours, rows.train.length);
+  const nearest = validation.nearest(even, even.weights, k).rows;
+  const [known, truth] = [labelsOf(labels, rows.train), labelsOf(labels, rows.validation)];
+  const random = new Random(seed);
+  return Array.from(truth, (label, query) => {
+    const worth = (row: number) => judge.score(known[row] as number, label);
+    const found: number[][] = [];
+    for (let draw = 0; draw < 4 * comparisonsPerQuery && found.length < comparisonsPerQuery; draw += 1) {
+      const [a, b] = [
+        nearest[query * k + random.below(k)] as number,
+        nearest[query * k + random.below(k)] as number,
+      ];
+      if (worth(a) === worth(b)) continue;
+      const [better, worse] = worth(a) > worth(b) ? [a, b] : [b, a];
+      found.push(
+        even.contenders.map(
+          (contender) =>
+            validation.cosine(contender, query, better) - validation.cosine(contender, query, worse),
+        ),
+      );
+    }
+    return found;
+  });
+}
+
+/** Each fold's scores with weights learned from the other folds. */
+function heldOutScores(
+  even: JudgedArm,
+  comparisons: Comparisons,
+  { data, validation, penalty }: WeightsOptions & { readonly penalty: number },
+): Float64Array {
+  const { judge, labels, rows, folds } = data;
+  const [known, truth] = [labelsOf(labels, rows.train), labelsOf(labels, rows.validation)];
+  const scores = new Float64Array(truth.length);
+  for (let fold = 0; fold <= Math.max(...folds); fold += 1) {
+    const others = [...folds.keys()].filter((row) => folds[row] !== fold);
+    const weights = fitWeights(comparisons, others, penalty);
+    const nearest = validation.nearest(even, weights, even.neighbours);
+    const [answer] = judge.predict(nearest, known, [even.neighbours]);
+    const own = scoresOf(answer as Float64Array, truth, judge.score);
+    for (const [row, score] of own.entries()) if (folds[row] === fold) scores[row] = score;
+  }
+  return scores;
+}
+
+/** Of mean 1, from the comparisons of some queries, which may be named more than once. */
+function fitWeights(comparisons: Comparisons, queries: Iterable<number>, penalty: number): number[] {
+  const ahead = [...queries].flatMap((query) => comparisons[query] as Comparisons[number]);
+  const spaces = ahead[0]?.length ?? comparisons.find((of) => of.length > 0)?.[0]?.length ?? 0;
+  if (ahead.length === 0) return new Array<number>(spaces).fill(1);
+  const scale = scaleOf(ahead, spaces);
+  const weights = new Float64Array(spaces);
+  const deviations = minimise(
+    (at, gradient) => {
+      for (let space = 0; space < spaces; space += 1) weights[space] = scale * (1 + (at[space] as number));
+      let loss = rankingLoss(ahead, weights, gradient);
+      for (const [space, deviation] of at.entries()) {
+        loss += (penalty / 2) * deviation ** 2;
+        gradient[space] = scale * (gradient[space] as number) + penalty * deviation;
+      }
+      return loss;
+    },
+    new Float64Array(spaces),
+    minimising,
+  );
+  const fitted = Array.from(deviations, (deviation) => Math.max(0, 1 + deviation));
+  const mean = fitted.reduce((sum, weight) => sum + weight, 0) / spaces;
+  return mean === 0 ? fitted.fill(1) : fitted.map((weight) => weight / mean);
+}
+
+/** How much a difference of cosines says with equal weights: it is held to nothing but being finite and above 0. */
+function scaleOf(ahead: Comparisons[number], spaces: number): number {
+  const slopes = new Float64Array(spaces);
+  const [scale] = minimise(
+    ([factor = 0], gradient) => {
+      const loss = rankingLoss(ahead, new Float64Array(spaces).fill(factor), slopes);
+      gradient[0] = slopes.reduce((sum, slope) => sum + slope, 0) + scalePenalty * factor;
+      return loss + (scalePenalty / 2) * factor ** 2;
+    },
+    new Float64Array(1),
+    minimising,
+  );
+  return Math.max(1, scale as number);
+}
+
+/** The mean of ln(1 + e^-(w · x)); sets its gradient by w. */
+function rankingLoss(ahead: Comparisons[number], weights: Float64Array, gradient: Float64Array): number {
+  gradient.fill(0);
+  let loss = 0;
+  for (const lead of ahead) {
+    const margin = lead.reduce((sum, one, space) => sum + one * (weights[space] as number), 0);
+    const small = Math.exp(-Math.abs(margin));
+    loss += Math.log1p(small) + Math.max(0, -margin);
+    const slope = (margin > 0 ? small : 1) / (1 + small);
+    for (const [space, one] of lead.entries())
+      gradient[space] = (gradient[space] as number) - (slope * one) / ahead.length;
+  }
+  return loss / ahead.length;
+}
+
+/** Of queries that are drawn with repetition. */
+function bootstrapWeights(comparisons: Comparisons, penalty: number, seed: number): readonly number[][] {
+  const random = new Random(seed);
+  return Array.from({ length: bootstrapFits }, () =>
+    fitWeights(
+      comparisons,
+      comparisons.map(() => random.below(comparisons.length)),
+      penalty,
+    ),
+  );
+}

@@ -1,0 +1,59 @@
+import { strict as assert } from "node:assert";
+import { electClasses, type Neighbours } from "../evaluation/nearest-neighbours.ts";
+
+/** How neighbours answer a kind of task, and how good an answer is. */
+export interface Judge {
+  /** One answer per query from the labels of its first k neighbours, for each k. [ks][queries]. */
+  predict(neighbours: Neighbours, labels: ArrayLike<number>, ks: readonly number[]): readonly Float64Array[];
+  /** 1 for a right answer. */
+  score(predicted: number, truth: number): number;
+  /** The answer of whoever knows the labels but no record. */
+  readonly baseline: number;
+}
+
+export type JudgedKind = "classification" | "regression";
+
+/** By the labels that are known: classes from 0 on, or numbers. */
+export function judgeOf(kind: JudgedKind, known: Float64Array): Judge {
+  assert(known.length > 0, "known labels");
+  return kind === "classification" ? classes(known) : numbers(known);
+}
+
+/** The class of most votes; 1 where it is right: the mean is the accuracy. The baseline is the most frequent class. */
+function classes(known: Float64Array): Judge {
+  const counts = new Int32Array(Math.max(...known) + 1);
+  for (const label of known) counts[label] = (counts[label] as number) + 1;
+  return {
+    predict: ({ rows, k: width }, labels, ks) =>
+      ks.map((k) => {
+        const queries = rows.length / width;
+        const first = new Int32Array(queries * k);
+        for (let at = 0; at < queries; at += 1) first.set(rows.subarray(at * width, at * width + k), at * k);
+        return Float64Array.from(electClasses({ labels, classCount: counts.length }, { rows: first, k }));
+      }),
+    score: (predicted, truth) => (predicted === truth ? 1 : 0),
+    baseline: counts.indexOf(Math.max(...counts)),
+  };
+}
+
+/**
+ * The mean over the neighbours; 1 less the error in units of the mean error of the median, which is the baseline: 0 is what it scores
+ * itself, on average, and 1 would be without an error.
+ */
+function numbers(known: Float64Array): Judge {
+  const median = Float64Array.from(known).sort()[Math.floor(known.length / 2)] as number;
+  const scale = known.reduce((sum, value) => sum + Math.abs(value - median), 0) / known.length;
+  return {
+    predict: ({ rows, k: width }, labels, ks) =>
+      ks.map((k) =>
+        Float64Array.from({ length: rows.length / width }, (_, query) => {
+          let sum = 0;
+          for (let at = query * width; at < query * width + k; at += 1)
+            sum += labels[rows[at] as number] as number;
+          return sum / k;
+        }),
+      ),
+    score: (predicted, truth) => 1 - Math.abs(predicted - truth) / (scale === 0 ? 1 : scale),
+    baseline: median,
+  };
+}
