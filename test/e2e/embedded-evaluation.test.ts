@@ -60,12 +60,12 @@ test("judged queries by all spaces, each alone and all but each, and the run tha
     "--beir",
     "beir",
     "-k",
-    "3",
+    "10",
     "--run",
     "papers.run",
   ]);
   expect(error).toBe(null);
-  expect(data).toMatchObject({ collection: "papers", queries: 3, k: 3, missingRecords: 0 });
+  expect(data).toMatchObject({ collection: "papers", queries: 3, k: 10, missingRecords: 0 });
   const byName = Object.fromEntries(data.weightings.map((one: { name: string }) => [one.name, one]));
   expect(Object.keys(byName)).toEqual(["all", "only words", "without words", "only year", "without year"]);
   expect(byName.all).toMatchObject({
@@ -82,7 +82,7 @@ test("judged queries by all spaces, each alone and all but each, and the run tha
   expect(words.toAll.difference).toBeCloseTo(words.ndcg10 - 1, 6);
   expect(byName["without year"]).toMatchObject({ ndcg10: words.ndcg10, weights: { words: 1, year: 0 } });
   const lines = readFileSync(workplace.path("papers.run"), "utf8").trim().split("\n");
-  expect(lines).toHaveLength(9);
+  expect(lines).toHaveLength(11);
   expect(lines[0]).toMatch(/^q1 Q0 sea 1 -?[\d.e-]+ medley$/);
   expect(lines.map((line) => line.split(" ").slice(0, 3).join(" "))).not.toContain("bread Q0 bread");
 });

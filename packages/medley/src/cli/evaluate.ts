@@ -47,7 +47,7 @@ export function evaluateCommands(medley: Command, run: Run): void {
       collect,
       [],
     )
-    .option("-k <number>", "hits that are looked at", wholeNumber(1, 999), 100)
+    .option("-k <number>", "hits that are looked at, at least 10", wholeNumber(10, 999), 100)
     .option("--run <file>", "write what was found by all spaces, as trec_eval and ranx read it")
     .addHelpText(
       "after",
