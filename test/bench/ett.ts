@@ -69,7 +69,7 @@ export async function measureForecast(bar: ForecastBar): Promise<Measurement> {
     detail:
       `scaled MSE ${shown(mse)}, MAE ${shown(of("test/mae"))} over ${seeds.length} seeds, on ${runs[0]?.["test/windows"]} of ` +
       `${testWindows} test windows; published ${published.mse}, ${published.mae} (${published.by}); validation MSE ` +
-      `${shown(of("validation/mse"))}, which chose the epoch; ${of("seconds").mean.toFixed(0)} s a training on ${threads} threads`,
+      `${shown(of("validation/mse"))}, which chose the epoch or ridge; ${of("seconds").mean.toFixed(0)} s a training on ${threads} threads`,
   };
 }
 

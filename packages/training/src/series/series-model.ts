@@ -59,6 +59,18 @@ function reduced(latent: Value, { means, deviations, matrix }: Reduction): Value
   return standard.matmul(graph.constant(matrix, [features, matrix.length / features]));
 }
 
+/** On validation windows, by the names of metrics. */
+export async function validationErrors(
+  model: SeriesModel,
+  trained: TrainedTensors,
+  windows: SeriesWindows,
+  threads: number,
+): Promise<Record<string, number>> {
+  await using session = await SeriesSession.open(servedModel(model, trained), { threads });
+  const { mse, mae } = await session.errors(windows, "validation");
+  return { "validation/mse": mse, "validation/mae": mae };
+}
+
 /** Runs a served model over windows. `close` frees the session. */
 export class SeriesSession implements AsyncDisposable {
   readonly #session: InferenceSession;

@@ -30,6 +30,7 @@ export interface SeriesSettings extends ForecasterSize {
   readonly missingShareMax: number;
   /** More series than these are sampled. */
   readonly seriesMax: number;
+  /** This and what follows: of forecasters that learn by steps. */
   readonly batchWindows: number;
   /** Of the first epoch; halved in each further one, as published. */
   readonly learningRate: number;

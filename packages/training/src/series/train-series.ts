@@ -9,8 +9,15 @@ import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { principalComponents } from "./principal-components.ts";
-import { openTraining, type SeriesModel, SeriesSession, servedModel } from "./series-model.ts";
+import {
+  openTraining,
+  type SeriesModel,
+  SeriesSession,
+  servedModel,
+  validationErrors,
+} from "./series-model.ts";
 import { type SeriesSettings, type SeriesTrainingOptions, settingsOf, settleOn } from "./series-options.ts";
+import { isLinear, solveForecaster } from "./solve-forecaster.ts";
 import { SeriesWindows, shuffledBatches } from "./windows.ts";
 
 /** Windows that the embedding's axes are found from. */
@@ -18,8 +25,8 @@ const embeddedWindowsMax = 2_048;
 
 /**
  * Trains a forecaster of series and makes an encoder of it: its latent vector of a window, reduced to `dimensions` along the
- * directions in which the training windows differ most. The epoch with the lowest validation error is kept; test windows are
- * looked at once, at the end.
+ * directions in which the training windows differ most. Linear forecasters are solved (solve-forecaster.ts), the others learn by steps, and
+ * the epoch with the lowest validation error is kept; test windows are looked at once, at the end.
  *
  * One `model.onnx` has `embedding` [batch, dimensions] and `forecast` [batch, horizon, channels] (scaled: times the manifest's
  * deviations plus its means). Metrics: `validation/mse`, `test/mse` and so on, in scaled units as in the papers, and the number of
@@ -37,7 +44,9 @@ export async function trainSeries(
   const settings = settleOn(set, series);
   const windows = new SeriesWindows(series, { ...settings, seed });
   const model: SeriesModel = { kind, sizes: settings, manifest: windows.manifest };
-  const { trained, metrics, curves } = await trainEpochs(model, windows, { ...options, settings, threads });
+  const { trained, metrics, curves } = isLinear(kind)
+    ? await solveForecaster(model, windows, { threads, signal, onProgress })
+    : await trainEpochs(model, windows, { ...options, settings, threads });
   const served = await encoderOf(model, trained, windows, { dimensions, seed, threads });
   await using session = await SeriesSession.open(served, { threads });
   const { counts } = windows;
@@ -95,7 +104,7 @@ async function trainEpochs(
     schedule: halvedEachEpoch(learningRate),
     seed,
     validation: {
-      run: () => validate(model, step.trained(), windows, threads),
+      run: () => validationErrors(model, step.trained(), windows, threads),
       by: "validation/mse",
       better: "lower",
       patience,
@@ -112,15 +121,4 @@ function* trainingBatches(windows: SeriesWindows, rows: number, random: Random):
     const { inputs, targets, weights } = windows.batch("train", numbers);
     yield { ...inputs, targets, weights };
   }
-}
-
-async function validate(
-  model: SeriesModel,
-  trained: TrainedTensors,
-  windows: SeriesWindows,
-  threads: number,
-): Promise<Record<string, number>> {
-  await using session = await SeriesSession.open(servedModel(model, trained), { threads });
-  const { mse, mae } = await session.errors(windows, "validation");
-  return { "validation/mse": mse, "validation/mae": mae };
 }
