@@ -30,7 +30,14 @@ export async function run(): Promise<Measurement[]> {
   const split = splitOf(cora);
   const contenders = await contendersOf(cora, split);
   const report = assignTask(contenders, { task: taskOf(cora), split }, { seed });
-  return [...coraMeasurements(report), shuffledLabels(cora, contenders), filmPlots(), reviews()];
+  const filmTasks = assignedFilms();
+  return [
+    coraMeasurement(report),
+    shuffledLabels(cora, contenders),
+    confirmedShare("films", filmTasks),
+    learnedWeights([report, ...filmTasks]),
+    reviews(),
+  ];
 }
 
 /** The shared data's test papers; of the others a third chooses. */
@@ -105,23 +112,21 @@ async function trainedContender(
   return { ...name, table, cost };
 }
 
-function coraMeasurements({ spaces, fusions, rows }: TaskReport): Measurement[] {
+function coraMeasurement({ spaces, fusions, rows }: TaskReport): Measurement {
   const { arms, chosen, best, test, verdict } = fusions as Decision;
   const isPair = arms[chosen]?.parts.length === 2;
   const alone = arms.filter(({ parts }) => parts.length === 1);
-  return [
-    {
-      name: "assignment, Cora: accuracy of what is chosen, on the test papers",
-      value: test.chosen.mean,
-      goal: "words and walks together are chosen, and confirmed",
-      met: isPair && chosen === best && test.isConfirmed,
-      detail:
-        `${rows.train} papers to train on (walks over their citations alone), ${rows.validation} to choose by, ${rows.test} to confirm ` +
-        `by; chosen: ${namesOf(arms[chosen])} (${verdict}), on validation ${shown(arms[chosen]?.validation.mean)}, alone ` +
-        `${alone.map((arm) => `${namesOf(arm)} ${shown(arm.validation.mean)}, behind by ${shown(arm.behind.low)} to ${shown(arm.behind.high)}`).join("; ")}; ` +
-        `per space ${spaces.map((space) => `${space.space}: ${namesOf(space.decision.arms[space.decision.chosen])} (${space.verdict})`).join(", ")}`,
-    },
-  ];
+  return {
+    name: "assignment, Cora: accuracy of what is chosen, on the test papers",
+    value: test.chosen.mean,
+    goal: "words and walks together are chosen, and confirmed",
+    met: isPair && chosen === best && test.isConfirmed,
+    detail:
+      `${rows.train} papers to train on (walks over their citations alone), ${rows.validation} to choose by, ${rows.test} to confirm ` +
+      `by; chosen: ${namesOf(arms[chosen])} (${verdict}), on validation ${shown(arms[chosen]?.validation.mean)}, alone ` +
+      `${alone.map((arm) => `${namesOf(arm)} ${shown(arm.validation.mean)}, behind by ${shown(arm.behind.low)} to ${shown(arm.behind.high)}`).join("; ")}; ` +
+      `per space ${spaces.map((space) => `${space.space}: ${namesOf(space.decision.arms[space.decision.chosen])} (${space.verdict})`).join(", ")}`,
+  };
 }
 
 function namesOf(arm: Decision["arms"][number] | undefined): string {
@@ -197,7 +202,7 @@ function confirmedShare(name: string, tasks: readonly TaskReport[]): Measurement
   };
 }
 
-function filmPlots(): Measurement {
+function assignedFilms(): readonly TaskReport[] {
   const text = { encoder: "text", field: "plot" };
   const config = {
     collections: {
@@ -224,7 +229,28 @@ function filmPlots(): Measurement {
     ...film,
     ...{ players: film.cast, genre: film.genres[0] ?? null, decade: `${Math.floor(film.year / 10)}0s` },
   }));
-  return confirmedShare("films", assigned(config, records));
+  return assigned(config, records);
+}
+
+/** Weights learned for a task, where they beat equal ones on records that they were not learned from. */
+function learnedWeights(tasks: readonly TaskReport[]): Measurement {
+  const learned = tasks.flatMap(({ task, weights }) => (weights === null ? [] : [{ task, ...weights }]));
+  const used = learned.filter(({ isUsed }) => isUsed);
+  return {
+    name: "learned weights: tasks in which they take the place of equal ones",
+    value: used.length,
+    goal: "at least 2",
+    met: used.length >= 2,
+    detail: learned
+      .map(({ task, weights, validation, test, isUsed }) => {
+        const each = weights.map(({ space, weight }) => `${space} ${weight.toFixed(2)}`).join(", ");
+        const gains = [validation, test].map(
+          ({ difference, low, high }) => `${shown(difference)} (${shown(low)} to ${shown(high)})`,
+        );
+        return `${task}: ${each}, ${isUsed ? "used" : "refused"}; gain ${gains[0]} on validation, ${gains[1]} on test records`;
+      })
+      .join("; "),
+  };
 }
 
 /** Reviews take long: a pre-trained model reads 7,000 of them, and is fine-tuned. */

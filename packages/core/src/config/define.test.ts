@@ -90,26 +90,6 @@ test("a misfit of field and encoder does not compile", () => {
   });
   defineConfig({
     collections: {
-      papers: {
-        fields: { abstract: "text", year: "number" },
-        spaces: {
-          about: {
-            candidates: [
-              { encoder: "text", field: "abstract" },
-              // @ts-expect-error a candidate that reads a field of another type
-              { encoder: "text", field: "year" },
-            ],
-          },
-          // @ts-expect-error no choice
-          only: { candidates: [{ encoder: "text", field: "abstract" }] },
-        },
-        // @ts-expect-error a label that is no class
-        tasks: { year: { kind: "classification", label: "year" } },
-      },
-    },
-  });
-  defineConfig({
-    collections: {
       films: {
         // @ts-expect-error a field type that does not exist
         fields: { plot: "string" },
@@ -132,6 +112,29 @@ test("a misfit of field and encoder does not compile", () => {
         fields: { year: "number" },
         // @ts-expect-error a range is two numbers
         spaces: { year: { encoder: "number", field: "year", range: [1900] } },
+      },
+    },
+  });
+});
+
+test("candidates and tasks that do not fit the fields do not compile", () => {
+  defineConfig({
+    collections: {
+      papers: {
+        fields: { abstract: "text", year: "number" },
+        spaces: {
+          about: {
+            candidates: [
+              { encoder: "text", field: "abstract" },
+              // @ts-expect-error a candidate that reads a field of another type
+              { encoder: "text", field: "year" },
+            ],
+          },
+          // @ts-expect-error no choice
+          only: { candidates: [{ encoder: "text", field: "abstract" }] },
+        },
+        // @ts-expect-error a label that is no class
+        tasks: { year: { kind: "classification", label: "year" } },
       },
     },
   });

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { type Collection, MedleyError } from "@medley/core";
+import { type Collection, identityOf, MedleyError } from "@medley/core";
 import {
   assignTask,
   type Contender,
@@ -52,7 +52,8 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
     signal,
   });
   const root = join(dirname(lock.file as string), "runs");
-  const id = `${collection.name}-${sample.fingerprint.sha256.slice(0, 8)}-${seed}`;
+  const known = { data: sample.fingerprint.sha256, train: [...sample.split.train], seed };
+  const id = `${collection.name}-${identityOf(known).slice(0, 8)}`;
   const folder = new AssignmentFolder(root, { id, rowCount: rows.length });
   const contenders = await measureAll(candidates, { ...options, rows, sample, folder });
   const isComplete = contenders.length === candidates.length;
@@ -104,7 +105,8 @@ async function measureAll(
       try {
         measured = await measureCandidate(candidate, given);
       } catch (error) {
-        if (signal.aborted && !(error instanceof MedleyError)) return done;
+        // A training that was cut short may fail for having read too little.
+        if (signal.aborted) return done;
         throw error;
       }
       await folder.keep(key, measured);

@@ -19,7 +19,7 @@ export function assignCommands(medley: Command, run: Run): void {
     .option("--plan", "only say what would change")
     .option("--apply", "change a choice that was made before")
     .option("--seed <number>", "of the split, the trainings and the intervals", whole(0, seedMax), 1)
-    .option("--records <number>", "measure on at most this many, drawn at random", whole(40, 50_000), 5_000)
+    .option("--records <number>", "measure on at most this many, drawn at random", whole(40, 20_000), 5_000)
     .option("--minutes <number>", "stop after so long and keep what is done", whole(1, 100_000))
     .option(
       "--threads <number>",

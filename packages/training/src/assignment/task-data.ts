@@ -58,6 +58,8 @@ export function taskDataOf({ name, kind, values }: Task, split: Split, seed: num
     judge: judgeOf(
       kind,
       Float64Array.from(rows.train, (row) => labels[row] as number),
+      // Also of classes that no training record has.
+      labels.reduce((most, label) => Math.max(most, label + 1 || 0), 0),
     ),
   };
 }
