@@ -32,9 +32,9 @@ test("one that is ended keeps what is done, judges nothing, and goes on from the
   });
   expect(measured).toBe(7);
   expect(tasks).toHaveLength(1);
-  expect(seen).toContain("place: category of shelf");
-  expect(again).not.toContain("place: category of shelf");
-  expect(again).toContain("place: category of colour");
+  expect(seen).toContain("1 of 7, place: category of shelf");
+  expect(again).not.toContain("1 of 7, place: category of shelf");
+  expect(again).toContain("2 of 7, place: category of colour");
 });
 
 test("a collection without a task is refused with the mend", async () => {

@@ -21,6 +21,7 @@ export interface AssignCollectionOptions
   > {
   readonly records: TrainingRecords;
   readonly recordsMax: number;
+  /** `candidate` says which of how many: `2 of 5, plot: words`. */
   readonly onProgress: (candidate: string, progress: Parameters<MeasureOptions["onProgress"]>[0]) => void;
 }
 
@@ -94,13 +95,13 @@ async function measureAll(
   const { rows, sample, folder, signal } = options;
   const train = Array.from(sample.split.train, (row) => rows[row] as TrainingRecord);
   const done: Measuring[] = [];
-  for (const candidate of candidates) {
+  for (const [at, candidate] of candidates.entries()) {
     const { key, name, space } = candidate;
     let measured = await folder.measured(key);
     if (measured === null) {
       if (signal.aborted) return done;
       const onProgress: MeasureOptions["onProgress"] = (progress) =>
-        options.onProgress(`${space}: ${name}`, progress);
+        options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
       const given = { ...options, records: rows, train, folder: folder.path, onProgress };
       try {
         measured = await measureCandidate(candidate, given);

@@ -42,9 +42,11 @@ export function assignmentText(
       `ended with ${measured} of ${candidates.length} candidates measured, kept in ${path}: the same command goes on with the others`,
     ].join("\n");
   }
+  const skipped = collection.spaces.filter(({ definition }) => definition.encoder === "graphsage");
   const changes = weights !== null || plans.some((plan) => plan.changes);
   return [
     head,
+    ...skipped.map(({ name }) => `left out: space ${name}, whose encoder reads neighbours that are stored`),
     ...tasks.flatMap((task) => taskText(task, candidates)),
     "",
     ...plans.map((plan) => planSentence(plan, isWritten)),
