@@ -11,7 +11,7 @@ import { vi } from "vitest";
 // A test starts several processes, each with its own Postgres and model: that takes its time on a busy machine.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
-const bin = join(import.meta.dirname, "../../packages/medley/bin/medley.js");
+export const bin = join(import.meta.dirname, "../../packages/medley/bin/medley.js");
 
 export const fields = {
   title: "text",

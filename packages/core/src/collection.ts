@@ -21,6 +21,11 @@ export interface Space {
   readonly fields: readonly string[];
 }
 
+/** Whether a search's part of the space is words. */
+export function isTextSpace({ definition: { encoder } }: Pick<Space, "definition">): boolean {
+  return encoder === "text" || encoder === "remote" || encoder === "words";
+}
+
 /** A space that is served by `definition`: of `candidates` one, where there are any. Frozen. */
 export function spaceOf(
   name: string,

@@ -1,5 +1,12 @@
 export { closest, suggestion } from "./closest.ts";
-export { type Collection, type Field, type SegmentLayout, type Space, spaceOf } from "./collection.ts";
+export {
+  type Collection,
+  type Field,
+  isTextSpace,
+  type SegmentLayout,
+  type Space,
+  spaceOf,
+} from "./collection.ts";
 export type { CandidateSpace } from "./config/candidates.ts";
 export { checkConfig } from "./config/check.ts";
 export { defineConfig } from "./config/define.ts";

@@ -12,6 +12,10 @@ declare module "fastify" {
     /** What a token must have for this route; `open`: none is asked for, since probes have none. Every route says it. */
     scope?: Scope | "open";
   }
+  interface FastifyRequest {
+    /** The collections that its token is for; null: all of them. */
+    reach: AccessToken["collections"];
+  }
 }
 
 /** A token by its hash: whoever reads the configuration can't use it. */
@@ -63,6 +67,7 @@ export function accessCheck(options: { host: string; tokens: readonly AccessToke
       });
     }
     checkReach(match.token, scope, (request.params as { name?: string } | undefined)?.name);
+    request.reach = match.token.collections;
   };
 }
 

@@ -11,10 +11,18 @@ import {
   type RecordEnvelope,
   VersionClock,
 } from "@medley/core";
-import { type CollectionEncoders, collectionEncoders, pipelineCounters, type Query } from "@medley/pipeline";
+import {
+  type CollectionEncoders,
+  collectionEncoders,
+  pipelineCounters,
+  type Query,
+  understand,
+} from "@medley/pipeline";
 import { onTestFinished } from "vitest";
 import {
   type AccessToken,
+  collectionsRoutes,
+  encodeRoutes,
   type HttpServerOptions,
   healthRoutes,
   metricsRoutes,
@@ -85,6 +93,7 @@ export async function openTestServer(
   const counters = pipelineCounters();
   const queries: Query[] = [];
   const forgotten: string[] = [];
+  const encoding = new Map([...collections].map(([name, collection]) => [name, opened(collection)]));
   const { checks = {}, search = async () => [], readStatus = async () => ({ rows: 3 }), ...rest } = options;
   const server = await startHttpServer({
     host: "127.0.0.1",
@@ -98,12 +107,15 @@ export async function openTestServer(
         counters,
         backlogPacketsMax: 5,
       }),
+      collectionsRoutes({ collections: encoding }),
+      encodeRoutes({ collections: encoding }),
       searchRoutes({
-        collections: new Map([...collections].map(([name, collection]) => [name, opened(collection)])),
+        collections: encoding,
         search: async (_collection, query) => {
           queries.push(query);
           return search(query);
         },
+        understand: (collection, sentence, signal) => understand(collection, sentence, { ask: null, signal }),
       }),
       usersRoutes({ collections, forgetUser: async (_collection, user) => forgotten.push(user) }),
       healthRoutes({ checks }),

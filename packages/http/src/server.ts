@@ -113,6 +113,7 @@ function httpApp(
     assert(scope !== undefined, `the route ${method} ${url} says which scope it asks for`);
     for (const one of [method].flat()) routes.push({ method: one, url, scope });
   });
+  app.decorateRequest("reach", null);
   app.addHook("onRequest", async (request, reply) => {
     checkAccess(request);
     if (state.draining) refuseWork(request, reply);

@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Consumer, MedleyError } from "@medley/core";
 import {
+  collectionsRoutes,
+  encodeRoutes,
   type HttpServer,
   healthRoutes,
   metricsRoutes,
@@ -160,7 +162,15 @@ function routesOf(
         ]
       : []),
     ...(role.searches
-      ? [searchRoutes({ collections, search: (name, query) => deployment.searchEncoded(name, query) })]
+      ? [
+          collectionsRoutes({ collections }),
+          encodeRoutes({ collections }),
+          searchRoutes({
+            collections,
+            search: (name, query) => deployment.searchEncoded(name, query),
+            understand: (collection, sentence, signal) => deployment.understand(collection, sentence, signal),
+          }),
+        ]
       : []),
   ];
 }

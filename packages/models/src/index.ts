@@ -61,6 +61,8 @@ export { type OutputCandidate, outputCandidates } from "./onnx/output-candidates
 export { openTextClassifier, type TextClassifier } from "./open-text-classifier.ts";
 export { openTextEncoder } from "./open-text-encoder.ts";
 export { type QuantisedModel, quantiseModel } from "./quantise-model.ts";
+export { type Chat, type ChatOptions, type ChatQuestion, openChat } from "./remote/chat.ts";
+export { EndpointKey } from "./remote/endpoint-key.ts";
 export { openRemoteEncoder, type RemoteEncoderEnvironment } from "./remote/open-remote-encoder.ts";
 export { type BatchBounds, batchesByLength } from "./runtime/batches.ts";
 export { chooseDevice, type Device, type DeviceChoice, deviceChoices, devices } from "./runtime/device.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { Collection, Encoder, SegmentLayout } from "@medley/core";
+import { type Collection, type Encoder, MedleyError, type SegmentLayout, suggestion } from "@medley/core";
 
 /** A collection with its open encoders: all that turns its records into vectors. */
 export interface CollectionEncoders {
@@ -21,4 +21,14 @@ export function collectionEncoders(collection: Collection, encoders: readonly En
     return segment;
   });
   return { collection, encoders, layout, dimensions: offset };
+}
+
+/** Of a space that a query names. Throws `query_invalid`. */
+export function spaceIndex({ collection, layout }: CollectionEncoders, name: string): number {
+  const names = layout.map(({ space }) => space);
+  const index = names.indexOf(name);
+  if (index >= 0) return index;
+  throw new MedleyError("query_invalid", `collection ${collection.name} has no space "${name}"`, {
+    mend: suggestion(name, names),
+  });
 }

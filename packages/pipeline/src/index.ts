@@ -15,6 +15,7 @@ export { deadLetterOf } from "./dead-letters.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
 export { readsSegments } from "./embed/graph-segments.ts";
 export { type RefreshPorts, refreshRows, spreadChanges } from "./embed/refresh-rows.ts";
+export { type EncodedAs, type Encoding, encodedAs, encodeInputs } from "./encode-inputs.ts";
 export { Histogram, quantileOf } from "./histogram.ts";
 export { type IndexPorts, indexRows } from "./index-rows.ts";
 export { charsOf, PacketRoom } from "./packet-room.ts";
@@ -31,3 +32,11 @@ export {
 export { type Query, querySegments, type SearchQuery } from "./query.ts";
 export { laneOf } from "./stage.ts";
 export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";
+export {
+  type AskChat,
+  type ChatRequest,
+  saidBefore,
+  sentenceCharsMax,
+  type Understood,
+  understand,
+} from "./understanding/understand.ts";

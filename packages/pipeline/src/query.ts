@@ -1,5 +1,5 @@
-import { MedleyError, suggestion } from "@medley/core";
-import type { CollectionEncoders } from "./collection-encoders.ts";
+import { isTextSpace } from "@medley/core";
+import { type CollectionEncoders, spaceIndex } from "./collection-encoders.ts";
 
 /** What a search may say; the same in TypeScript, HTTP and, with encoded parts, SQL. */
 export interface SearchQuery {
@@ -24,23 +24,22 @@ export interface Query extends Omit<SearchQuery, "parts"> {
   readonly segments: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Encodes the parts of a query with the collection's own encoders. Throws `query_invalid`. */
+/**
+ * Encodes the parts of a query with the collection's own encoders. A list of numbers said to a space of texts is its segment, encoded
+ * before, as in SQL. Throws `query_invalid`.
+ */
 export async function querySegments(
   opened: CollectionEncoders,
   query: SearchQuery,
   signal?: AbortSignal,
 ): Promise<Query> {
   const { parts = {}, ...rest } = query;
-  const names = opened.layout.map((segment) => segment.space);
-  const encoded = Object.entries(parts).map(async ([space, part]) => {
-    const index = names.indexOf(space);
-    if (index < 0) {
-      throw new MedleyError("query_invalid", `collection ${opened.collection.name} has no space "${space}"`, {
-        mend: suggestion(space, names),
-      });
-    }
+  const encoded = Object.entries(parts).map(async ([name, part]) => {
+    const index = spaceIndex(opened, name);
+    const space = opened.collection.spaces[index];
+    if (Array.isArray(part) && space !== undefined && isTextSpace(space)) return [name, part] as const;
     const segment = await opened.encoders[index]?.encodeQuery(part, signal);
-    return [space, Array.from(segment as Float32Array)] as const;
+    return [name, Array.from(segment as Float32Array)] as const;
   });
   return { ...rest, segments: Object.fromEntries(await Promise.all(encoded)) };
 }

@@ -29,5 +29,6 @@ export {
 export { openPool, type PoolOptions } from "./pool.ts";
 export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
 export { type ForgottenAt, rebuildProfiles } from "./profiles.ts";
+export { missingIds } from "./rows/missing-ids.ts";
 export { readRecords, type StoredRecord } from "./rows/read-records.ts";
 export type { Hit, Search } from "./search.ts";

@@ -4,6 +4,7 @@ import { describeFigures } from "./figures.suite.ts";
 import { describeRefreshes } from "./graph/refreshes.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
+import { describeMatch } from "./match.suite.ts";
 import { describeMigrationRights, describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
@@ -24,4 +25,5 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("profiles", () => describeProfiles(open));
   describe("refreshes", () => describeRefreshes(open));
   describe("search", () => describeSearch(open));
+  describe("match", () => describeMatch(open));
 });

@@ -4,6 +4,7 @@ import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
+import { describeMatch } from "./match.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
@@ -19,6 +20,7 @@ describe("on the embedded engine", () => {
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));
+  describe("match", () => describeMatch(openEmbeddedDatabase));
 
   test("writes go through although another client's statement fails the engine under them", async () => {
     const database = await openEmbeddedDatabase();

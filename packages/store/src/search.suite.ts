@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildIndex } from "./collection-index.ts";
 import type { PostgresStore } from "./postgres-store.ts";
+import { missingIds } from "./rows/missing-ids.ts";
 import { readRecords } from "./rows/read-records.ts";
 import type { Search } from "./search.ts";
 import { filmsLayout, openStore, type TestDatabase, tombstone, upsert } from "./test-database.fixture.ts";
@@ -75,6 +76,12 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     await expect(read("flims")).rejects.toMatchObject({ code: "collection_unknown" });
     const lacking = { ...collection, fields: [{ name: "lack", type: "text" } as const] };
     await expect(read("films", lacking)).rejects.toMatchObject({ code: "schema_conflict" });
+  });
+
+  test("ids without a live row are told, in their order", async () => {
+    const ids = ["z", "f001", "gone", "f000", "a'b"];
+    expect(await missingIds(database.pool, "films", ids)).toEqual(["z", "gone", "a'b"]);
+    expect(await missingIds(database.pool, "films", [])).toEqual([]);
   });
 
   const search = (asked: Omit<Search, "collection">) => store.search({ collection: "films", ...asked });

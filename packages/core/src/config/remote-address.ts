@@ -30,7 +30,7 @@ export function* remoteAddressProblems(space: {
     yield "url holds a user name or password; remove it, and name the variable that holds the key with keyVariable";
   }
   if (space.url.includes("?") || space.url.includes("#")) {
-    yield 'url has a part after "?" or "#"; end it before, since /embeddings is put after it';
+    yield 'url has a part after "?" or "#"; end it before, since a path is put after it';
   }
   if (/\/embeddings\/*$/.test(url.pathname)) {
     yield "url ends in /embeddings, which is put after it once more; end it before";

@@ -4,7 +4,15 @@ import { isNestedWithin, levelsMax } from "../body/body.ts";
 
 export const hitsMax = 1_000;
 
+/** A search as it is asked for over HTTP. */
+export interface AskedSearch {
+  /** A sentence, which is understood first; what the query says goes before. */
+  readonly ask: string | null;
+  readonly query: SearchQuery;
+}
+
 const keys = [
+  "ask",
   "parts",
   "weights",
   "like",
@@ -12,18 +20,20 @@ const keys = [
   "excludeSeen",
   "filter",
   "k",
-] as const satisfies readonly (keyof SearchQuery)[];
+] as const satisfies readonly ("ask" | keyof SearchQuery)[];
 
 /**
  * Checks the form of a search. What a part may say is known to its encoder, and what a condition may say to the store:
  * both are checked there. Throws `query_invalid`.
  */
-export function parseSearchQuery(opened: CollectionEncoders, input: unknown): SearchQuery {
+export function parseSearchQuery(opened: CollectionEncoders, input: unknown): AskedSearch {
   if (!isNestedWithin(input, levelsMax)) throw invalid(`a search is nested at most ${levelsMax} levels deep`);
   if (!isObject(input)) throw invalid("a search must be an object", 'send {} or {"parts": {…}}');
   const unknown = Object.keys(input).find((key) => !(keys as readonly string[]).includes(key));
   if (unknown !== undefined) throw invalid(`a search has no key "${unknown}"`, suggestion(unknown, keys));
-  const { parts, weights, like, for: user, excludeSeen, filter, k } = input;
+  const { ask, ...query } = input;
+  if (ask !== undefined && typeof ask !== "string") throw invalid("ask must be a sentence, a string");
+  const { parts, weights, like, for: user, excludeSeen, filter, k } = query;
   if (parts !== undefined && !isObject(parts)) throw invalid("parts must be an object of space to part");
   if (weights !== undefined) checkWeights(opened, weights);
   if (like !== undefined) checkId(like, "like", "the id of a record");
@@ -37,7 +47,7 @@ export function parseSearchQuery(opened: CollectionEncoders, input: unknown): Se
   if (k !== undefined && !(Number.isInteger(k) && (k as number) >= 1 && (k as number) <= hitsMax)) {
     throw invalid(`k must be an integer from 1 to ${hitsMax}`);
   }
-  return input as SearchQuery;
+  return { ask: ask ?? null, query };
 }
 
 function checkWeights({ layout, collection }: CollectionEncoders, weights: unknown): void {

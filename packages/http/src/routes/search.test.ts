@@ -15,7 +15,24 @@ test("a search is encoded by the collection's own encoders and answered with its
   expect((await post(path, "{}")).status).toBe(200);
 });
 
+test("a sentence is understood first, and what the search says itself goes before it", async () => {
+  const { post, queries } = await openTestServer({ search: async () => [hit] });
+  const { status, body } = await post(
+    path,
+    JSON.stringify({ ask: "comedies after 1990", filter: { year: { gt: 2000 } } }),
+  );
+  expect(status).toBe(200);
+  expect(body.understood).toEqual({
+    query: { parts: { genre: ["Comedy"] }, filter: { year: { gt: 1990 } } },
+    by: "rules",
+    notes: [],
+  });
+  expect(queries).toEqual([{ filter: { year: { gt: 2000 } }, segments: { genre: [1, 0] } }]);
+});
+
 test.for([
+  ['{"ask":7}', "sentence"],
+  ['{"ask":" "}', "1 to 1000 characters"],
   ["[]", "object"],
   ['{"part":{}}', '"parts"'],
   ['{"parts":{"yeer":1}}', '"year"'],

@@ -1,4 +1,12 @@
-import { type CollectionEncoders, collectionNamed, type Query, querySegments } from "@medley/pipeline";
+import type { Collection } from "@medley/core";
+import {
+  type CollectionEncoders,
+  collectionNamed,
+  type Query,
+  querySegments,
+  saidBefore,
+  type Understood,
+} from "@medley/pipeline";
 import { type Body, jsonOf } from "../body/body.ts";
 import type { Routes } from "../server.ts";
 import { parseSearchQuery } from "./search-query.ts";
@@ -21,17 +29,21 @@ export type Search = (
 export interface SearchPorts {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
   readonly search: Search;
+  /** A sentence as a query. Throws `query_invalid`. */
+  readonly understand: (collection: Collection, sentence: string, signal: AbortSignal) => Promise<Understood>;
 }
 
 export interface SearchAnswer {
   readonly hits: readonly SearchHit[];
+  /** What the sentence of `ask` was taken to mean, before what the search says itself. */
+  readonly understood?: Understood;
   /** Encoding and search, without the network. */
   readonly tookMs: number;
 }
 
 const bodyBytesMax = 2 ** 20;
 
-/** `POST /v1/collections/:name/search`: a `SearchQuery`, answered with a `SearchAnswer`. Ends when the client leaves. */
+/** `POST /v1/collections/:name/search`: a `SearchQuery`, or a sentence as `ask` beside it, answered with a `SearchAnswer`. Ends when the client leaves. */
 export function searchRoutes(ports: SearchPorts): Routes {
   return (app) => {
     app.post<{ Params: { name: string }; Body: Body | undefined }>(
@@ -43,13 +55,16 @@ export function searchRoutes(ports: SearchPorts): Routes {
       async (request, reply): Promise<SearchAnswer> => {
         const { name } = request.params;
         const opened = collectionNamed(ports.collections, name);
-        const query = parseSearchQuery(opened, jsonOf(request.body));
+        const { ask, query } = parseSearchQuery(opened, jsonOf(request.body));
         const gone = new AbortController();
         reply.raw.once("close", () => gone.abort());
         const startMs = performance.now();
-        const encoded = await querySegments(opened, query, gone.signal);
+        const understood = ask === null ? null : await ports.understand(opened.collection, ask, gone.signal);
+        const whole = understood === null ? query : saidBefore(understood.query, query);
+        const encoded = await querySegments(opened, whole, gone.signal);
         const hits = await ports.search(name, encoded, gone.signal);
-        return { hits, tookMs: performance.now() - startMs };
+        const tookMs = performance.now() - startMs;
+        return { hits, ...(understood === null ? {} : { understood }), tookMs };
       },
     );
   };

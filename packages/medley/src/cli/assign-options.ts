@@ -3,7 +3,8 @@ import { deviceChoices } from "@medley/models";
 import { type Command, Option } from "commander";
 import { assignCommand } from "./assign.ts";
 import type { Run } from "./context.ts";
-import { seedMax, whole } from "./train-options.ts";
+import { wholeNumber } from "./option-values.ts";
+import { seedMax } from "./train-options.ts";
 
 /** `medley assign …`. */
 export function assignCommands(medley: Command, run: Run): void {
@@ -18,13 +19,18 @@ export function assignCommands(medley: Command, run: Run): void {
     )
     .option("--plan", "only say what would change")
     .option("--apply", "change a choice that was made before")
-    .option("--seed <number>", "of the split, the trainings and the intervals", whole(0, seedMax), 1)
-    .option("--records <number>", "measure on at most this many, drawn at random", whole(40, 20_000), 5_000)
-    .option("--minutes <number>", "stop after so long and keep what is done", whole(1, 100_000))
+    .option("--seed <number>", "of the split, the trainings and the intervals", wholeNumber(0, seedMax), 1)
+    .option(
+      "--records <number>",
+      "measure on at most this many, drawn at random",
+      wholeNumber(40, 20_000),
+      5_000,
+    )
+    .option("--minutes <number>", "stop after so long and keep what is done", wholeNumber(1, 100_000))
     .option(
       "--threads <number>",
       "at most this many (default: all cores)",
-      whole(1, 256),
+      wholeNumber(1, 256),
       availableParallelism(),
     )
     .addOption(

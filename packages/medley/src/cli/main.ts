@@ -1,7 +1,7 @@
 import { MedleyError } from "@medley/core";
 import { scopes } from "@medley/http";
 import { sourceFormats } from "@medley/sources";
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { interruption } from "../interruption.ts";
 import { startTracing } from "../observability/tracing.ts";
 import { assignCommands } from "./assign-options.ts";
@@ -12,9 +12,12 @@ import { type Context, type GlobalOptions, logFault, type Run } from "./context.
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
 import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
+import { evaluateCommands } from "./evaluate.ts";
 import { initCommand } from "./init.ts";
+import { mcpCommands } from "./mcp.ts";
 import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
+import { address, collect, secondsBetween, wholeNumber } from "./option-values.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { forgetCommand, rebuildCommand } from "./profiles.ts";
 import { searchCommand } from "./search.ts";
@@ -28,27 +31,6 @@ import { upCommand } from "./up.ts";
 const exitCodeHelp = `
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 failed for a passing reason (try again), 4 done with dead letters,
 130 interrupted (resumable). With --json, one object on stdout; logs and progress go to stderr.`;
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
-  };
-}
-
-function secondsBetween(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`it must be from ${min} to ${max} seconds.`);
-  };
-}
-
-function address(text: string): string {
-  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
-  throw new InvalidArgumentError("it must be the address of a service, such as http://127.0.0.1:7400.");
-}
 
 function program(run: Run): Command {
   const medley = new Command("medley")
@@ -95,6 +77,8 @@ function program(run: Run): Command {
     )
     .action((file, options) => run("backfill", (context) => backfillCommand(context, { file, ...options })));
   searchCommands(medley, run);
+  evaluateCommands(medley, run);
+  mcpCommands(medley, run);
   profileCommands(medley, run);
   watchCommands(medley, run);
   sourceCommands(medley, run);
@@ -116,12 +100,13 @@ function searchCommands(medley: Command, run: Run): void {
     .option("--for <user>", "a user whose profile stands in for the parts not given")
     .option("--exclude-seen", "without the records that this user had events with")
     .option("--filter <json>", "conditions on typed columns")
+    .option("--ask <sentence>", "say it in a sentence; what else is given goes before")
     .option("-k <number>", "how many hits", wholeNumber(1, 1000))
     .option("--explain", "show what each space contributes to the score")
     .allowUnknownOption()
     .addHelpText(
       "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen',
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
     )
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
@@ -286,10 +271,6 @@ function deadLetterCommands(medley: Command, run: Run): void {
     .action((ids, options) =>
       run("dead-letters replay", (context) => replayDeadLetters(context, { ids, ...options })),
     );
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }
 
 export async function main(args: readonly string[]): Promise<ExitCode> {

@@ -15,10 +15,9 @@ export interface SearchArguments {
 
 /** Reads the command line of `medley search` into a query. Throws `usage` with the mend. */
 export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments): SearchQuery {
-  const weights = Object.fromEntries(given.weight.map((text) => weightOf(text)));
   return {
     parts: partsOf(opened, given.parts),
-    ...(given.weight.length === 0 ? {} : { weights }),
+    ...(given.weight.length === 0 ? {} : { weights: weightsOf(given.weight) }),
     ...(given.like === undefined ? {} : { like: given.like }),
     ...(given.for === undefined ? {} : { for: given.for }),
     ...(given.excludeSeen === undefined ? {} : { excludeSeen: given.excludeSeen }),
@@ -27,6 +26,11 @@ export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments
       : { filter: jsonOf("--filter", given.filter) as Record<string, unknown> }),
     ...(given.k === undefined ? {} : { k: given.k }),
   };
+}
+
+/** Of `--weight SPACE=NUMBER`. Throws `usage`. */
+export function weightsOf(texts: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(texts.map(weightOf));
 }
 
 function weightOf(text: string): [string, number] {

@@ -1,4 +1,5 @@
 import { type LabelColumns, labelColumnsOf } from "@medley/core";
+import { saidBefore, type Understood } from "@medley/pipeline";
 import type { Hit } from "@medley/store";
 import { type Context, openHere } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
@@ -8,14 +9,27 @@ import { type SearchArguments, searchQueryOf } from "./query-options.ts";
 export async function searchCommand(
   context: Context,
   collection: string,
-  given: SearchArguments & { explain?: boolean },
+  given: SearchArguments & { explain?: boolean; ask?: string },
 ): Promise<Outcome> {
   await using deployment = await openHere(context, true);
   const opened = deployment.collection(collection);
-  const hits = await deployment.search(collection, searchQueryOf(opened, given), context.signal);
+  const said = searchQueryOf(opened, given);
+  const understood =
+    given.ask === undefined
+      ? null
+      : await deployment.understand(opened.collection, given.ask, context.signal);
+  const query = understood === null ? said : saidBefore(understood.query, said);
+  const hits = await deployment.search(collection, query, context.signal);
   const spaces = opened.layout.map((segment) => segment.space);
   const text = hitTable(hits, given.explain ? spaces : [], labelColumnsOf(opened.collection));
-  return { exitCode: 0, data: { collection, hits }, text };
+  if (understood === null) return { exitCode: 0, data: { collection, hits }, text };
+  return { exitCode: 0, data: { collection, understood, hits }, text: `${told(understood)}\n\n${text}` };
+}
+
+/** What a sentence was taken to mean, for whoever wrote it. */
+function told({ query, by, notes }: Understood): string {
+  const reader = by === "model" ? "the chat model" : "rules";
+  return [`read by ${reader}: ${JSON.stringify(query)}`, ...notes.map((note) => `  ${note}`)].join("\n");
 }
 
 const titleCharsMax = 48;

@@ -1,18 +1,11 @@
 import { availableParallelism } from "node:os";
 import { deviceChoices } from "@medley/models";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Run } from "./context.ts";
+import { collect, wholeNumber } from "./option-values.ts";
 import { trainCommand } from "./train.ts";
 
 export const seedMax = 2 ** 31 - 1;
-
-export function whole(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
-  };
-}
 
 /** `medley train …`. */
 export function trainCommands(medley: Command, run: Run): void {
@@ -25,19 +18,14 @@ export function trainCommands(medley: Command, run: Run): void {
       "--from <source>",
       "a file of records, or collection:NAME (default: the space's own collection, from the database)",
     )
-    .option("--seed <number>", "equal seeds give equal models on one machine", whole(0, seedMax), 1)
-    .option(
-      "--set <name=value>",
-      "a setting of the space's trainer; repeatable",
-      (text, all: string[]) => [...all, text],
-      [],
-    )
-    .option("--epochs <number>", "as --set epochs=NUMBER", whole(1, 1_000_000))
+    .option("--seed <number>", "equal seeds give equal models on one machine", wholeNumber(0, seedMax), 1)
+    .option("--set <name=value>", "a setting of the space's trainer; repeatable", collect, [])
+    .option("--epochs <number>", "as --set epochs=NUMBER", wholeNumber(1, 1_000_000))
     .option("--resume <run>", "go on with a run that was ended, where its trainer can")
     .option(
       "--threads <number>",
       "at most this many (default: all cores)",
-      whole(1, 256),
+      wholeNumber(1, 256),
       availableParallelism(),
     )
     .addOption(new Option("--device <device>", "where to train").choices(deviceChoices).default("cpu"))

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { MedleyError } from "@medley/core";
 import type { AccessToken } from "@medley/http";
-import { type DeviceChoice, deviceChoices } from "@medley/models";
+import { type DeviceChoice, deviceChoices, EndpointKey } from "@medley/models";
 import { masterToken, parseAccessTokens } from "./access-tokens.ts";
 
 /** How a process runs, as opposed to what it holds (the configuration). Read once, at the edge; nothing else reads the environment. */
@@ -39,6 +39,8 @@ export interface Settings {
   readonly kafka: KafkaSettings | null;
   /** The backfill's lane; null: a queue in the database. */
   readonly redisUrl: string | null;
+  /** The model that reads sentences of searches; null: rules do. */
+  readonly chat: ChatSettings | null;
   readonly logLevel: LogLevel;
   /** From the signal to stop until what is not done goes back to the lanes. */
   readonly graceSeconds: number;
@@ -73,6 +75,12 @@ export interface KafkaSettings {
   } | null;
 }
 
+export interface ChatSettings {
+  readonly url: string;
+  readonly model: string;
+  readonly key: EndpointKey | null;
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Variable {
@@ -102,6 +110,9 @@ export const variables = {
   backlogPacketsMax: { name: "MEDLEY_BACKLOG_PACKETS_MAX", fallback: "200" },
   lanePrefix: { name: "MEDLEY_LANE_PREFIX", fallback: "medley" },
   redisUrl: { name: "MEDLEY_REDIS_URL", fallback: null, secret: true },
+  chatUrl: { name: "MEDLEY_CHAT_URL", fallback: null },
+  chatModel: { name: "MEDLEY_CHAT_MODEL", fallback: null },
+  chatKey: { name: "MEDLEY_CHAT_KEY", fallback: null, secret: true },
   kafkaBrokers: { name: "MEDLEY_KAFKA_BROKERS", fallback: null },
   kafkaClient: { name: "MEDLEY_KAFKA_CLIENT", fallback: "kafkajs" },
   kafkaPartitions: { name: "MEDLEY_KAFKA_PARTITIONS", fallback: "6" },
@@ -144,6 +155,7 @@ export function readSettings(environment: Environment): Settings {
     lanePrefix: nameOf(environment, variables.lanePrefix) as string,
     kafka: kafkaSettings(environment),
     redisUrl: text(variables.redisUrl),
+    chat: chatSettings(environment),
     environment,
   });
 }
@@ -153,6 +165,18 @@ function tokensOf(token: string | null, tokens: string | null): readonly AccessT
     ...(token === null ? [] : [masterToken(token)]),
     ...(tokens === null ? [] : parseAccessTokens(tokens)),
   ];
+}
+
+function chatSettings(environment: Environment): ChatSettings | null {
+  const text = (variable: Variable) => read(environment, variable).value;
+  const [url, model, key] = [text(variables.chatUrl), text(variables.chatModel), text(variables.chatKey)];
+  if (url === null) return null;
+  if (model === null) {
+    throw new MedleyError("usage", "MEDLEY_CHAT_URL is set, but MEDLEY_CHAT_MODEL is not", {
+      mend: "name the model that the endpoint is to use",
+    });
+  }
+  return { url, model, key: key === null ? null : new EndpointKey(key) };
 }
 
 function kafkaSettings(environment: Environment): KafkaSettings | null {

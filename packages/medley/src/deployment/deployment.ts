@@ -12,10 +12,12 @@ import {
   VersionClock,
 } from "@medley/core";
 import {
+  type Chat,
   chooseDevice,
   type ModelLock,
   type ModelRuntime,
   type ModelRuntimeOptions,
+  openChat,
   openModelRuntime,
   pinnedArtefact,
 } from "@medley/models";
@@ -32,6 +34,8 @@ import {
   readsSegments,
   type SearchQuery,
   send,
+  type Understood,
+  understand,
 } from "@medley/pipeline";
 import {
   type Hit,
@@ -111,6 +115,7 @@ export class Deployment implements AsyncDisposable {
   readonly clock: Clock;
   readonly onStageFailure: (failure: StageFailure) => void;
   readonly #resources: AsyncDisposableStack;
+  readonly #chat: Chat | null;
   readonly #consumers: Consumer[] = [];
 
   constructor(parts: Opened, resources: AsyncDisposableStack, options: DeploymentOptions) {
@@ -123,6 +128,7 @@ export class Deployment implements AsyncDisposable {
     this.faults = parts.faults;
     this.clock = options.clock ?? systemClock;
     this.onStageFailure = options.onStageFailure ?? (() => {});
+    this.#chat = options.settings.chat === null ? null : openChat(options.settings.chat);
     this.#resources = resources;
     this.produce = {
       collections: options.collections,
@@ -181,6 +187,15 @@ export class Deployment implements AsyncDisposable {
     while (this.#hasGraphs && (await this.store.hasRefreshes())) {
       await sleep(settledPollMs, undefined, signal === undefined ? {} : { signal });
     }
+  }
+
+  /** What a sentence asks for. Throws `query_invalid`. */
+  understand(collection: Collection, sentence: string, signal?: AbortSignal): Promise<Understood> {
+    const { clock } = this;
+    return understand(collection, sentence, {
+      ...{ ask: this.#chat, clock },
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   /** Throws `collection_unknown`, `query_invalid` or `not_found`. */

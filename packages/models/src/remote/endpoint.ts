@@ -1,5 +1,6 @@
 import { type Answer, type AnswerProblem, readAnswer } from "./answer.ts";
 import type { EndpointKey } from "./endpoint-key.ts";
+import { networkCode, postOf, readBody } from "./post.ts";
 import { askedWaitMs } from "./retry-after.ts";
 
 /** Of an answer: a number in decimal takes some 24 characters; usage, names and white space come on top. */
@@ -92,23 +93,13 @@ export class Endpoint {
 
   #request(texts: readonly string[], format: VectorFormat, signal: AbortSignal): RequestInit {
     const { model, dimensions, asksDimensions, key } = this.#options;
-    return {
-      method: "POST",
-      headers: {
-        accept: "application/json",
-        "content-type": "application/json",
-        "user-agent": "medley",
-        ...(key === null ? {} : { authorization: key.authorization() }),
-      },
-      body: JSON.stringify({
-        model,
-        input: texts,
-        encoding_format: format,
-        ...(asksDimensions ? { dimensions } : {}),
-      }),
-      redirect: "manual", // A key must not travel on.
-      signal,
+    const body = {
+      model,
+      input: texts,
+      encoding_format: format,
+      ...(asksDimensions ? { dimensions } : {}),
     };
+    return postOf(body, key, signal);
   }
 
   #answerBytesMax(texts: number): number {
@@ -162,18 +153,6 @@ export class Endpoint {
   }
 }
 
-/** Null where it is longer than `bytesMax`; the rest is not read then. */
-async function readBody(response: Response, bytesMax: number): Promise<string | null> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > bytesMax) return null; // Leaving the loop cancels the body.
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
-
 function knownCode(body: string | null): string | null {
   let parsed: unknown;
   try {
@@ -184,10 +163,4 @@ function knownCode(body: string | null): string | null {
   const error = (parsed as { error?: { code?: unknown; type?: unknown } } | null)?.error;
   const codes = [error?.code, error?.type].filter((code) => typeof code === "string");
   return codes.find((code) => knownCodes.has(code)) ?? null;
-}
-
-/** `ECONNREFUSED` and the like. The message of such an error is not shown: it may quote headers. */
-function networkCode(error: unknown): string {
-  const code = (error as { cause?: { code?: unknown } } | null)?.cause?.code;
-  return typeof code === "string" && /^[A-Z_]{1,40}$/.test(code) ? code : "network error";
 }

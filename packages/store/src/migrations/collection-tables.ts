@@ -13,6 +13,7 @@ import {
 } from "@medley/core";
 import pg from "pg";
 import { type FollowedGraph, followedGraphs, followSql } from "./graph-tables.ts";
+import { matchFunction, matchFunctionSql } from "./match-function.ts";
 import type { MigrationStep } from "./migrate.ts";
 
 const { escapeIdentifier, escapeLiteral } = pg;
@@ -49,6 +50,8 @@ interface StoredSpace {
 export interface StoredCollection extends CatalogueRow {
   /** Of its table, in their order. */
   readonly columns: readonly string[];
+  /** Those of its own in schema medley. */
+  readonly functions: readonly string[];
 }
 
 /** The table of a collection's rows, quoted. One generation for now. */
@@ -70,9 +73,11 @@ export function planCollection(
   const typed = typedColumns(configured.collection, vectorSchema);
   const added = typed.filter(({ name }) => !stored.columns.includes(name));
   const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
-  const followed =
-    canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs) ? [] : followStep(catalogue);
-  if (added.length === 0 && same) return followed;
+  const rest = [
+    ...(canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs) ? [] : followStep(catalogue)),
+    ...(stored.functions.includes(matchFunction(stored.name)) ? [] : [matchStep(stored.name, vectorSchema)]),
+  ];
+  if (added.length === 0 && same) return rest;
   const columns = added.map(({ definition }) => `add column ${definition}`);
   const alterTable = `alter table ${liveTable(catalogue.name)}\n  ${columns.join(",\n  ")};`;
   const kept = stored.columns.filter((column) => typed.some(({ name }) => name === column));
@@ -86,8 +91,14 @@ export function planCollection(
   weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(catalogue.name)};`,
       ].join("\n"),
     },
-    ...followed,
+    ...rest,
   ];
+}
+
+/** Of a collection from before there was such a function. */
+function matchStep(collection: string, vectorSchema: string): MigrationStep {
+  const sql = matchFunctionSql(collection, vectorSchema);
+  return { name: `collection ${collection}: ${matchFunction(collection)}`, sql };
 }
 
 /** What is new, for whoever reads what a migration does. */
@@ -168,6 +179,7 @@ insert into medley_internal.collections (name, fields, spaces, weights, dimensio
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
   ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)}
 );
+${matchFunctionSql(collection.name, vectorSchema)}
 ${catalogue.graphs === null ? "" : followSql(catalogue.name, table, catalogue.graphs)}`;
 }
 

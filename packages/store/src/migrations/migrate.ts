@@ -102,7 +102,10 @@ export async function readCatalogue(database: Database): Promise<readonly Stored
     select attname::text from pg_attribute
     where attrelid = to_regclass(format('medley_internal.%I', live_table)) and attnum > 0 and not attisdropped
     order by attnum
-  ) as columns
+  ) as columns,
+  array(
+    select proname::text from pg_proc where pronamespace = to_regnamespace('medley') and proname = 'match_' || name
+  ) as functions
 from medley_internal.collections as stored`,
   );
   return rows;

@@ -159,6 +159,9 @@ describe.skipIf(serverUrl === undefined)("roles on the server at DATABASE_URL", 
       await query(`select title, medley.score(embedding, q) > 0 as scored, medley.segment(embedding, 'films', 'year') as segment
         from medley.films, ${asked} as q`),
     ).toMatchObject([{ title: "A", scored: true }]);
+    expect(await query(`select id, similarity from medley.match_films(${asked}, 0.5)`)).toMatchObject([
+      { id: "a", similarity: expect.closeTo(0.94, 2) },
+    ]);
   });
 
   test("the read role searches by the index as well", async () => {

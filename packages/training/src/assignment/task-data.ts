@@ -18,8 +18,6 @@ export interface TaskData {
   readonly labels: Float64Array;
   /** Records with a label. */
   readonly rows: Split;
-  /** Training and validation rows: what test rows are told by. */
-  readonly known: Int32Array;
   /** Of the validation rows. */
   readonly folds: Folds;
   readonly judge: Judge;
@@ -49,11 +47,9 @@ export function taskDataOf({ name, kind, values }: Task, split: Split, seed: num
   const random = new Random(seed);
   const folds = Uint8Array.from(rows.validation, (_, at) => at % foldCount);
   random.shuffle(folds);
-  const known = Int32Array.from([...rows.train, ...rows.validation]);
   return {
     labels,
     rows,
-    known,
     folds,
     judge: judgeOf(
       kind,

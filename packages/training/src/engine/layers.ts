@@ -160,7 +160,8 @@ export function attention(
       split(linear("key", keys, width)),
       split(linear("value", keys, width)),
     ];
-    const scores = q.matmul(k.transposed()).mul(1 / Math.sqrt(each));
+    // Queries are scaled, not scores: there are fewer of them.
+    const scores = q.mul(1 / Math.sqrt(each)).matmul(k.transposed());
     const weights = (mask === undefined ? scores : scores.add(mask)).softmax();
     const mixed = weights.matmul(v).transpose([0, 2, 1, 3]);
     return linear("output", mixed.reshape([queries.size(0), queries.size(1), width]), width);

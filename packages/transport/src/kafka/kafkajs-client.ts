@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
@@ -51,12 +52,18 @@ registry[codecs.zstd] = () => ({
   decompress: (buffer: Buffer) => decompress(buffer),
 });
 
-// A connection of kafkajs sets a timer to the past, which has no effect but that Node warns of the first.
-const emitWarning = process.emitWarning.bind(process) as (...warning: unknown[]) => void;
-process.emitWarning = (...warning: unknown[]) => {
-  const [text, name] = warning;
-  if (name === "TimeoutNegativeWarning" && /^-\d{13} /.test(String(text))) return;
-  emitWarning(...warning);
+// A connection of kafkajs looks a thousand times a second whether a request waits for its turn, even where none does: some per cent
+// of a core, and on newer Nodes a warning, for the timer is set to the past. One that begins to wait asks for a look by itself.
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  scheduleCheckPendingRequests(): void;
+}
+const queue: RequestQueue = createRequire(import.meta.url)(
+  "kafkajs/src/network/requestQueue/index.js",
+).prototype;
+const { scheduleCheckPendingRequests } = queue;
+queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
+  if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
 };
 
 const connectTimeoutMs = 5_000;
@@ -66,7 +73,7 @@ const retry = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, facto
 /** Longer than `retry` goes on. */
 const leftoversMs = 60_000;
 /** Also how long a partition may wait to be read again that was resumed while nothing else had messages. */
-const fetchWaitMsMax = 100;
+const fetchWaitMsMax = 250;
 const fetchBytesMax = 8 * 2 ** 20;
 const partitionFetchBytesMax = 2 ** 20;
 const metadataAgeMsMax = 60_000;

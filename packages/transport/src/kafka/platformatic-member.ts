@@ -17,7 +17,7 @@ type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
 type BaseOptions = Pick<ConsumerOptions<Buffer, Buffer, Buffer, Buffer>, "clientId" | "bootstrapBrokers">;
 
 /** Also how long a partition may wait to be read again that was resumed while the others had no messages. */
-const fetchWaitMsMax = 100;
+const fetchWaitMsMax = 250;
 const fetchBytesMax = 8 * 2 ** 20;
 const partitionFetchBytesMax = 2 ** 20;
 const readCommitted = 1;

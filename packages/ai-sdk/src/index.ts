@@ -1,0 +1,1 @@
+export { type MedleyEmbeddingModelOptions, medleyEmbedding } from "./embedding-model.ts";

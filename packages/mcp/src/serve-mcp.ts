@@ -1,0 +1,141 @@
+import { type MedleyClient, MedleyError, type SearchQuery } from "@medley/client";
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+import { z } from "zod";
+import { shortHits, shortValue } from "./short-answer.ts";
+
+export interface McpOptions {
+  readonly client: MedleyClient;
+  readonly version: string;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+const hitsMax = 50;
+
+const query = {
+  collection: z.string().describe("one that the tool collections lists"),
+  words: z.string().max(10_000).optional().describe("said to every space that reads texts"),
+  parts: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe(
+      'by space, what to look for: {"year": 1995, "genres": ["Comedy"], "released": {"halfLifeDays": 90}}',
+    ),
+  weights: z
+    .record(z.string(), z.number())
+    .optional()
+    .describe("by space; 0 leaves one out, below 0 turns it round; default: the collection's own"),
+  like: z.string().optional().describe("the id of a record whose values stand in for the parts not given"),
+};
+const filter = z
+  .record(z.string(), z.unknown())
+  .optional()
+  .describe(
+    'conditions on fields: {"year": {"gte": 1990}, "genres": {"any": ["Comedy"]}}; eq, ne, lt, lte, gt, gte, in, null, any, all, none',
+  );
+
+/** What `query` says; `undefined` where it does not. */
+type Asked = z.infer<z.ZodObject<typeof query>>;
+
+/**
+ * Serves a Medley to an assistant over stdin and stdout by the Model Context Protocol: the tools `collections`, `search` and
+ * `explain`, none of which writes. Answers are cut to what an assistant can read. Resolves once the other side closes, or `signal` aborts.
+ */
+export async function serveMcp({ client, version, signal }: McpOptions): Promise<void> {
+  const server = new McpServer({ name: "medley", version });
+  addCollections(server, client);
+  addSearch(server, client);
+  addExplain(server, client);
+  const closed = Promise.withResolvers<void>();
+  server.server.onclose = () => closed.resolve();
+  process.stdin.once("end", () => server.close());
+  signal.addEventListener("abort", () => server.close(), { once: true });
+  await server.connect(new StdioServerTransport());
+  if (signal.aborted) await server.close();
+  await closed.promise;
+}
+
+const annotations = { readOnlyHint: true, openWorldHint: false } as const;
+
+function addCollections(server: McpServer, client: MedleyClient): void {
+  const description =
+    "The collections there are, with their fields (what a filter names) and spaces (what parts and weights name)";
+  server.registerTool("collections", { description, annotations, inputSchema: {} }, (_given, { signal }) =>
+    answer(async () => ({ collections: await client.collections(signal) })),
+  );
+}
+
+function addSearch(server: McpServer, client: MedleyClient): void {
+  const description =
+    "Search a collection by weighted parts. A hit's score is the sum over spaces of weight x cosine: contributions say what each space added";
+  const inputSchema = {
+    ...query,
+    filter,
+    k: z.number().int().min(1).max(hitsMax).optional().describe("hits; default 10"),
+  };
+  server.registerTool(
+    "search",
+    { description, annotations, inputSchema },
+    ({ filter: conditions, k, ...asked }, { signal }) =>
+      answer(async () => {
+        const said = await searchOf(client, asked, signal);
+        const more = conditions === undefined ? {} : { filter: conditions };
+        const { hits } = await client.search(asked.collection, { ...said, ...more, k: k ?? 10 }, signal);
+        return shortHits(hits);
+      }),
+  );
+}
+
+function addExplain(server: McpServer, client: MedleyClient): void {
+  const description =
+    "Why one record scores as it does in a search, whatever its rank: what each space adds, and the record's fields";
+  const inputSchema = { ...query, id: z.string().describe("of the record") };
+  server.registerTool("explain", { description, annotations, inputSchema }, ({ id, ...asked }, { signal }) =>
+    answer(async () => {
+      const said = await searchOf(client, asked, signal);
+      const { hits } = await client.search(asked.collection, { ...said, filter: { id }, k: 1 }, signal);
+      const [hit] = hits;
+      if (hit === undefined) throw new MedleyError("not_found", `${asked.collection} has no record "${id}"`);
+      return { ...hit, fields: shortValue(hit.fields) };
+    }),
+  );
+}
+
+async function searchOf(client: MedleyClient, asked: Asked, signal: AbortSignal): Promise<SearchQuery> {
+  const { collection, words, parts = {}, weights, like } = asked;
+  const worded = words === undefined ? [] : await textSpaces(client, collection, signal);
+  return {
+    parts: { ...Object.fromEntries(worded.map((space) => [space, words])), ...parts },
+    ...(weights === undefined ? {} : { weights }),
+    ...(like === undefined ? {} : { like }),
+  };
+}
+
+async function textSpaces(
+  client: MedleyClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const collections = await client.collections(signal);
+  const found = collections.find((collection) => collection.name === name);
+  if (found === undefined) {
+    throw new MedleyError("collection_unknown", `there is no collection "${name}"`, {
+      mend: `known: ${collections.map((collection) => collection.name).join(", ")}`,
+    });
+  }
+  const spaces = found.spaces.filter(({ readsText }) => readsText).map((space) => space.name);
+  if (spaces.length > 0) return spaces;
+  throw new MedleyError("query_invalid", `no space of "${name}" reads words`, { mend: "say it by parts" });
+}
+
+async function answer(ask: () => Promise<unknown>): Promise<CallToolResult> {
+  try {
+    return { content: [{ type: "text", text: JSON.stringify(await ask()) }] };
+  } catch (error) {
+    if (!(error instanceof MedleyError)) throw error;
+    const mend = error.mend === undefined ? "" : ` (${error.mend})`;
+    return { isError: true, content: [{ type: "text", text: `${error.message}${mend} [${error.code}]` }] };
+  }
+}

@@ -1,0 +1,158 @@
+import { writeFileSync } from "node:fs";
+import { MedleyError } from "@medley/core";
+import { collectionNamed } from "@medley/pipeline";
+import { missingIds } from "@medley/store";
+import type { Command } from "commander";
+import { readBeir } from "../evaluate/beir.ts";
+import { type EvaluatedWeighting, evaluateSearch } from "../evaluate/evaluate-search.ts";
+import type { JudgedQuery } from "../evaluate/judged-query.ts";
+import { trecRun } from "../evaluate/trec-run.ts";
+import { readVectorDbBench } from "../evaluate/vector-db-bench.ts";
+import { type Context, configOf, openHere, type Run } from "./context.ts";
+import { collect, wholeNumber } from "./option-values.ts";
+import { type Outcome, table } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { weightsOf } from "./query-options.ts";
+
+interface EvaluateArguments {
+  readonly beir?: string;
+  readonly vectordbbench?: string;
+  readonly space?: string;
+  readonly split: string;
+  readonly weight: readonly string[];
+  readonly k: number;
+  readonly run?: string;
+}
+
+/** `medley eval …`. */
+export function evaluateCommands(medley: Command, run: Run): void {
+  medley
+    .command("eval <collection>")
+    .description(
+      "how good searches are, by queries whose answers are known: by all spaces, each alone, all but each",
+    )
+    .option("--beir <folder>", "with queries.jsonl and qrels/SPLIT.tsv; its corpus.jsonl is for backfill")
+    .option(
+      "--vectordbbench <folder>",
+      "with test.parquet and neighbors.parquet; its train.parquet is for backfill",
+    )
+    .option(
+      "--space <space>",
+      "that the vectors of --vectordbbench are said to (default: the only one by the encoder vector)",
+    )
+    .option("--split <name>", "which judgements", "test")
+    .option(
+      "-w, --weight <space=number>",
+      "weight of a space (default: the collection's); repeatable",
+      collect,
+      [],
+    )
+    .option("-k <number>", "hits that are looked at", wholeNumber(1, 999), 100)
+    .option("--run <file>", "write what was found by all spaces, as trec_eval and ranx read it")
+    .addHelpText(
+      "after",
+      '\nA query\'s text is said to every space that reads texts; a line of queries.jsonl may have "parts" for other spaces.\n\nExamples:\n  $ medley backfill scifact/corpus.jsonl -c papers\n  $ medley eval papers --beir scifact --run papers.run',
+    )
+    .action((collection, options) => run("eval", (context) => evaluateCommand(context, collection, options)));
+}
+
+async function evaluateCommand(
+  context: Context,
+  collection: string,
+  given: EvaluateArguments,
+): Promise<Outcome> {
+  const { weight, k, run } = given;
+  const queries = await readQueries(context, collection, given);
+  await using deployment = await openHere(context, true);
+  const missing = await missingIds(deployment.pool, collection, relevantIds(queries));
+  const progress = new Progress(collection, { unit: "queries" });
+  try {
+    const evaluated = await evaluateSearch({
+      deployment,
+      collection,
+      queries,
+      weights: weightsOf(weight),
+      k,
+      signal: context.signal,
+      onProgress: (done) => progress.update({ done, total: queries.length }),
+    });
+    if (run !== undefined) writeRun(run, trecRun(queries, evaluated[0] as EvaluatedWeighting));
+    const weightings = evaluated.map(({ ranking: _, ...figures }) => figures);
+    const text = [report(evaluated, k), ...missingNote(collection, missing)].join("\n\n");
+    return {
+      exitCode: 0,
+      data: { collection, queries: queries.length, k, missingRecords: missing.length, weightings },
+      text,
+    };
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    return { exitCode: 130, data: null, text: "interrupted: run it again to evaluate" };
+  } finally {
+    progress.stop();
+  }
+}
+
+async function readQueries(
+  context: Context,
+  collection: string,
+  { beir, vectordbbench, split, space, k }: EvaluateArguments,
+): Promise<readonly JudgedQuery[]> {
+  if (beir !== undefined && vectordbbench === undefined) return readBeir(beir, { split });
+  if (vectordbbench === undefined || beir !== undefined) {
+    throw new MedleyError("usage", "judged queries come from one folder", {
+      mend: "name it by --beir or --vectordbbench",
+    });
+  }
+  const { spaces } = collectionNamed((await configOf(context)).collections, collection);
+  const vectors = spaces.filter(({ definition }) => definition.encoder === "vector").map(({ name }) => name);
+  const named = space ?? (vectors.length === 1 ? vectors[0] : undefined);
+  if (named !== undefined) return readVectorDbBench(vectordbbench, { space: named, k });
+  throw new MedleyError("usage", `${collection} has ${vectors.length} spaces of vectors`, {
+    mend: `name the one that the queries are of: --space ${vectors[0] ?? spaces[0]?.name}`,
+  });
+}
+
+function relevantIds(queries: readonly JudgedQuery[]): readonly string[] {
+  const ids = queries.flatMap(({ grades }) => [...grades].filter(([, grade]) => grade > 0).map(([id]) => id));
+  return [...new Set(ids)];
+}
+
+/** Else an unfinished load would look like bad searches. */
+function missingNote(collection: string, [first, ...others]: readonly string[]): readonly string[] {
+  if (first === undefined) return [];
+  return [
+    `relevant records that are not in ${collection}: ${others.length + 1}, such as ${first}; load them before you compare`,
+  ];
+}
+
+function writeRun(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (cause) {
+    throw new MedleyError("usage", `${path} can't be written`, {
+      mend: "name a file in a folder of yours",
+      cause,
+    });
+  }
+}
+
+function report(evaluated: readonly EvaluatedWeighting[], k: number): string {
+  const columns = [
+    { head: "nDCG@10", of: ({ ndcg10 }: EvaluatedWeighting) => ndcg10 },
+    { head: "recall@10", of: ({ recall10 }: EvaluatedWeighting) => recall10 },
+    ...(k === 10 ? [] : [{ head: `recall@${k}`, of: ({ recallK }: EvaluatedWeighting) => recallK }]),
+    { head: "MRR@10", of: ({ mrr10 }: EvaluatedWeighting) => mrr10 },
+  ];
+  const rows = evaluated.map((one) => [
+    one.name,
+    ...columns.map(({ of }) => of(one).toFixed(3)),
+    one.toAll === null
+      ? ""
+      : `${signed(one.toAll.difference)} (${signed(one.toAll.low)} to ${signed(one.toAll.high)})`,
+  ]);
+  return table(["weights", ...columns.map(({ head }) => head), "nDCG@10 to all, 95%"], rows);
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(3)}`;
+}

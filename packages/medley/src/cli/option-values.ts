@@ -1,0 +1,28 @@
+import { InvalidArgumentError } from "commander";
+
+/** For options of commander: each throws what the command line says. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+export function secondsBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`it must be from ${min} to ${max} seconds.`);
+  };
+}
+
+export function address(text: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+  throw new InvalidArgumentError("it must be the address of a service, such as http://127.0.0.1:7400.");
+}
+
+/** Of an option that may be repeated. */
+export function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}

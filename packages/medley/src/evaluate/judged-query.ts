@@ -1,0 +1,38 @@
+import { MedleyError } from "@medley/core";
+import { openSource, type SourceItem } from "@medley/sources";
+import type { Grades } from "./ranking-metrics.ts";
+
+/** A search whose right answers are known. */
+export interface JudgedQuery {
+  readonly id: string;
+  /** Said to every space that reads texts; null: it has no words. */
+  readonly text: string | null;
+  /** By space, what the query says of it. */
+  readonly parts: Readonly<Record<string, unknown>>;
+  /** By record id; at least one is above 0. */
+  readonly grades: Grades;
+}
+
+const queriesMax = 100_000;
+
+/** The items of a file of queries or judgements, none of which may be bad. Throws `source_unreadable`, or `usage` with the place. */
+export async function* itemsOf(path: string): AsyncGenerator<SourceItem & { ok: true }> {
+  for await (const item of (await openSource(path)).records()) {
+    if (!item.ok) throw unreadable(item.source, "can't be read", item.reason);
+    yield item;
+  }
+}
+
+/** Keeps queries in memory, as many as that allows. */
+export function addQuery(queries: JudgedQuery[], query: JudgedQuery): void {
+  if (queries.length === queriesMax) {
+    throw new MedleyError("usage", `there are more than ${queriesMax} judged queries`, {
+      mend: "judge fewer",
+    });
+  }
+  queries.push(query);
+}
+
+export function unreadable(source: string, problem: string, wanted: string): MedleyError {
+  return new MedleyError("usage", `${source} ${problem}`, { mend: wanted });
+}
