@@ -1,7 +1,3 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
   assignTask,
   type Contender,
@@ -16,13 +12,11 @@ import {
   trainNode2Vec,
   type VectorTable,
 } from "@medley/training";
+import { shown, weightsMeasurement } from "../assignment-figures.ts";
 import { type Cora, readCora, selected, wordTable } from "../cora.ts";
-import { films } from "../films.ts";
 import type { Measurement } from "../measurement.ts";
-import { readLines } from "../shared-data.ts";
 
 const seed = 1;
-const command = new URL("../../../packages/medley/bin/medley.js", import.meta.url).pathname;
 
 /** Whether the choice on validation records is the one that the test records, looked at once, confirm. */
 export async function run(): Promise<Measurement[]> {
@@ -30,7 +24,7 @@ export async function run(): Promise<Measurement[]> {
   const split = splitOf(cora);
   const contenders = await contendersOf(cora, split);
   const report = assignTask(contenders, { task: taskOf(cora), split }, { seed });
-  return [...coraMeasurements(report), shuffledLabels(cora, contenders), filmPlots(), reviews()];
+  return [coraMeasurement(report), shuffledLabels(cora, contenders), weightsMeasurement("Cora", [report])];
 }
 
 /** The shared data's test papers; of the others a third chooses. */
@@ -105,31 +99,25 @@ async function trainedContender(
   return { ...name, table, cost };
 }
 
-function coraMeasurements({ spaces, fusions, rows }: TaskReport): Measurement[] {
+function coraMeasurement({ spaces, fusions, rows }: TaskReport): Measurement {
   const { arms, chosen, best, test, verdict } = fusions as Decision;
   const isPair = arms[chosen]?.parts.length === 2;
   const alone = arms.filter(({ parts }) => parts.length === 1);
-  return [
-    {
-      name: "assignment, Cora: accuracy of what is chosen, on the test papers",
-      value: test.chosen.mean,
-      goal: "words and walks together are chosen, and confirmed",
-      met: isPair && chosen === best && test.isConfirmed,
-      detail:
-        `${rows.train} papers to train on (walks over their citations alone), ${rows.validation} to choose by, ${rows.test} to confirm ` +
-        `by; chosen: ${namesOf(arms[chosen])} (${verdict}), on validation ${shown(arms[chosen]?.validation.mean)}, alone ` +
-        `${alone.map((arm) => `${namesOf(arm)} ${shown(arm.validation.mean)}, behind by ${shown(arm.behind.low)} to ${shown(arm.behind.high)}`).join("; ")}; ` +
-        `per space ${spaces.map((space) => `${space.space}: ${namesOf(space.decision.arms[space.decision.chosen])} (${space.verdict})`).join(", ")}`,
-    },
-  ];
+  return {
+    name: "assignment, Cora: accuracy of what is chosen, on the test papers",
+    value: test.chosen.mean,
+    goal: "words and walks together are chosen, and confirmed",
+    met: isPair && chosen === best && test.isConfirmed,
+    detail:
+      `${rows.train} papers to train on (walks over their citations alone), ${rows.validation} to choose by, ${rows.test} to confirm ` +
+      `by; chosen: ${namesOf(arms[chosen])} (${verdict}), on validation ${shown(arms[chosen]?.validation.mean)}, alone ` +
+      `${alone.map((arm) => `${namesOf(arm)} ${shown(arm.validation.mean)}, behind by ${shown(arm.behind.low)} to ${shown(arm.behind.high)}`).join("; ")}; ` +
+      `per space ${spaces.map((space) => `${space.space}: ${namesOf(space.decision.arms[space.decision.chosen])} (${space.verdict})`).join(", ")}`,
+  };
 }
 
 function namesOf(arm: Decision["arms"][number] | undefined): string {
   return (arm?.parts ?? []).map(({ candidate, weight }) => `${weight} x ${candidate}`).join(" + ");
-}
-
-function shown(value: number | undefined): string {
-  return (value ?? Number.NaN).toFixed(3);
 }
 
 /** 40 small collections whose labels say nothing. */
@@ -153,115 +141,4 @@ function shuffledLabels(cora: Cora, contenders: readonly Contender[]): Measureme
     met: found / runs <= 0.05,
     detail: `${found} of ${runs} runs on ${size} papers of Cora each, with labels shuffled among them; ${contenders.length} candidates`,
   };
-}
-
-/** `medley assign` as anyone would type it, in a folder of its own. */
-function assigned(config: object, records: readonly object[]): readonly TaskReport[] {
-  const folder = mkdtempSync(join(tmpdir(), "medley-assign-"));
-  try {
-    writeFileSync(join(folder, "medley.config.json"), JSON.stringify(config));
-    writeFileSync(join(folder, "records.jsonl"), records.map((record) => JSON.stringify(record)).join("\n"));
-    const args = [command, "--json", "assign", "--plan", "--from", "records.jsonl"];
-    const answer = execFileSync(process.execPath, args, {
-      cwd: folder,
-      encoding: "utf8",
-      maxBuffer: 2 ** 26,
-    });
-    return (JSON.parse(answer) as { data: { tasks: readonly TaskReport[] } }).data.tasks;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function confirmedShare(name: string, tasks: readonly TaskReport[]): Measurement {
-  const decided = tasks.flatMap(({ task, spaces }) =>
-    spaces
-      .filter(({ verdict }) => verdict === "best" || verdict === "as_good")
-      .map((space) => ({ task, ...space })),
-  );
-  const confirmed = decided.filter(({ decision }) => decision.test.isConfirmed);
-  const value = decided.length === 0 ? 0 : confirmed.length / decided.length;
-  return {
-    name: `assignment, ${name}: choices that the test records confirm`,
-    value,
-    goal: "all, at least one",
-    met: value === 1,
-    detail: tasks
-      .flatMap(({ task, spaces }) =>
-        spaces.map(({ space, verdict, decision: { arms, chosen, test } }) => {
-          const figures = arms.map((arm) => `${arm.parts[0]?.candidate} ${shown(arm.validation.mean)}`);
-          return `${task} by ${space}: ${verdict}, ${arms[chosen]?.parts[0]?.candidate} (${figures.join(", ")}; test ${shown(test.chosen.mean)})`;
-        }),
-      )
-      .join("; "),
-  };
-}
-
-function filmPlots(): Measurement {
-  const text = { encoder: "text", field: "plot" };
-  const config = {
-    collections: {
-      films: {
-        unknownKeys: "ignore",
-        fields: { plot: "text", cast: "categories", players: "edges", genre: "category", decade: "category" },
-        spaces: {
-          plot: { candidates: [text, { encoder: "words", field: "plot", dimensions: 128 }] },
-          cast: {
-            candidates: [
-              { encoder: "entity", field: "cast", dimensions: 64 },
-              { encoder: "node2vec", field: "players", dimensions: 64 },
-            ],
-          },
-        },
-        tasks: {
-          genre: { kind: "classification", label: "genre" },
-          decade: { kind: "classification", label: "decade" },
-        },
-      },
-    },
-  };
-  const records = films(2_500).map((film) => ({
-    ...film,
-    ...{ players: film.cast, genre: film.genres[0] ?? null, decade: `${Math.floor(film.year / 10)}0s` },
-  }));
-  return confirmedShare("films", assigned(config, records));
-}
-
-/** Reviews take long: a pre-trained model reads 7,000 of them, and is fine-tuned. */
-function reviews(): Measurement {
-  if (process.env.MEDLEY_BENCH_REVIEWS !== "1") {
-    return {
-      name: "assignment, IMDB: choices that the test records confirm",
-      value: null,
-      goal: "all, at least one",
-      met: null,
-      detail: "takes an hour or more: runs with MEDLEY_BENCH_REVIEWS=1",
-    };
-  }
-  const reviewsOf = (path: string) =>
-    readLines<{ text: string; label: string }>(path).map((review, at) => ({
-      ...review,
-      id: `${path} ${at}`,
-    }));
-  const records = [...reviewsOf("imdb/train.jsonl.gz"), ...reviewsOf("imdb/test.jsonl.gz")];
-  const text = { encoder: "text", field: "text" };
-  const config = {
-    collections: {
-      reviews: {
-        unknownKeys: "ignore",
-        fields: { text: "text", label: "category" },
-        spaces: {
-          text: {
-            candidates: [
-              text,
-              { encoder: "words", field: "text", dimensions: 256 },
-              { ...text, tuned: { target: "label" } },
-            ],
-          },
-        },
-        tasks: { sentiment: { kind: "classification", label: "label" } },
-      },
-    },
-  };
-  return confirmedShare("IMDB", assigned(config, records));
 }

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { type Collection, MedleyError } from "@medley/core";
+import { type Collection, identityOf, MedleyError } from "@medley/core";
 import {
   assignTask,
   type Contender,
@@ -21,6 +21,7 @@ export interface AssignCollectionOptions
   > {
   readonly records: TrainingRecords;
   readonly recordsMax: number;
+  /** `candidate` says which of how many: `2 of 5, plot: words`. */
   readonly onProgress: (candidate: string, progress: Parameters<MeasureOptions["onProgress"]>[0]) => void;
 }
 
@@ -52,7 +53,8 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
     signal,
   });
   const root = join(dirname(lock.file as string), "runs");
-  const id = `${collection.name}-${sample.fingerprint.sha256.slice(0, 8)}-${seed}`;
+  const known = { data: sample.fingerprint.sha256, train: [...sample.split.train], seed };
+  const id = `${collection.name}-${identityOf(known).slice(0, 8)}`;
   const folder = new AssignmentFolder(root, { id, rowCount: rows.length });
   const contenders = await measureAll(candidates, { ...options, rows, sample, folder });
   const isComplete = contenders.length === candidates.length;
@@ -93,18 +95,19 @@ async function measureAll(
   const { rows, sample, folder, signal } = options;
   const train = Array.from(sample.split.train, (row) => rows[row] as TrainingRecord);
   const done: Measuring[] = [];
-  for (const candidate of candidates) {
+  for (const [at, candidate] of candidates.entries()) {
     const { key, name, space } = candidate;
     let measured = await folder.measured(key);
     if (measured === null) {
       if (signal.aborted) return done;
       const onProgress: MeasureOptions["onProgress"] = (progress) =>
-        options.onProgress(`${space}: ${name}`, progress);
+        options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
       const given = { ...options, records: rows, train, folder: folder.path, onProgress };
       try {
         measured = await measureCandidate(candidate, given);
       } catch (error) {
-        if (signal.aborted && !(error instanceof MedleyError)) return done;
+        // A training that was cut short may fail for having read too little.
+        if (signal.aborted) return done;
         throw error;
       }
       await folder.keep(key, measured);

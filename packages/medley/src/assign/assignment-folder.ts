@@ -14,7 +14,7 @@ const format = "medley-assignment";
 
 /**
  * `runs/assign-<id>/`: what an assignment has done, so that one that was ended goes on where it stopped. The id follows from the
- * collection, the data and the seed; of each candidate that is done there is `<key>.json` and `<key>.f32`, the vectors of all records
+ * collection, the records, which of them are trained on, and the seed; of each candidate that is done there is `<key>.json` and `<key>.f32`, the vectors of all records
  * (float32, little-endian, row by row). Every file is replaced whole; the table is written before what names it.
  */
 export class AssignmentFolder {

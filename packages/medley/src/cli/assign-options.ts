@@ -23,7 +23,7 @@ export function assignCommands(medley: Command, run: Run): void {
     .option(
       "--records <number>",
       "measure on at most this many, drawn at random",
-      wholeNumber(40, 50_000),
+      wholeNumber(40, 20_000),
       5_000,
     )
     .option("--minutes <number>", "stop after so long and keep what is done", wholeNumber(1, 100_000))

@@ -22,6 +22,10 @@ export interface AssignmentOutcome {
   readonly path: string;
 }
 
+const storedNote =
+  "rows that are stored by now hold segments of what served before, and services that start refuse them (schema_conflict): give the " +
+  "collection a new name and backfill it, or go back to the lock as it was";
+
 /** What an assignment found, for a terminal. */
 export function assignmentText(
   { collection, sample, seed, tasks, measured, candidates }: Assignment,
@@ -38,9 +42,11 @@ export function assignmentText(
       `ended with ${measured} of ${candidates.length} candidates measured, kept in ${path}: the same command goes on with the others`,
     ].join("\n");
   }
+  const skipped = collection.spaces.filter(({ definition }) => definition.encoder === "graphsage");
   const changes = weights !== null || plans.some((plan) => plan.changes);
   return [
     head,
+    ...skipped.map(({ name }) => `left out: space ${name}, whose encoder reads neighbours that are stored`),
     ...tasks.flatMap((task) => taskText(task, candidates)),
     "",
     ...plans.map((plan) => planSentence(plan, isWritten)),
@@ -48,6 +54,7 @@ export function assignmentText(
       ? []
       : [`${collection.name}: weights ${JSON.stringify(weights)} where a search names none`]),
     ...(changes && !isWritten ? ["nothing was written: --apply writes it into medley.lock.json"] : []),
+    ...(isWritten && plans.some((plan) => plan.changes) ? [storedNote] : []),
     `the report with its charts: ${path}`,
   ].join("\n");
 }

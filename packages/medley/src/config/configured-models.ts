@@ -17,17 +17,20 @@ export function trainedSpaces(collections: ReadonlyMap<string, Collection>): str
   );
 }
 
-/** The models whose files a configuration needs, each once. */
+/** The models whose files a configuration needs, each once: of candidates all, since they are measured beside each other. */
 export function configuredModels(collections: ReadonlyMap<string, Collection>): ConfiguredModel[] {
   const models = new Map<string, { name: string; kind: ModelKind; usedBy: string[] }>();
   for (const collection of collections.values()) {
-    for (const { name: space, definition } of collection.spaces) {
-      const kind = definition.encoder;
-      if (kind !== "text" && kind !== "image" && kind !== "audio") continue;
-      const name = definition.model ?? defaultTextModel;
-      const model = models.get(name) ?? { name, kind, usedBy: [] };
-      model.usedBy.push(`${collection.name}.${space}`);
-      models.set(name, model);
+    for (const { name: space, definition, candidates } of collection.spaces) {
+      for (const one of candidates.length === 0 ? [definition] : candidates) {
+        const kind = one.encoder;
+        if (kind !== "text" && kind !== "image" && kind !== "audio") continue;
+        const name = one.model ?? defaultTextModel;
+        const model = models.get(name) ?? { name, kind, usedBy: [] };
+        const place = `${collection.name}.${space}`;
+        if (!model.usedBy.includes(place)) model.usedBy.push(place);
+        models.set(name, model);
+      }
     }
   }
   return [...models.values()];

@@ -142,14 +142,14 @@ export function judgeArm(
   };
 }
 
-/** The score of each test row, from all other rows, with the setting that the arm was judged to be best with. */
+/** The score of each test row, from the training rows as before, with the setting that the arm was judged to be best with. */
 export function testArm(
   arm: JudgedArm,
   tables: CosineTables,
-  { judge, labels, rows, known }: TaskData,
+  { judge, labels, rows }: TaskData,
 ): Float64Array {
   const nearest = tables.nearest(arm, arm.weights, arm.neighbours);
-  const [answer] = judge.predict(nearest, labelsOf(labels, known), [arm.neighbours]);
+  const [answer] = judge.predict(nearest, labelsOf(labels, rows.train), [arm.neighbours]);
   return scoresOf(answer as Float64Array, labelsOf(labels, rows.test), judge.score);
 }
 

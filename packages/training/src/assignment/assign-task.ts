@@ -148,11 +148,11 @@ class Judging {
   readonly #test: CosineTables;
 
   constructor(data: TaskData, options: AssignOptions) {
-    const { rows, known } = data;
+    const { rows } = data;
     this.#data = data;
     this.#options = { margin: marginDefault, ...options };
     this.#validation = new CosineTables({ known: rows.train, queries: rows.validation });
-    this.#test = new CosineTables({ known, queries: rows.test });
+    this.#test = new CosineTables({ known: rows.train, queries: rows.test });
   }
 
   judge(arm: Arm): JudgedArm {

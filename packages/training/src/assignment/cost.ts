@@ -10,11 +10,11 @@ export interface Cost {
   readonly trainingSeconds: number;
 }
 
-/** Times closer than a factor of two are noise, and so is what takes less than a tenth of a millisecond. */
-const millisecondsMin = 0.1;
+/** Times closer than a factor of two are noise; what takes less than this is lost beside the writing of a row. */
+const millisecondsMin = 1;
 
 /**
- * Below 0: `a` is the cheaper one. Time per record counts first, in powers of two from .1 ms on, since every record is encoded and every
+ * Below 0: `a` is the cheaper one. Time per record counts first, in powers of two from 1 ms on, since every record is encoded and every
  * change of it again; then the bytes that each record takes for ever, those of the model, and the training, which happens seldom.
  */
 export function compareCosts(a: Cost, b: Cost): number {

@@ -16,20 +16,40 @@ export interface CrossFitted {
  */
 export function crossFit(scores: readonly ArrayLike<number>[], folds: Folds): CrossFitted {
   assert(scores.length > 0, "a setting");
-  const foldCount = Math.max(...folds) + 1;
-  const sums = scores.map((row) => {
-    const sum = new Float64Array(foldCount);
-    for (const [at, fold] of folds.entries()) sum[fold] = (sum[fold] as number) + (row[at] as number);
-    return sum;
-  });
-  const totals = sums.map((sum) => sum.reduce((total, one) => total + one, 0));
-  const chosen = Array.from({ length: foldCount }, (_, fold) =>
-    highest(totals.map((total, setting) => total - (sums[setting]?.[fold] as number))),
-  );
+  const sums = scores.map((row) => foldSums(folds, (at) => row[at] as number));
+  const chosen = settingsOfFolds(sums);
   return {
     scores: Float64Array.from(folds, (fold, at) => scores[chosen[fold] as number]?.[at] as number),
-    setting: highest(totals),
+    setting: highest(sums.map(total)),
   };
+}
+
+/** The mean of `CrossFitted.scores`, from a setting's sums of scores by fold. */
+export function crossFittedMean(sums: readonly Float64Array[], rows: number): number {
+  const chosen = settingsOfFolds(sums);
+  return chosen.reduce((sum, setting, fold) => sum + (sums[setting]?.[fold] as number), 0) / rows;
+}
+
+/** One setting's scores, added up by fold. */
+export function foldSums(folds: Folds, scoreOf: (row: number) => number): Float64Array {
+  const sums = new Float64Array(Math.max(...folds) + 1);
+  for (let row = 0; row < folds.length; row += 1) {
+    const fold = folds[row] as number;
+    sums[fold] = (sums[fold] as number) + scoreOf(row);
+  }
+  return sums;
+}
+
+/** For each fold the setting that is best on the others. */
+function settingsOfFolds(sums: readonly Float64Array[]): readonly number[] {
+  const totals = sums.map(total);
+  return Array.from({ length: sums[0]?.length ?? 0 }, (_, fold) =>
+    highest(totals.map((all, setting) => all - (sums[setting]?.[fold] as number))),
+  );
+}
+
+function total(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 function highest(values: readonly number[]): number {

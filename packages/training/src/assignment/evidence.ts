@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { Random } from "../random.ts";
-import { crossFit, type Folds } from "./cross-fit.ts";
+import { crossFittedMean, type Folds, foldSums } from "./cross-fit.ts";
 
 /** What an arm answers: one answer per setting and row. */
 export type Answers = readonly Float64Array[];
@@ -36,9 +36,8 @@ export function permutationValues(arms: readonly Answers[], options: EvidenceOpt
 }
 
 function meanScore(answers: Answers, truth: Float64Array, { folds, score }: EvidenceOptions): number {
-  const scores = answers.map((answer) =>
-    answer.map((predicted, row) => score(predicted, truth[row] as number)),
+  const sums = answers.map((answer) =>
+    foldSums(folds, (row) => score(answer[row] as number, truth[row] as number)),
   );
-  const fitted = crossFit(scores, folds).scores;
-  return fitted.reduce((sum, one) => sum + one, 0) / fitted.length;
+  return crossFittedMean(sums, truth.length);
 }

@@ -170,12 +170,14 @@ function rankingLoss(ahead: Comparisons[number], weights: Float64Array, gradient
   gradient.fill(0);
   let loss = 0;
   for (const lead of ahead) {
-    const margin = lead.reduce((sum, one, space) => sum + one * (weights[space] as number), 0);
+    let margin = 0;
+    for (let space = 0; space < lead.length; space += 1)
+      margin += (lead[space] as number) * (weights[space] as number);
     const small = Math.exp(-Math.abs(margin));
     loss += Math.log1p(small) + Math.max(0, -margin);
-    const slope = (margin > 0 ? small : 1) / (1 + small);
-    for (const [space, one] of lead.entries())
-      gradient[space] = (gradient[space] as number) - (slope * one) / ahead.length;
+    const slope = (margin > 0 ? small : 1) / (1 + small) / ahead.length;
+    for (let space = 0; space < lead.length; space += 1)
+      gradient[space] = (gradient[space] as number) - slope * (lead[space] as number);
   }
   return loss / ahead.length;
 }

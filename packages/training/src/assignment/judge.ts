@@ -13,15 +13,15 @@ export interface Judge {
 
 export type JudgedKind = "classification" | "regression";
 
-/** By the labels that are known: classes from 0 on, or numbers. */
-export function judgeOf(kind: JudgedKind, known: Float64Array): Judge {
+/** By the labels that are known: classes, 0 ≤ class < classCount, or numbers. */
+export function judgeOf(kind: JudgedKind, known: Float64Array, classCount: number): Judge {
   assert(known.length > 0, "known labels");
-  return kind === "classification" ? classes(known) : numbers(known);
+  return kind === "classification" ? classes(known, classCount) : numbers(known);
 }
 
 /** The class of most votes; 1 where it is right: the mean is the accuracy. The baseline is the most frequent class. */
-function classes(known: Float64Array): Judge {
-  const counts = new Int32Array(Math.max(...known) + 1);
+function classes(known: Float64Array, classCount: number): Judge {
+  const counts = new Int32Array(classCount);
   for (const label of known) counts[label] = (counts[label] as number) + 1;
   return {
     predict: ({ rows, k: width }, labels, ks) =>
@@ -29,7 +29,7 @@ function classes(known: Float64Array): Judge {
         const queries = rows.length / width;
         const first = new Int32Array(queries * k);
         for (let at = 0; at < queries; at += 1) first.set(rows.subarray(at * width, at * width + k), at * k);
-        return Float64Array.from(electClasses({ labels, classCount: counts.length }, { rows: first, k }));
+        return Float64Array.from(electClasses({ labels, classCount }, { rows: first, k }));
       }),
     score: (predicted, truth) => (predicted === truth ? 1 : 0),
     baseline: counts.indexOf(Math.max(...counts)),

@@ -18,8 +18,6 @@ export interface TaskData {
   readonly labels: Float64Array;
   /** Records with a label. */
   readonly rows: Split;
-  /** Training and validation rows: what test rows are told by. */
-  readonly known: Int32Array;
   /** Of the validation rows. */
   readonly folds: Folds;
   readonly judge: Judge;
@@ -49,15 +47,15 @@ export function taskDataOf({ name, kind, values }: Task, split: Split, seed: num
   const random = new Random(seed);
   const folds = Uint8Array.from(rows.validation, (_, at) => at % foldCount);
   random.shuffle(folds);
-  const known = Int32Array.from([...rows.train, ...rows.validation]);
   return {
     labels,
     rows,
-    known,
     folds,
     judge: judgeOf(
       kind,
       Float64Array.from(rows.train, (row) => labels[row] as number),
+      // Also of classes that no training record has.
+      labels.reduce((most, label) => Math.max(most, label + 1 || 0), 0),
     ),
   };
 }

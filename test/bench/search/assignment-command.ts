@@ -1,0 +1,104 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TaskReport } from "@medley/training";
+import { confirmedShare, weightsMeasurement } from "../assignment-figures.ts";
+import { films } from "../films.ts";
+import type { Measurement } from "../measurement.ts";
+import { readLines } from "../shared-data.ts";
+
+const command = new URL("../../../packages/medley/bin/medley.js", import.meta.url).pathname;
+
+/** Custom or pre-trained, as `medley assign` answers it for films and, where it is asked for, for reviews. */
+export async function run(): Promise<Measurement[]> {
+  const tasks = assignedFilms();
+  return [confirmedShare("films", tasks), weightsMeasurement("films", tasks), reviews()];
+}
+
+/** `medley assign` as anyone would type it, in a folder of its own. */
+function assigned(config: object, records: readonly object[]): readonly TaskReport[] {
+  const folder = mkdtempSync(join(tmpdir(), "medley-assign-"));
+  try {
+    writeFileSync(join(folder, "medley.config.json"), JSON.stringify(config));
+    writeFileSync(join(folder, "records.jsonl"), records.map((record) => JSON.stringify(record)).join("\n"));
+    const args = [command, "--json", "assign", "--plan", "--from", "records.jsonl"];
+    const answer = execFileSync(process.execPath, args, {
+      cwd: folder,
+      encoding: "utf8",
+      maxBuffer: 2 ** 26,
+    });
+    return (JSON.parse(answer) as { data: { tasks: readonly TaskReport[] } }).data.tasks;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function assignedFilms(): readonly TaskReport[] {
+  const text = { encoder: "text", field: "plot" };
+  const config = {
+    collections: {
+      films: {
+        unknownKeys: "ignore",
+        fields: { plot: "text", cast: "categories", players: "edges", genre: "category", decade: "category" },
+        spaces: {
+          plot: { candidates: [text, { encoder: "words", field: "plot", dimensions: 128 }] },
+          cast: {
+            candidates: [
+              { encoder: "entity", field: "cast", dimensions: 64 },
+              { encoder: "node2vec", field: "players", dimensions: 64 },
+            ],
+          },
+        },
+        tasks: {
+          genre: { kind: "classification", label: "genre" },
+          decade: { kind: "classification", label: "decade" },
+        },
+      },
+    },
+  };
+  const records = films(2_500).map((film) => ({
+    ...film,
+    ...{ players: film.cast, genre: film.genres[0] ?? null, decade: `${Math.floor(film.year / 10)}0s` },
+  }));
+  return assigned(config, records);
+}
+
+/** Reviews take long: a pre-trained model reads 7,000 of them, and is fine-tuned. */
+function reviews(): Measurement {
+  if (process.env.MEDLEY_BENCH_REVIEWS !== "1") {
+    return {
+      name: "assignment, IMDB: choices that the test records confirm",
+      value: null,
+      goal: "all, at least one",
+      met: null,
+      detail: "takes an hour or more: runs with MEDLEY_BENCH_REVIEWS=1",
+    };
+  }
+  const reviewsOf = (path: string) =>
+    readLines<{ text: string; label: string }>(path).map((review, at) => ({
+      ...review,
+      id: `${path} ${at}`,
+    }));
+  const records = [...reviewsOf("imdb/train.jsonl.gz"), ...reviewsOf("imdb/test.jsonl.gz")];
+  const text = { encoder: "text", field: "text" };
+  const config = {
+    collections: {
+      reviews: {
+        unknownKeys: "ignore",
+        fields: { text: "text", label: "category" },
+        spaces: {
+          text: {
+            candidates: [
+              text,
+              { encoder: "words", field: "text", dimensions: 256 },
+              { ...text, tuned: { target: "label" } },
+            ],
+          },
+        },
+        tasks: { sentiment: { kind: "classification", label: "label" } },
+      },
+    },
+  };
+  return confirmedShare("IMDB", assigned(config, records));
+}
