@@ -179,10 +179,11 @@ function operatorCommands(medley: Command, run: Run): void {
   medley
     .command("index [collection]")
     .description(
-      "build the index over a collection's vectors, as the owner of its table (default: where it lacks)",
+      "build the indexes of a collection's vectors, of all spaces together and of each, as the owner of its table (default: where they lack); each makes writes slower",
     )
-    .option("--drop", "drop it: searches scan exactly, writes are fast")
-    .option("--rebuild", "build it anew beside the one in use")
+    .option("--drop", "drop them: searches scan exactly, writes are fast")
+    .option("--fused-only", "only the one over all spaces: searches of uneven weights scan exactly")
+    .option("--rebuild", "build them anew beside the ones in use")
     .option("--exclusive", "keep writes out meanwhile: quicker")
     .option("--memory <MB>", "maintenance_work_mem (default: the server's)", wholeNumber(1, 2_097_151))
     .option(
