@@ -30,4 +30,5 @@ export { openPool, type PoolOptions } from "./pool.ts";
 export { openPostgresStore, type PostgresStore } from "./postgres-store.ts";
 export { type ForgottenAt, rebuildProfiles } from "./profiles.ts";
 export { readRecords, type StoredRecord } from "./rows/read-records.ts";
-export type { Hit, Search } from "./search.ts";
+export type { Hit, Search, SearchPlan } from "./search.ts";
+export { type AnalyzeOptions, analyzeSearch, type SearchAnalysis } from "./search-plans/analyze.ts";

@@ -12,6 +12,7 @@ const keys = [
   "excludeSeen",
   "filter",
   "k",
+  "recall",
 ] as const satisfies readonly (keyof SearchQuery)[];
 
 /**
@@ -23,7 +24,7 @@ export function parseSearchQuery(opened: CollectionEncoders, input: unknown): Se
   if (!isObject(input)) throw invalid("a search must be an object", 'send {} or {"parts": {…}}');
   const unknown = Object.keys(input).find((key) => !(keys as readonly string[]).includes(key));
   if (unknown !== undefined) throw invalid(`a search has no key "${unknown}"`, suggestion(unknown, keys));
-  const { parts, weights, like, for: user, excludeSeen, filter, k } = input;
+  const { parts, weights, like, for: user, excludeSeen, filter, k, recall } = input;
   if (parts !== undefined && !isObject(parts)) throw invalid("parts must be an object of space to part");
   if (weights !== undefined) checkWeights(opened, weights);
   if (like !== undefined) checkId(like, "like", "the id of a record");
@@ -36,6 +37,9 @@ export function parseSearchQuery(opened: CollectionEncoders, input: unknown): Se
   }
   if (k !== undefined && !(Number.isInteger(k) && (k as number) >= 1 && (k as number) <= hitsMax)) {
     throw invalid(`k must be an integer from 1 to ${hitsMax}`);
+  }
+  if (recall !== undefined && !(typeof recall === "number" && recall >= 0 && recall <= 1)) {
+    throw invalid("recall must be a number from 0 to 1");
   }
   return input as SearchQuery;
 }

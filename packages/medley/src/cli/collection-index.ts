@@ -27,16 +27,8 @@ export interface IndexArguments {
 /** `medley index`: builds, rebuilds or drops the indexes of a collection's vectors, as the role that owns the table. */
 export async function indexCommand(context: Context, given: IndexArguments): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const database = await openDatabase({
-    settings: { ...settingsOf(context), postgresPort: 0 },
-    mayAttach: true,
-    onEngineFault: ({ reason }) => logFault({ part: "engine", message: reason }),
-  });
-  resources.defer(() => database.close());
-  const { connectionString } = database;
-  const pool = openPool({ connectionString, connectionsMax: 1, applicationName: "medley index" });
-  resources.adopt(pool, (open) => open.end());
-  const collections = chosen(await readAllCollections(pool), given);
+  const { connectionString, collections: all } = await openDatabaseHere(context, resources);
+  const collections = chosen(all, given);
   if (given.drop) {
     for (const { collection } of collections) await dropIndex(connectionString, collection);
     const names = collections.map(({ collection }) => collection);
@@ -57,6 +49,23 @@ export async function indexCommand(context: Context, given: IndexArguments): Pro
   return { exitCode: context.signal.aborted ? 130 : 0, data: { indexes: built }, text };
 }
 
+/** The database of this data folder, or the one configured, and what it holds; open until the resources are disposed. */
+export async function openDatabaseHere(
+  context: Context,
+  resources: AsyncDisposableStack,
+): Promise<{ readonly connectionString: string; readonly collections: readonly CollectionStatus[] }> {
+  const database = await openDatabase({
+    settings: { ...settingsOf(context), postgresPort: 0 },
+    mayAttach: true,
+    onEngineFault: ({ reason }) => logFault({ part: "engine", message: reason }),
+  });
+  resources.defer(() => database.close());
+  const { connectionString } = database;
+  const pool = openPool({ connectionString, connectionsMax: 1, applicationName: "medley index" });
+  resources.adopt(pool, (open) => open.end());
+  return { connectionString, collections: await readAllCollections(pool) };
+}
+
 function chosen(
   all: readonly CollectionStatus[],
   { collection: named, drop, rebuild }: IndexArguments,
@@ -69,6 +78,14 @@ function chosen(
     }
     return all.filter(({ index }) => index === "missing" || index === "broken");
   }
+  return namedCollection(all, named);
+}
+
+/** Throws `collection_unknown` with what may have been meant. */
+export function namedCollection(
+  all: readonly CollectionStatus[],
+  named: string,
+): readonly CollectionStatus[] {
   const found = all.filter((one) => one.collection === named);
   if (found.length > 0) return found;
   throw new MedleyError("collection_unknown", `the database has no collection "${named}"`, {

@@ -5,7 +5,6 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { interruption } from "../interruption.ts";
 import { startTracing } from "../observability/tracing.ts";
 import { backfillCommand } from "./backfill.ts";
-import { indexCommand } from "./collection-index.ts";
 import { configCommand } from "./config.ts";
 import { type Context, type GlobalOptions, logFault, type Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
@@ -16,7 +15,7 @@ import { migrateCommand } from "./migrate.ts";
 import { modelCommands } from "./models.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { forgetCommand, rebuildCommand } from "./profiles.ts";
-import { searchCommand } from "./search.ts";
+import { collect, searchCommands, wholeNumber } from "./search-options.ts";
 import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
 import { tokenCommand } from "./token.ts";
@@ -27,14 +26,6 @@ import { upCommand } from "./up.ts";
 const exitCodeHelp = `
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 failed for a passing reason (try again), 4 done with dead letters,
 130 interrupted (resumable). With --json, one object on stdout; logs and progress go to stderr.`;
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
-  };
-}
 
 function secondsBetween(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -105,27 +96,6 @@ function program(run: Run): Command {
   return medley;
 }
 
-function searchCommands(medley: Command, run: Run): void {
-  medley
-    .command("search <collection> [parts...]")
-    .description("search by weighted parts: --SPACE VALUE for each space of the collection")
-    .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
-    .option("--like <id>", "a row whose segments stand in for the parts not given")
-    .option("--for <user>", "a user whose profile stands in for the parts not given")
-    .option("--exclude-seen", "without the records that this user had events with")
-    .option("--filter <json>", "conditions on typed columns")
-    .option("-k <number>", "how many hits", wholeNumber(1, 1000))
-    .option("--explain", "show what each space contributes to the score")
-    .allowUnknownOption()
-    .addHelpText(
-      "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen',
-    )
-    .action((collection, parts, options) =>
-      run("search", (context) => searchCommand(context, collection, { ...options, parts })),
-    );
-}
-
 function watchCommands(medley: Command, run: Run): void {
   medley
     .command("status")
@@ -176,28 +146,6 @@ function operatorCommands(medley: Command, run: Run): void {
       "\nExamples:\n  $ medley migrate --role-app medley_app --role-read medley_read\n  $ medley migrate --sql | psql -v ON_ERROR_STOP=1 $DATABASE_URL",
     )
     .action((options) => run("migrate", (context) => migrateCommand(context, options)));
-  medley
-    .command("index [collection]")
-    .description(
-      "build the indexes of a collection's vectors, of all spaces together and of each, as the owner of its table (default: where they lack); each makes writes slower",
-    )
-    .option("--drop", "drop them: searches scan exactly, writes are fast")
-    .option("--fused-only", "only the one over all spaces: searches of uneven weights scan exactly")
-    .option("--rebuild", "build them anew beside the ones in use")
-    .option("--exclusive", "keep writes out meanwhile: quicker")
-    .option("--memory <MB>", "maintenance_work_mem (default: the server's)", wholeNumber(1, 2_097_151))
-    .option(
-      "--workers <number>",
-      "parallel workers beside the first (default: the server's)",
-      wholeNumber(0, 1_024),
-    )
-    .addHelpText(
-      "after",
-      "\nExamples:\n  $ medley index\n  $ medley index films --memory 2000 --workers 7\n  $ medley index films --drop",
-    )
-    .action((collection, options) =>
-      run("index", (context) => indexCommand(context, { collection, ...options })),
-    );
   medley
     .command("doctor")
     .description("try each part and say what is wrong")
@@ -285,10 +233,6 @@ function deadLetterCommands(medley: Command, run: Run): void {
     .action((ids, options) =>
       run("dead-letters replay", (context) => replayDeadLetters(context, { ids, ...options })),
     );
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }
 
 export async function main(args: readonly string[]): Promise<ExitCode> {

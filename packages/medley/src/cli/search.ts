@@ -1,7 +1,8 @@
 import { type LabelColumns, labelColumnsOf } from "@medley/core";
-import type { Hit } from "@medley/store";
+import type { Hit, SearchPlan } from "@medley/store";
 import { type Context, openHere } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
+import { count } from "./progress.ts";
 import { type SearchArguments, searchQueryOf } from "./query-options.ts";
 
 /** `medley search COLLECTION --space value … --weight space=2 --explain`. */
@@ -12,10 +13,22 @@ export async function searchCommand(
 ): Promise<Outcome> {
   await using deployment = await openHere(context, true);
   const opened = deployment.collection(collection);
-  const hits = await deployment.search(collection, searchQueryOf(opened, given), context.signal);
+  const query = searchQueryOf(opened, given);
+  const hits = await deployment.search(collection, query, context.signal);
   const spaces = opened.layout.map((segment) => segment.space);
   const text = hitTable(hits, given.explain ? spaces : [], labelColumnsOf(opened.collection));
-  return { exitCode: 0, data: { collection, hits }, text };
+  if (!given.explain) return { exitCode: 0, data: { collection, hits }, text };
+  const plan = await deployment.explainSearch(collection, query, context.signal);
+  return { exitCode: 0, data: { collection, hits, plan }, text: `${text}\n\n${planText(plan)}` };
+}
+
+/** `all spaces to 100, plot to 40: recall .976, 3.1 ms expected`. */
+export function planText(plan: SearchPlan): string {
+  const cost = `${plan.estimatedMs.toFixed(1)} ms expected`;
+  if (plan.method === "exact") return `scans ${count(plan.rows)} rows exactly: ${cost}`;
+  const paths = plan.paths.map(({ path, depth }) => `${path} to ${count(depth)}`).join(", ");
+  if (plan.estimatedRecall === null) return `reads ${paths}: not learned, run medley analyze`;
+  return `reads ${paths}: recall ${plan.estimatedRecall.toFixed(3)}, ${cost}`;
 }
 
 const titleCharsMax = 48;
