@@ -8,6 +8,7 @@ import { describeMigrationRights, describeMigrations } from "./migrations/migrat
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
+import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { openServerDatabase } from "./test-database.fixture.ts";
 
 const serverUrl = process.env.DATABASE_URL;
@@ -24,4 +25,5 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("profiles", () => describeProfiles(open));
   describe("refreshes", () => describeRefreshes(open));
   describe("search", () => describeSearch(open));
+  describe("planned search", () => describePlannedSearch(open));
 });

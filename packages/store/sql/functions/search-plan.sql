@@ -17,8 +17,7 @@ declare
   chosen jsonb;
 begin
   select * into statistics from medley_internal.search_statistics where collection = found_row.name;
-  select greatest(reltuples, 0) into live from pg_catalog.pg_class
-  where oid = to_regclass(format('medley_internal.%I', found_row.live_table));
+  live := medley_internal.estimated_rows(found_row);
   passing := case when condition = 'true' then live
     else least(live, medley_internal.passing_rows(found_row, condition, filter)) end;
   exact_ms := coalesce(
@@ -30,14 +29,41 @@ begin
     'ms', exact_ms, 'learned', statistics.collection is not null);
   -- So few are scored in no time.
   if recall = 1 or live < 2000 then return chosen; end if;
-  learned := case
+  learned := coalesce(medley_internal.certain_plan(found_row, query, k), case
     when statistics.collection is null then medley_internal.default_plan(found_row, query, k)
     else medley_internal.learned_plan(found_row, statistics, query, k, recall)
-  end;
+  end);
   if (learned ->> 'ms')::float8 * live / greatest(passing, 1) < exact_ms then
     chosen := chosen || learned || jsonb_build_object('ms', (learned ->> 'ms')::float8 * live / greatest(passing, 1));
   end if;
   return chosen;
+end $$;
+
+-- From what Postgres knows of the table and how large it is now.
+create or replace function medley_internal.estimated_rows(found_row medley_internal.collections)
+returns float8 language plpgsql stable as $$
+declare
+  rows float8;
+begin
+  select reltuples / relpages * pg_relation_size(oid) / current_setting('block_size')::int into rows
+  from pg_catalog.pg_class
+  where oid = to_regclass(format('medley_internal.%I', found_row.live_table)) and reltuples >= 0 and relpages > 0;
+  return coalesce(rows, medley_internal.passing_rows(found_row, 'true', null));
+end $$;
+
+-- Where one space alone counts and its field has an order, the first rows in that order are the best: nothing to learn.
+create or replace function medley_internal.certain_plan(found_row medley_internal.collections, query vector, k int)
+returns jsonb language plpgsql stable as $$
+declare
+  depth int := k + greatest(10, k / 2);
+  path jsonb;
+begin
+  select to_jsonb(open) into path from medley_internal.open_paths(found_row) as open
+  where kind = 'ordered'
+    and vector_norm(subvector(query, start, dimensions)) >= (1 - 1e-6) * vector_norm(query);
+  if path is null then return null; end if;
+  return jsonb_build_object('method', 'paths', 'paths', jsonb_build_array(path || jsonb_build_object('depth', depth)),
+    'recall', 1, 'ms', 0.5 + 0.005 * depth);
 end $$;
 
 -- As Postgres estimates it. Volatile, as `explain` wants it.
@@ -56,10 +82,15 @@ returns float8[] language sql stable parallel safe
 as $$
   select array_agg(
     vector_norm(subvector(query, start, dimensions)) / vector_norm(query)
-      * case when inner_product(subvector(query, start, dimensions), subvector(mean, start, dimensions)) < 0 then -1 else 1 end
+      -- A time has no far side: the circle's is another time.
+      * case when encoder <> 'recency' and inner_product(subvector(query, start, dimensions), subvector(mean, start, dimensions)) < 0
+        then -1 else 1 end
     order by start
   )
-  from medley_internal.segments(found_row);
+  from (
+    select (space ->> 'offset')::int + 1 as start, (space ->> 'dimensions')::int as dimensions, space ->> 'encoder' as encoder
+    from jsonb_array_elements(found_row.spaces) as space
+  ) as segment;
 $$;
 
 -- Of plans measured: the cheapest that at this weighting is expected to find `recall` of the best. Null: none is cheaper than a scan.
