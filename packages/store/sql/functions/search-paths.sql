@@ -3,6 +3,7 @@
 --   ordered  a b-tree over its field (number, recency), where the best rows at any weight follow from the value that is asked for
 -- A weight below 0 needs no path of its own: its segment points the other way, so the nearest to it are the farthest.
 
+-- `definition` is the space's, where an order follows from it.
 create or replace function medley_internal.search_paths(found_row medley_internal.collections)
 returns table (place int, space text, kind text, index_name text, start int, dimensions int, definition jsonb)
 language plpgsql stable parallel safe as $$
@@ -12,7 +13,8 @@ begin
   union all
   select spaces.place::int, entry ->> 'name',
     case when entry ->> 'encoder' in ('number', 'recency') then 'ordered' else 'graph' end,
-    found_row.live_table || '_space_' || spaces.place, (entry ->> 'offset')::int + 1, (entry ->> 'dimensions')::int, entry
+    found_row.live_table || '_space_' || spaces.place, (entry ->> 'offset')::int + 1, (entry ->> 'dimensions')::int,
+    case when entry ->> 'encoder' in ('number', 'recency') then entry end
   from jsonb_array_elements(found_row.spaces) with ordinality as spaces (entry, place)
   -- A lone space's segments are the fused vectors.
   where jsonb_array_length(found_row.spaces) > 1;

@@ -93,7 +93,7 @@ as $$
   ) as segment;
 $$;
 
--- Of plans measured: the cheapest that at this weighting is expected to find `recall` of the best. Null: none is cheaper than a scan.
+-- Of plans measured, which are in order of cost: the first that at this weighting is expected to find `recall` of the best. Null: none.
 create or replace function medley_internal.learned_plan(
   found_row medley_internal.collections, statistics medley_internal.search_statistics, query vector, k int, recall float8
 )
@@ -101,6 +101,7 @@ returns jsonb language plpgsql stable as $$
 declare
   asked vector := medley_internal.shares_of(found_row, query, statistics.mean)::vector;
   expected real[];
+  chosen jsonb;
 begin
   -- The nearer a weighting, the more it counts; one that is the query's own alone.
   select (sum(recalls * array_fill((closeness / total)::real, array[vector_dims(recalls)])::vector))::real[] into expected
@@ -112,18 +113,15 @@ begin
       order by weighting.shares <-> asked limit 4
     ) as near
   ) as weighed;
-  return (
-    select medley_internal.described_plan(found_row, plan -> 'paths', k)
-      || jsonb_build_object('recall', expected[number], 'ms', (plan ->> 'ms')::float8 * medley_internal.depth_factor(k))
-    from jsonb_array_elements(statistics.plans) with ordinality as measured (plan, number)
-    where expected[number] >= recall
-      -- An index may have been dropped since.
-      and not exists (
-        select from jsonb_array_elements(plan -> 'paths') as path
-        where (path ->> 'place')::int not in (select place from medley_internal.open_paths(found_row))
-      )
-    order by (plan ->> 'ms')::float8 limit 1
-  );
+  for number in 1 .. cardinality(expected) loop
+    continue when expected[number] < recall;
+    chosen := statistics.plans -> number - 1;
+    chosen := medley_internal.described_plan(found_row, chosen -> 'paths', k)
+      || jsonb_build_object('recall', expected[number], 'ms', (chosen ->> 'ms')::float8 * medley_internal.depth_factor(k));
+    -- Else an index has been dropped since.
+    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(statistics.plans -> number - 1 -> 'paths') then return chosen; end if;
+  end loop;
+  return null;
 end $$;
 
 -- How much deeper to look than for the ten that was learned for.
@@ -131,15 +129,19 @@ create or replace function medley_internal.depth_factor(k int)
 returns float8 language sql immutable parallel safe
 return greatest(1, k / 10.0);
 
+-- Of the paths whose indexes are there.
 create or replace function medley_internal.described_plan(found_row medley_internal.collections, paths jsonb, k int)
-returns jsonb language sql stable
-begin atomic
-  select jsonb_build_object('method', 'paths', 'paths', jsonb_agg(
-    to_jsonb(open) - 'index_name' || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)))
-    order by place
-  ))
-  from jsonb_array_elements(paths) as path join medley_internal.open_paths(found_row) as open on place = (path ->> 'place')::int;
-end;
+returns jsonb language plpgsql stable as $$
+begin
+  return (
+    select jsonb_build_object('method', 'paths', 'paths', coalesce(jsonb_agg(
+      to_jsonb(open) || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)))
+      order by place
+    ), '[]'))
+    from jsonb_array_elements(paths) as path
+    join medley_internal.open_paths(found_row) as open on place = (path ->> 'place')::int
+  );
+end $$;
 
 -- Before `medley analyze`: deep enough for most collections, and only where each space that counts has a path, or all count alike.
 create or replace function medley_internal.default_plan(found_row medley_internal.collections, query vector, k int)

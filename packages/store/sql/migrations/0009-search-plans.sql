@@ -14,7 +14,7 @@ create table medley_internal.search_statistics (
   score_ms float8 not null,
   -- Of the rows' vectors: it says on which side of a space a query lies.
   mean vector not null,
-  -- [{"paths": [{"place", "depth"}], "ms"}]: of each, what it reads (`place` 0 is the fused index, else the space's) and takes.
+  -- [{"paths": [{"place", "depth"}], "ms"}]: in order of cost; `place` 0 is the fused index, else the space's.
   plans jsonb not null
 );
 

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { faultOf } from "../retry.ts";
-import { type LearnedPlans, learnPlans, type Rung, type Weighed } from "./learn-plans.ts";
+import { costOf, type LearnedPlans, learnPlans, type Rung, type Weighed } from "./learn-plans.ts";
 import { type MeasuredPath, median, readPaths, SampledRows } from "./sampled-rows.ts";
 import { sampleWeightings, sharesOf, type Weighting } from "./weightings.ts";
 
@@ -138,13 +138,13 @@ interface Learned {
 
 async function write(client: pg.Client, collection: string, found: Learned): Promise<void> {
   const { rungs, weightings, learned } = found;
-  const plans = learned.plans.map((plan) => {
-    const read = plan.map((rung) => rungs[rung] as Rung);
-    return {
-      paths: read.map(({ place, depth }) => ({ place, depth })),
-      ms: read.reduce((sum, { ms }) => sum + ms, 0),
-    };
-  });
+  const order = learned.plans
+    .map((plan, at) => ({ at, ms: costOf(plan, rungs), paths: plan.map((rung) => rungs[rung] as Rung) }))
+    .sort((a, b) => a.ms - b.ms);
+  const plans = order.map(({ ms, paths }) => ({
+    paths: paths.map(({ place, depth }) => ({ place, depth })),
+    ms,
+  }));
   await client.query("begin");
   try {
     await client.query("delete from medley_internal.search_weightings where collection = $1", [collection]);
@@ -161,7 +161,7 @@ select $1, shares::vector, recalls::vector from unnest($2::text[], $3::text[]) a
         [
           collection,
           weightings.map((weights) => JSON.stringify(sharesOf(weights))),
-          learned.recalls.map((recalls) => JSON.stringify(recalls)),
+          learned.recalls.map((recalls) => JSON.stringify(order.map(({ at }) => recalls[at]))),
         ],
       );
     }
