@@ -20,13 +20,15 @@ begin
   where jsonb_array_length(found_row.spaces) > 1;
 end $$;
 
--- Those whose index is there and whole.
+-- Those whose index is there and whole, as an array of objects.
 create or replace function medley_internal.open_paths(found_row medley_internal.collections)
-returns table (place int, space text, kind text, index_name text, start int, dimensions int, definition jsonb)
-language plpgsql stable parallel safe as $$
+returns jsonb language plpgsql stable parallel safe as $$
 begin
-  return query select paths.* from medley_internal.search_paths(found_row) as paths
-  join pg_catalog.pg_index on indexrelid = to_regclass(format('medley_internal.%I', paths.index_name)) and indisvalid;
+  return (
+    select coalesce(jsonb_agg(to_jsonb(paths) - 'index_name' order by place), '[]')
+    from medley_internal.search_paths(found_row) as paths
+    join pg_catalog.pg_index on indexrelid = to_regclass(format('medley_internal.%I', paths.index_name)) and indisvalid
+  );
 end $$;
 
 -- What follows `create index NAME on TABLE`.
@@ -90,7 +92,7 @@ begin
     select format(
       'select id, distance from unnest(($4).%1$s_low, ($4).%1$s_high) as range (low, high), lateral (
          select id, embedding <#> $1 as distance from medley.%2$I as row
-         where %3$s >= %4$s and %3$s < %5$s and %6$s order by %3$s%7$s, id limit $2
+         where %3$s >= %4$s and %3$s < %5$s and %6$s order by %3$s%7$s, id%7$s limit $2
        ) as arm', way, found_row.name, field, format(bound, 'low'), format(bound, 'high'), condition,
       case way when 'falling' then ' desc' end)
     from unnest(array['rising', 'falling']) as way

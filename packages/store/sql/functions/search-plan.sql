@@ -13,6 +13,7 @@ declare
   live float8;
   passing float8;
   exact_ms float8;
+  open jsonb := medley_internal.open_paths(found_row);
   learned jsonb;
   chosen jsonb;
 begin
@@ -28,10 +29,10 @@ begin
   chosen := jsonb_build_object('method', 'exact', 'paths', '[]'::jsonb, 'rows', live, 'passing', passing, 'recall', 1,
     'ms', exact_ms, 'learned', statistics.collection is not null);
   -- So few are scored in no time.
-  if recall = 1 or live < 2000 then return chosen; end if;
-  learned := coalesce(medley_internal.certain_plan(found_row, query, k), case
-    when statistics.collection is null then medley_internal.default_plan(found_row, query, k)
-    else medley_internal.learned_plan(found_row, statistics, query, k, recall)
+  if recall = 1 or live < 2000 or open = '[]' then return chosen; end if;
+  learned := coalesce(medley_internal.certain_plan(open, query, k), case
+    when statistics.collection is null then medley_internal.default_plan(found_row, open, query, k)
+    else medley_internal.learned_plan(found_row, open, statistics, query, k, recall)
   end);
   if (learned ->> 'ms')::float8 * live / greatest(passing, 1) < exact_ms then
     chosen := chosen || learned || jsonb_build_object('ms', (learned ->> 'ms')::float8 * live / greatest(passing, 1));
@@ -52,15 +53,15 @@ begin
 end $$;
 
 -- Where one space alone counts and its field has an order, the first rows in that order are the best: nothing to learn.
-create or replace function medley_internal.certain_plan(found_row medley_internal.collections, query vector, k int)
-returns jsonb language plpgsql stable as $$
+create or replace function medley_internal.certain_plan(open jsonb, query vector, k int)
+returns jsonb language plpgsql stable parallel safe as $$
 declare
   depth int := k + greatest(10, k / 2);
   path jsonb;
 begin
-  select to_jsonb(open) into path from medley_internal.open_paths(found_row) as open
-  where kind = 'ordered'
-    and vector_norm(subvector(query, start, dimensions)) >= (1 - 1e-6) * vector_norm(query);
+  select entry into path from jsonb_array_elements(open) as entry
+  where entry ->> 'kind' = 'ordered' and (1 - 1e-6) * vector_norm(query)
+    <= vector_norm(subvector(query, (entry ->> 'start')::int, (entry ->> 'dimensions')::int));
   if path is null then return null; end if;
   return jsonb_build_object('method', 'paths', 'paths', jsonb_build_array(path || jsonb_build_object('depth', depth)),
     'recall', 1, 'ms', 0.5 + 0.005 * depth);
@@ -95,7 +96,8 @@ $$;
 
 -- Of plans measured, which are in order of cost: the first that at this weighting is expected to find `recall` of the best. Null: none.
 create or replace function medley_internal.learned_plan(
-  found_row medley_internal.collections, statistics medley_internal.search_statistics, query vector, k int, recall float8
+  found_row medley_internal.collections, open jsonb, statistics medley_internal.search_statistics, query vector, k int,
+  recall float8
 )
 returns jsonb language plpgsql stable as $$
 declare
@@ -116,7 +118,7 @@ begin
   for number in 1 .. cardinality(expected) loop
     continue when expected[number] < recall;
     chosen := statistics.plans -> number - 1;
-    chosen := medley_internal.described_plan(found_row, chosen -> 'paths', k)
+    chosen := medley_internal.described_plan(open, chosen -> 'paths', k)
       || jsonb_build_object('recall', expected[number], 'ms', (chosen ->> 'ms')::float8 * medley_internal.depth_factor(k));
     -- Else an index has been dropped since.
     if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(statistics.plans -> number - 1 -> 'paths') then return chosen; end if;
@@ -130,25 +132,25 @@ returns float8 language sql immutable parallel safe
 return greatest(1, k / 10.0);
 
 -- Of the paths whose indexes are there.
-create or replace function medley_internal.described_plan(found_row medley_internal.collections, paths jsonb, k int)
-returns jsonb language plpgsql stable as $$
+create or replace function medley_internal.described_plan(open jsonb, paths jsonb, k int)
+returns jsonb language plpgsql stable parallel safe as $$
 begin
   return (
     select jsonb_build_object('method', 'paths', 'paths', coalesce(jsonb_agg(
-      to_jsonb(open) || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)))
-      order by place
+      entry || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)))
     ), '[]'))
-    from jsonb_array_elements(paths) as path
-    join medley_internal.open_paths(found_row) as open on place = (path ->> 'place')::int
+    from jsonb_array_elements(paths) as path join jsonb_array_elements(open) as entry on entry -> 'place' = path -> 'place'
   );
 end $$;
 
 -- Before `medley analyze`: deep enough for most collections, and only where each space that counts has a path, or all count alike.
-create or replace function medley_internal.default_plan(found_row medley_internal.collections, query vector, k int)
+create or replace function medley_internal.default_plan(
+  found_row medley_internal.collections, open jsonb, query vector, k int
+)
 returns jsonb language plpgsql stable as $$
 declare
   shares float8[] := medley_internal.shares_of(found_row, query, query);
-  open_places int[] := array(select place from medley_internal.open_paths(found_row));
+  open_places int[] := array(select (entry ->> 'place')::int from jsonb_array_elements(open) as entry);
   reaches boolean;
   paths jsonb;
 begin
@@ -158,9 +160,11 @@ begin
     or (select bool_and(place = any (open_places)) from unnest(shares) with ordinality as entry (share, place) where share >= 0.15)
   );
   if not reaches then return null; end if;
-  select jsonb_agg(jsonb_build_object('place', place, 'depth', case kind when 'ordered' then 1000 else 200 end))
-  into paths from medley_internal.open_paths(found_row) where place = 0 or shares[place] >= 0.15;
-  return medley_internal.described_plan(found_row, paths, k)
+  select jsonb_agg(jsonb_build_object('place', place, 'depth', case entry ->> 'kind' when 'ordered' then 1000 else 200 end))
+  into paths
+  from jsonb_array_elements(open) as entry, lateral (select (entry ->> 'place')::int as place) as named
+  where place = 0 or shares[place] >= 0.15;
+  return medley_internal.described_plan(open, paths, k)
     || jsonb_build_object('recall', null, 'ms', 5.0 * jsonb_array_length(paths) * medley_internal.depth_factor(k));
 end $$;
 

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { faultOf } from "../retry.ts";
 import { costOf, type LearnedPlans, learnPlans, type Rung, type Weighed } from "./learn-plans.ts";
-import { type MeasuredPath, median, readPaths, SampledRows } from "./sampled-rows.ts";
+import { type MeasuredPath, readPaths, SampledRows, undisturbed } from "./sampled-rows.ts";
 import { sampleWeightings, sharesOf, type Weighting } from "./weightings.ts";
 
 const { escapeIdentifier } = pg;
@@ -115,7 +115,7 @@ async function exactCosts(
       await client.query(sql, [...values]);
       times.push(performance.now() - startedMs);
     }
-    return median(times);
+    return undisturbed(times);
   };
   const scanMs = await timed(`select count(*) from ${view} where version > 0`, []);
   const exactMs = await timed(
