@@ -7,7 +7,7 @@ const hit = { id: "a", score: 0.9, contributions: { year: 0.9, genre: 0 }, field
 
 test("a search is encoded by the collection's own encoders and answered with its hits", async () => {
   const { post, queries } = await openTestServer({ search: async () => [hit] });
-  const rest = { weights: { year: 2, genre: -1 }, like: "b", filter: { year: { gte: 1990 } }, k: 1000 };
+  const rest = { weights: { year: 2, genre: -1 }, like: "b", filter: { year: { gte: 1990 } }, k: 1000, recall: 0.8 };
   const { status, body } = await post(path, JSON.stringify({ parts: { genre: "Comedy" }, ...rest }));
   expect(status).toBe(200);
   expect(body).toEqual({ hits: [hit], tookMs: expect.any(Number) });
@@ -29,6 +29,8 @@ test.for([
   ['{"k":0}', "1000"],
   ['{"k":1001}', "1000"],
   ['{"k":1.5}', "1000"],
+  ['{"recall":1.1}', "recall"],
+  ['{"recall":"1"}', "recall"],
   ['{"like":7}', "like"],
   ['{"like":"\\u0000"}', "U+0000"],
   ['{"filter":{"title":{"eq":"\\u0000"}}}', "U+0000"],

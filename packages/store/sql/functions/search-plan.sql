@@ -29,7 +29,7 @@ begin
   chosen := jsonb_build_object('method', 'exact', 'paths', '[]'::jsonb, 'rows', live, 'passing', passing, 'recall', 1,
     'ms', exact_ms, 'learned', statistics.collection is not null);
   -- So few are scored in no time.
-  if recall = 1 or live < 2000 or open = '[]' then return chosen; end if;
+  if recall = 1 or live < 2000 or open = '[]' or vector_norm(query) = 0 then return chosen; end if;
   learned := coalesce(medley_internal.certain_plan(open, query, k), case
     when statistics.collection is null then medley_internal.default_plan(found_row, open, query, k)
     else medley_internal.learned_plan(found_row, open, statistics, query, k, recall)
@@ -73,14 +73,15 @@ returns float8 language plpgsql as $$
 declare
   explained json;
 begin
-  execute format('explain (format json) select from medley.%I as row where %s', found_row.name, condition) into explained using null::int, null::int, filter;
+  -- A condition reads the filter as $3.
+  execute format('explain (format json) select from medley.%I as row where %s', found_row.name, condition)
+    into explained using null::int, null::int, filter;
   return (explained -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
 end $$;
 
 -- Per space, the share of the query's length; below 0 where it lies on the far side of the rows' mean. As a unit vector.
 create or replace function medley_internal.shares_of(found_row medley_internal.collections, query vector, mean vector)
-returns float8[] language sql stable parallel safe
-as $$
+returns float8[] language sql stable parallel safe as $$
   select array_agg(
     vector_norm(subvector(query, start, dimensions)) / vector_norm(query)
       -- A time has no far side: the circle's is another time.
@@ -115,13 +116,15 @@ begin
       order by weighting.shares <-> asked limit 4
     ) as near
   ) as weighed;
-  for number in 1 .. cardinality(expected) loop
+  for number in 1 .. coalesce(cardinality(expected), 0) loop
     continue when expected[number] < recall;
     chosen := statistics.plans -> number - 1;
     chosen := medley_internal.described_plan(open, chosen -> 'paths', k)
       || jsonb_build_object('recall', expected[number], 'ms', (chosen ->> 'ms')::float8 * medley_internal.depth_factor(k));
     -- Else an index has been dropped since.
-    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(statistics.plans -> number - 1 -> 'paths') then return chosen; end if;
+    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(statistics.plans -> number - 1 -> 'paths') then
+      return chosen;
+    end if;
   end loop;
   return null;
 end $$;
@@ -178,6 +181,7 @@ declare
   plan jsonb;
 begin
   perform medley_internal.check_query(found_row, query);
+  perform medley_internal.check_limits(k, recall);
   plan := medley_internal.plan_search(
     found_row, query, k, recall, medley_internal.filter_condition(found_row, filter), filter
   );

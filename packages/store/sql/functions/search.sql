@@ -12,11 +12,7 @@ declare
   sum_sql text;
 begin
   perform medley_internal.check_query(found_row, query);
-  if k is null or k < 1 or k > 1000 then
-    raise exception 'k is %', k using errcode = '22023', hint = 'pass a number from 1 to 1000';
-  elsif recall is null or not recall between 0 and 1 then
-    raise exception 'recall is %', recall using errcode = '22023', hint = 'pass a share of the best from 0 to 1; 1 scans exactly';
-  end if;
+  perform medley_internal.check_limits(k, recall);
   select
     string_agg(
       format('inner_product(subvector(embedding, %1$s, %2$s), subvector($2, %1$s, %2$s)) as %3$I', start, dimensions, name),
@@ -46,6 +42,17 @@ begin
     raise exception 'a query of collection "%" has % dimensions, not %', found_row.name, found_row.dimensions,
       coalesce(vector_dims(query)::text, 'null') using errcode = '22023',
       hint = format('make it with medley.query(%L, ...)', found_row.name);
+  end if;
+end $$;
+
+create or replace function medley_internal.check_limits(k int, recall float8)
+returns void language plpgsql immutable parallel safe as $$
+begin
+  if k is null or k < 1 or k > 1000 then
+    raise exception 'k is %', k using errcode = '22023', hint = 'pass a number from 1 to 1000';
+  elsif recall is null or not recall between 0 and 1 then
+    raise exception 'recall is %', recall using errcode = '22023',
+      hint = 'pass the share of the best that is to be found, 0 to 1; 1 scans exactly';
   end if;
 end $$;
 

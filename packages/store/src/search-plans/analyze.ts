@@ -38,7 +38,8 @@ const exactRounds = 5;
 /**
  * Learns how searches of a collection find their rows: samples stored rows as queries, weighs each in many ways, finds the best rows
  * exactly, and looks how deep in which index they are, and what reading so deep takes. What comes of it takes the place of
- * what was learned before. Reads the table once per query. Null: the collection has no index, so that there is nothing to choose.
+ * what was learned before. Reads the table once per query. Null: the collection has no index or no row, so that there
+ * is nothing to choose.
  *
  * Throws `MedleyError` `permission_denied`, `collection_unknown` or `store_unavailable`.
  */
@@ -72,6 +73,7 @@ async function learn(
   const startedMs = performance.now();
   const exact = await exactCosts(client, collection);
   await using sampled = await SampledRows.open(client, collection, paths);
+  if (sampled.rowsCount === 0) return null;
   const weightings = sampleWeightings(sampled.spaces.length, sampled.random);
   const findings: Weighed[] = weightings.map(() => ({ findings: [] }));
   let queries = 0;
