@@ -13,7 +13,7 @@ import { sweep, sweepSpaces, type Weights } from "../weight-sweep.ts";
 
 const rowsCount = Number(process.env.MEDLEY_BENCH_PLANNER_ROWS ?? 100_000);
 const rowsPerStatement = 500;
-const queriesPerWeighting = 10;
+const queriesPerWeighting = 8;
 const queriesPerFilter = 2;
 const k = 10;
 const page = join(import.meta.dirname, "../../../docs/SEARCH.md");
@@ -47,7 +47,7 @@ export async function run(): Promise<Measurement[]> {
   if (process.argv.includes("--write")) writePage(rows, filtered);
   const remark =
     `${rowsCount} rows of five spaces (384 + 41 + 2 + 200 + 64 dimensions) made from 12,593 films, the rest crossed from them, PostgreSQL with ` +
-    `pgvector, ${built}`;
+    `pgvector, shared_buffers ${await settingOf(pool, "shared_buffers")}, ${built}`;
   return [
     ...sweepMeasurements(rows, remark),
     ...filtered.flatMap((one) => filterMeasurements(one)),
@@ -87,6 +87,11 @@ async function openFilms(
   await pool.query("vacuum (analyze) medley_internal.films_g1");
   const seconds = await secondsOf(() => buildIndex(database.url, "films", { memoryMegabytes: 1_500 }));
   return { url: database.url, built: `indexes built in ${seconds.toFixed(0)} s` };
+}
+
+async function settingOf(pool: pg.Pool, name: string): Promise<string> {
+  const { rows } = await pool.query<{ value: string }>("select current_setting($1) as value", [name]);
+  return rows[0]?.value as string;
 }
 
 /** What a search took: its latency, and the time its process ran, which does not depend on what else the machine does. */

@@ -26,7 +26,7 @@ export interface SearchAnalysis {
 }
 
 /** Few queries say little; more than these say no more. */
-const queriesMin = 8;
+const queriesMin = 4;
 const queriesMax = 40;
 /** Learned for this many hits; a search for more looks deeper in proportion. */
 export const hitsWanted = 10;

@@ -55,16 +55,20 @@ export function costOf(plan: readonly number[], rungs: readonly Rung[]): number 
   return plan.reduce((sum, rung) => sum + (rungs[rung] as Rung).ms, 0);
 }
 
-/** The mean over the queries, less one standard error: what few queries say is taken with care. */
+/** As many are counted as missed besides, so that few queries promise little. */
+const missesBefore = 2;
+
+/** The share found, less one standard error over the queries: what few of them say is taken with care. */
 export function recallOf(plan: readonly number[], findings: readonly Findings[], wanted: number): number {
   if (findings.length === 0) return 0;
   const shares = findings.map((query) => {
     const union = new Set(plan.flatMap((rung) => query[rung] as readonly number[]));
     return Math.min(union.size, wanted) / wanted;
   });
-  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  const variance = shares.reduce((sum, share) => sum + (share - mean) ** 2, 0) / shares.length;
-  return mean - Math.sqrt(variance / shares.length);
+  const sum = shares.reduce((total, share) => total + share, 0);
+  const mean = sum / shares.length;
+  const variance = shares.reduce((total, share) => total + (share - mean) ** 2, 0) / shares.length;
+  return sum / (shares.length + missesBefore / wanted) - Math.sqrt(variance / shares.length);
 }
 
 function cheapestPlan(

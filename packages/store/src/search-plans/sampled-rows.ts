@@ -66,7 +66,6 @@ export class SampledRows implements AsyncDisposable {
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #sample: readonly Float32Array[];
   readonly #steps: readonly Step[];
-  #queries = 0;
   #open = true;
 
   private constructor(
@@ -123,13 +122,11 @@ medley_internal.segments(found) as segment order by start`,
     return this.#numbers.size;
   }
 
-  /** By turns a row as it is, and one whose segments are each of another row. */
+  /** A row, each segment of which is another row's as often as not: what people ask for is in no row as a whole. */
   async nextQuery(): Promise<SampledQuery> {
-    const mixes = this.#queries % 2 === 1;
-    this.#queries += 1;
     const drawn = this.#drawn();
     const segments = this.spaces.map(({ start, dimensions }) =>
-      (mixes ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
+      (this.random() < 0.5 ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
     );
     const scores = await this.#scores(segments);
     const lists = new Map<number, { near: Int32Array; far: Int32Array }>();
