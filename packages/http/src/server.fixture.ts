@@ -104,6 +104,10 @@ export async function openTestServer(
           queries.push(query);
           return search(query);
         },
+        explain: async (_collection, query) => {
+          queries.push(query);
+          return { method: "exact" };
+        },
       }),
       usersRoutes({ collections, forgetUser: async (_collection, user) => forgotten.push(user) }),
       healthRoutes({ checks }),

@@ -160,7 +160,13 @@ function routesOf(
         ]
       : []),
     ...(role.searches
-      ? [searchRoutes({ collections, search: (name, query) => deployment.searchEncoded(name, query) })]
+      ? [
+          searchRoutes({
+            collections,
+            search: (name, query) => deployment.searchEncoded(name, query),
+            explain: (name, query) => deployment.explainEncoded(name, query),
+          }),
+        ]
       : []),
   ];
 }

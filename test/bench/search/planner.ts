@@ -12,6 +12,7 @@ import { openServers } from "../servers.ts";
 import { sweep, sweepSpaces, type Weights } from "../weight-sweep.ts";
 
 const rowsCount = Number(process.env.MEDLEY_BENCH_PLANNER_ROWS ?? 100_000);
+const analysisSeconds = Number(process.env.MEDLEY_BENCH_PLANNER_SECONDS ?? 90);
 const rowsPerStatement = 500;
 const queriesPerWeighting = 8;
 const queriesPerFilter = 2;
@@ -20,7 +21,8 @@ const page = join(import.meta.dirname, "../../../docs/SEARCH.md");
 
 /**
  * Searches at many weightings: planned, by one HNSW index alone, and exact, by turns over the same rows, without parallel workers.
- * MEDLEY_BENCH_PLANNER_DATABASE: one that has the rows and the indexes from an earlier run, and keeps them.
+ * MEDLEY_BENCH_PLANNER_DATABASE: one that has the rows and the indexes from an earlier run, and keeps them;
+ * MEDLEY_BENCH_PLANNER_SECONDS: of the analysis, which asks fewer queries where the machine has other work.
  */
 export async function run(): Promise<Measurement[]> {
   await using resources = new AsyncDisposableStack();
@@ -29,7 +31,7 @@ export async function run(): Promise<Measurement[]> {
   const pool = openPool({ connectionString: url, connectionsMax: 1, applicationName: "medley bench" });
   resources.adopt(pool, (open) => open.end());
   await pool.query("set max_parallel_workers_per_gather = 0");
-  const analysis = await analyzeSearch(url, "films");
+  const analysis = await analyzeSearch(url, "films", { secondsMax: analysisSeconds });
   assert(analysis !== null);
   const contest = new Contest(pool, films);
   const rows: SweepRow[] = [];

@@ -7,12 +7,27 @@ const hit = { id: "a", score: 0.9, contributions: { year: 0.9, genre: 0 }, field
 
 test("a search is encoded by the collection's own encoders and answered with its hits", async () => {
   const { post, queries } = await openTestServer({ search: async () => [hit] });
-  const rest = { weights: { year: 2, genre: -1 }, like: "b", filter: { year: { gte: 1990 } }, k: 1000, recall: 0.8 };
+  const rest = {
+    weights: { year: 2, genre: -1 },
+    like: "b",
+    filter: { year: { gte: 1990 } },
+    k: 1000,
+    recall: 0.8,
+  };
   const { status, body } = await post(path, JSON.stringify({ parts: { genre: "Comedy" }, ...rest }));
   expect(status).toBe(200);
   expect(body).toEqual({ hits: [hit], tookMs: expect.any(Number) });
   expect(queries).toEqual([{ ...rest, segments: { genre: [1, 0] } }]);
   expect((await post(path, "{}")).status).toBe(200);
+});
+
+test("how a search would be answered is told for the same body, and refused alike", async () => {
+  const { post, queries } = await openTestServer();
+  const explained = await post("/v1/collections/films/explain", '{"parts":{"genre":"Comedy"},"recall":0.9}');
+  expect([explained.status, explained.body]).toEqual([200, { plan: { method: "exact" } }]);
+  expect(queries).toEqual([{ recall: 0.9, segments: { genre: [1, 0] } }]);
+  expect((await post("/v1/collections/films/explain", '{"k":0}')).body.error.code).toBe("query_invalid");
+  expect((await post("/v1/collections/film/explain", "{}")).status).toBe(404);
 });
 
 test.for([

@@ -1,4 +1,5 @@
 import { type CollectionEncoders, collectionNamed, type Query, querySegments } from "@medley/pipeline";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Body, jsonOf } from "../body/body.ts";
 import type { Routes } from "../server.ts";
 import { parseSearchQuery } from "./search-query.ts";
@@ -21,6 +22,8 @@ export type Search = (
 export interface SearchPorts {
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
   readonly search: Search;
+  /** How `search` would find its hits, as the store tells it. Throws as `search` does. */
+  readonly explain: (collection: string, query: Query) => Promise<unknown>;
 }
 
 export interface SearchAnswer {
@@ -31,26 +34,45 @@ export interface SearchAnswer {
 
 const bodyBytesMax = 2 ** 20;
 
-/** `POST /v1/collections/:name/search`: a `SearchQuery`, answered with a `SearchAnswer`. Ends when the client leaves. */
+interface Asked {
+  Params: { name: string };
+  Body: Body | undefined;
+}
+
+/**
+ * `POST /v1/collections/:name/search`: a `SearchQuery`, answered with a `SearchAnswer`; `…/explain`: the same, answered with the plan.
+ * Both end when the client leaves.
+ */
 export function searchRoutes(ports: SearchPorts): Routes {
+  const encoded = async (request: FastifyRequest<Asked>, signal: AbortSignal) => {
+    const opened = collectionNamed(ports.collections, request.params.name);
+    return await querySegments(opened, parseSearchQuery(opened, jsonOf(request.body)), signal);
+  };
   return (app) => {
-    app.post<{ Params: { name: string }; Body: Body | undefined }>(
+    const options = {
+      config: { scope: "search" },
+      bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax),
+    } as const;
+    app.post<Asked>(
       "/v1/collections/:name/search",
-      {
-        config: { scope: "search" },
-        bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax),
-      },
+      options,
       async (request, reply): Promise<SearchAnswer> => {
-        const { name } = request.params;
-        const opened = collectionNamed(ports.collections, name);
-        const query = parseSearchQuery(opened, jsonOf(request.body));
-        const gone = new AbortController();
-        reply.raw.once("close", () => gone.abort());
+        const signal = untilGone(reply);
         const startMs = performance.now();
-        const encoded = await querySegments(opened, query, gone.signal);
-        const hits = await ports.search(name, encoded, gone.signal);
+        const hits = await ports.search(request.params.name, await encoded(request, signal), signal);
         return { hits, tookMs: performance.now() - startMs };
       },
     );
+    app.post<Asked>("/v1/collections/:name/explain", options, async (request, reply) => {
+      const plan = await ports.explain(request.params.name, await encoded(request, untilGone(reply)));
+      return { plan };
+    });
   };
+}
+
+/** Aborted when the client leaves. */
+function untilGone({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once("close", () => gone.abort());
+  return gone.signal;
 }

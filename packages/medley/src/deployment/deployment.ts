@@ -196,7 +196,10 @@ export class Deployment implements AsyncDisposable {
 
   /** How a search would find its rows, without searching. Throws as `search` does. */
   async explainSearch(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPlan> {
-    const { segments, ...rest } = await querySegments(this.collection(collection), query, signal);
+    return this.explainEncoded(collection, await querySegments(this.collection(collection), query, signal));
+  }
+
+  explainEncoded(collection: string, { segments, ...rest }: Query): Promise<SearchPlan> {
     return this.store.explainSearch({ collection, parts: segments, ...rest });
   }
 
