@@ -22,7 +22,7 @@ export async function searchCommand(
   return { exitCode: 0, data: { collection, hits, plan }, text: `${text}\n\n${planText(plan)}` };
 }
 
-/** `all spaces to 100, plot to 40: recall .976, 3.1 ms expected`. */
+/** `reads all spaces to 100, plot to 40: recall 0.976, 3.1 ms expected`. */
 export function planText(plan: SearchPlan): string {
   const cost = `${plan.estimatedMs.toFixed(1)} ms expected`;
   if (plan.method === "exact") return `scans ${count(plan.rows)} rows exactly: ${cost}`;

@@ -46,9 +46,10 @@ returns text language sql stable parallel safe set search_path from current as $
   from (select extnamespace::regnamespace as vector_schema from pg_catalog.pg_extension where extname = 'vector') as installed
 $$;
 
--- A path's `depth` first rows that pass the filter, with the distance of the fused vectors; `direction` is the query's.
+-- A path's `depth` first rows that pass the filter, with the distance of the fused vectors; `direction` is the query's. Of the
+-- index over all spaces no more than are `wanted`: they come in the order of that distance.
 create or replace function medley_internal.path_candidates(
-  found_row medley_internal.collections, path jsonb, query vector, direction halfvec, condition text, filter jsonb,
+  found_row medley_internal.collections, path jsonb, query vector, direction halfvec, wanted int, condition text, filter jsonb,
   out ids text[], out distances float8[]
 )
 language plpgsql stable
@@ -74,7 +75,7 @@ begin
     case kind when 'fused' then 'embedding <#> $1'
       else format('(subvector(embedding, %s, %s)::halfvec(%2$s)) <#> $4', start, dimensions) end
   ) into ids, distances
-  using direction, depth, filter, l2_normalize(subvector(query, start, dimensions))::halfvec;
+  using direction, case when kind = 'fused' and filter is null then least(wanted, depth) else depth end, filter, l2_normalize(subvector(query, start, dimensions))::halfvec;
 end $$;
 
 create or replace function medley_internal.ordered_candidates(

@@ -102,7 +102,7 @@ begin
   for path in select jsonb_array_elements(paths) loop
     -- A space of weight 0 has no best rows.
     continue when vector_norm(subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int)) = 0;
-    more := medley_internal.path_candidates(found_row, path, query, direction, condition, filter);
+    more := medley_internal.path_candidates(found_row, path, query, direction, wanted, condition, filter);
     ids := ids || more.ids;
     distances := distances || more.distances;
   end loop;

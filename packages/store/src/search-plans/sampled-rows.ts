@@ -28,6 +28,8 @@ const ladders = {
   ordered: [100, 500, 2_000],
 };
 const sampledRowsMax = 256;
+/** As many as medley.search scores for ten hits. */
+const candidatesWanted = 20;
 /** So often each depth is read at least, to know how long it takes. */
 const timesMin = 16;
 
@@ -224,7 +226,7 @@ medley_internal.segments(found) as segment order by start`,
     const startedMs = performance.now();
     const { rows } = await this.#client.query<{ ids: string[] | null }>({
       text: `select ids from medley_internal.collection_of($1) as found, (select $3::vector as query) as asked,
-medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::halfvec, 'true', null)`,
+medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::halfvec, ${candidatesWanted}, 'true', null)`,
       values: [this.#collection, JSON.stringify({ ...rest, depth }), vectorText(query)],
     });
     ms.push(performance.now() - startedMs);
