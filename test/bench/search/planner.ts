@@ -14,8 +14,8 @@ import { sweep, sweepSpaces, type Weights } from "../weight-sweep.ts";
 const rowsCount = Number(process.env.MEDLEY_BENCH_PLANNER_ROWS ?? 100_000);
 const analysisSeconds = Number(process.env.MEDLEY_BENCH_PLANNER_SECONDS ?? 90);
 const rowsPerStatement = 500;
-const queriesPerWeighting = 16;
-const queriesPerFilter = 2;
+const queriesPerWeighting = 10;
+const queriesPerFilter = 1;
 const k = 10;
 const page = join(import.meta.dirname, "../../../docs/SEARCH.md");
 

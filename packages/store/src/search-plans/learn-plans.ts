@@ -58,17 +58,14 @@ export function costOf(plan: readonly number[], rungs: readonly Rung[]): number 
 /** As many are counted as missed besides, so that few queries promise little. */
 const missesBefore = 2;
 
-/** The share found, less one standard error over the queries: what few of them say is taken with care. */
+/** The share found over all queries. */
 export function recallOf(plan: readonly number[], findings: readonly Findings[], wanted: number): number {
   if (findings.length === 0) return 0;
-  const shares = findings.map((query) => {
+  const found = findings.reduce((sum, query) => {
     const union = new Set(plan.flatMap((rung) => query[rung] as readonly number[]));
-    return Math.min(union.size, wanted) / wanted;
-  });
-  const sum = shares.reduce((total, share) => total + share, 0);
-  const mean = sum / shares.length;
-  const variance = shares.reduce((total, share) => total + (share - mean) ** 2, 0) / shares.length;
-  return sum / (shares.length + missesBefore / wanted) - Math.sqrt(variance / shares.length);
+    return sum + Math.min(union.size, wanted);
+  }, 0);
+  return found / (findings.length * wanted + missesBefore);
 }
 
 function cheapestPlan(
