@@ -21,6 +21,7 @@ test("each command prints one object of the same shape with --json, and nothing 
     [["backfill", "places.jsonl"], "backfill", 0],
     [["migrate", "--check"], "migrate", 0],
     [["search", "places", "--price", "3"], "search", 0],
+    [["analyze", "places"], "analyze", 0],
     [["status"], "status", 0],
     [["dead-letters", "list"], "dead-letters list", 0],
     [["dead-letters", "show", "1"], "dead-letters show", 1],

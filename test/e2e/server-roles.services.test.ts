@@ -165,7 +165,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
       workplace.runJson(["backfill", file, "-c", "more", ...options], as(role));
     expect((await backfill(app, "many.jsonl")).data).toMatchObject({ state: "done", index: "missing" });
     expect((await workplace.run(["status"], as(app))).stdout).toContain(
-      "the index of more is missing: medley index more",
+      "the indexes of more are missing: medley index more",
     );
     expect((await workplace.runJson(["index"], as(app))).error).toMatchObject({ code: "permission_denied" });
     expect((await workplace.runJson(["index"], as(owner))).data).toMatchObject({
@@ -180,7 +180,7 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("roles (needs DATABASE_U
       ["backfill", "many.jsonl", "-c", "more", "--index", "after"],
       as(owner),
     );
-    expect([code, stderr]).toEqual([0, expect.stringContaining("dropped the index of more")]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining("dropped the indexes of more")]);
     expect((await workplace.runJson(["index", "more"], as(owner))).data.indexes).toMatchObject([
       { state: "kept" },
     ]);

@@ -116,6 +116,10 @@ export async function openTestServer(
           return search(query);
         },
         understand: (collection, sentence, signal) => understand(collection, sentence, { ask: null, signal }),
+        explain: async (_collection, query) => {
+          queries.push(query);
+          return { method: "exact" };
+        },
       }),
       usersRoutes({ collections, forgetUser: async (_collection, user) => forgotten.push(user) }),
       healthRoutes({ checks }),

@@ -169,6 +169,7 @@ function routesOf(
             collections,
             search: (name, query) => deployment.searchEncoded(name, query),
             understand: (collection, sentence, signal) => deployment.understand(collection, sentence, signal),
+            explain: (name, query) => deployment.explainEncoded(name, query),
           }),
         ]
       : []),

@@ -17,6 +17,8 @@ export interface SearchQuery {
   readonly filter?: Readonly<Record<string, unknown>>;
   /** How many hits. Default 10. */
   readonly k?: number;
+  /** The share of the best hits that is to be found, 0 to 1; 1 scans exactly. Default .95. */
+  readonly recall?: number;
 }
 
 /** A query with its parts encoded: what `medley.query` and `medley.search` take. */

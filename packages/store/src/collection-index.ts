@@ -2,7 +2,7 @@ import { MedleyError } from "@medley/core";
 import pg from "pg";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
 import { type IndexProgress, watchIndexBuild } from "./index-progress.ts";
-import { bareIndexName, graphBytes, indexName } from "./index-state.ts";
+import { graphBytes, type PathIndex, readPathIndexes } from "./index-state.ts";
 import { liveTable } from "./migrations/collection-tables.ts";
 import { readCatalogue } from "./migrations/migrate.ts";
 import { askedMsMax, faultOf, withRetry } from "./retry.ts";
@@ -33,8 +33,10 @@ export interface IndexBuildOptions {
   readonly workersMax?: number;
   /** Keep writes out meanwhile, which reads the table once instead of twice. Default false; the embedded engine always does. */
   readonly exclusive?: boolean;
-  /** Build a valid index anew, too, beside the one in use. Default false: it stays. */
+  /** Build valid indexes anew, too, beside the ones in use. Default false: they stay. */
   readonly rebuild?: boolean;
+  /** Only the one over all spaces, which serves even weights; it costs a write the least. Default false. */
+  readonly fusedOnly?: boolean;
   readonly onProgress?: (progress: IndexProgress) => void;
   /** That the graph does not fit into memory, which makes the build many times slower. */
   readonly onWarning?: (warning: string) => void;
@@ -48,9 +50,9 @@ export interface IndexBuild {
 }
 
 /**
- * Builds the HNSW index over a collection's fused vectors where it is missing or broken. Takes seconds per 10,000 rows; on a
- * server searches and writes go on, the embedded engine stops for everyone. To be called after a load: an index makes each
- * write many times slower.
+ * Builds a collection's indexes where they are missing or broken: one over the fused vectors, and one per space. Takes seconds
+ * per 10,000 rows and index; on a server searches and writes go on, the embedded engine stops for everyone. To be called after a
+ * load: each makes a write slower, an HNSW index many times.
  *
  * Throws `MedleyError` `permission_denied` where this role does not own the table, `index_building` where another process
  * is at it, `store_unavailable`.
@@ -65,27 +67,37 @@ export async function buildIndex(
     const client = await openClient(connectionString, resources);
     await lockIndex(client, collection);
     const table = await readTable(client, collection);
-    if (table.valid && !options.rebuild) return { state: "kept", rows: table.rows };
+    const wanted = table.indexes.filter(
+      ({ space, valid }) => !(options.fusedOnly && space !== null) && (!valid || options.rebuild),
+    );
+    if (wanted.length === 0) return { state: "kept", rows: table.rows };
     await dropInvalid(client, collection, table);
     await setResources(client, options, resources);
-    await warnOfMemory(client, table, options);
+    await warnOfMemory(client, table.rows, wanted, options);
     const watcher = table.embedded ? null : await openClient(connectionString, resources);
-    const state = await run(client, watcher, buildSql(collection, table, options), table.rows, options);
-    if (state === "cancelled") await dropInvalid(client, collection, table);
-    return { state, rows: table.rows };
+    for (const index of wanted) {
+      const state = await run(client, watcher, { collection, table, index }, options);
+      if (state !== "cancelled") continue;
+      await dropInvalid(client, collection, table);
+      return { state, rows: table.rows };
+    }
+    await client.query(`analyze ${liveTable(collection)}`);
+    return { state: "built", rows: table.rows };
   } catch (error) {
     throw faultOf(error);
   }
 }
 
-/** Searches scan exactly from then on, and writes are as fast as without an index. Throws as `buildIndex` does. */
+/** Searches scan exactly from then on, and writes are as fast as without indexes. Throws as `buildIndex` does. */
 export async function dropIndex(connectionString: string, collection: string): Promise<void> {
   try {
     await using resources = new AsyncDisposableStack();
     const client = await openClient(connectionString, resources);
     await lockIndex(client, collection);
-    const { concurrently } = await readTable(client, collection);
-    await client.query(`drop index ${concurrently} if exists ${indexName(collection)}`);
+    const { concurrently, indexes } = await readTable(client, collection);
+    for (const { name, valid } of indexes) {
+      if (valid !== null) await client.query(`drop index ${concurrently} if exists medley_internal.${name}`);
+    }
   } catch (error) {
     throw faultOf(error);
   }
@@ -118,33 +130,28 @@ async function lockIndex(client: pg.Client, collection: string): Promise<void> {
 
 interface Table {
   readonly rows: number;
-  readonly dimensions: number;
-  /** Null: there is no index. */
-  readonly valid: boolean | null;
+  readonly indexes: readonly PathIndex[];
   readonly embedded: boolean;
-  readonly vectorSchema: string;
   /** What keeps others working; empty on the embedded engine, which can't. */
   readonly concurrently: "concurrently" | "";
 }
 
 async function readTable(client: pg.Client, collection: string): Promise<Table> {
-  const { rows } = await client.query<Omit<Table, "concurrently">>(
-    `select version() like '%PGlite%' as embedded, (select count(embedding)::float8 from ${liveTable(collection)}) as rows,
-  (select atttypmod from pg_attribute where attrelid = $1::regclass and attname = 'embedding') as dimensions,
-  (select indisvalid from pg_index where indexrelid = to_regclass($2)) as valid,
-  (select extnamespace::regnamespace::text from pg_extension where extname = 'vector') as "vectorSchema"`,
-    [liveTable(collection), indexName(collection)],
+  const { rows } = await client.query<Pick<Table, "rows" | "embedded">>(
+    `select version() like '%PGlite%' as embedded,
+  (select count(embedding)::float8 from ${liveTable(collection)}) as rows`,
   );
   const table = rows[0] as (typeof rows)[0];
-  return { ...table, concurrently: table.embedded ? "" : "concurrently" };
+  const indexes = await readPathIndexes(client, collection);
+  return { ...table, indexes, concurrently: table.embedded ? "" : "concurrently" };
 }
 
 /** What builds and rebuilds that broke off have left behind. */
 async function dropInvalid(client: pg.Client, collection: string, { concurrently }: Table): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `select indexrelid::regclass::text as name from pg_index join pg_class on pg_class.oid = indexrelid
-join pg_am on pg_am.oid = relam where indrelid = $1::regclass and not indisvalid and amname = 'hnsw'`,
-    [liveTable(collection)],
+where indrelid = $1::regclass and not indisvalid and starts_with(relname, $2)`,
+    [liveTable(collection), `${collection}_g1_`],
   );
   for (const { name } of rows) await client.query(`drop index ${concurrently} if exists ${name}`);
 }
@@ -168,40 +175,49 @@ async function setResources(
 
 async function warnOfMemory(
   client: pg.Client,
-  { rows, dimensions }: Table,
+  rowsCount: number,
+  wanted: readonly PathIndex[],
   { onWarning = () => {} }: IndexBuildOptions,
 ): Promise<void> {
   const { rows: settings } = await client.query<{ bytes: number }>(
     "select pg_size_bytes(current_setting('maintenance_work_mem'))::float8 as bytes",
   );
-  const neededBytes = rows * graphBytes(dimensions);
+  const graphs = wanted
+    .filter(({ graph }) => graph)
+    .map(({ dimensions }) => rowsCount * graphBytes(dimensions));
+  const neededBytes = Math.max(0, ...graphs);
   const givenBytes = (settings[0] as (typeof settings)[0]).bytes;
   if (neededBytes <= givenBytes) return;
   const [needed, given] = [Math.ceil((neededBytes * 1.05) / 2 ** 20), Math.floor(givenBytes / 2 ** 20)];
   onWarning(
-    `the graph of ${rows} rows takes about ${needed} MB, maintenance_work_mem is ${given} MB: what does not fit is built many ` +
+    `the graph of ${rowsCount} rows takes about ${needed} MB, maintenance_work_mem is ${given} MB: what does not fit is built many ` +
       `times slower; give it more, if the server has it: medley index --memory ${needed}`,
   );
 }
 
+interface OneBuild {
+  readonly collection: string;
+  readonly table: Table;
+  readonly index: PathIndex;
+}
+
 function buildSql(
-  collection: string,
-  { valid, vectorSchema, concurrently }: Table,
+  { collection, table, index: { name, definition, valid } }: OneBuild,
   { exclusive = false }: IndexBuildOptions,
 ): string {
-  const how = exclusive ? "" : concurrently;
-  if (valid) return `reindex index ${how} ${indexName(collection)}`;
-  return `create index ${how} ${bareIndexName(collection)} on ${liveTable(collection)}
-using hnsw (embedding ${vectorSchema}.halfvec_ip_ops)`;
+  const how = exclusive ? "" : table.concurrently;
+  if (valid) return `reindex index ${how} medley_internal.${name}`;
+  return `create index ${how} ${name} on ${liveTable(collection)} ${definition}`;
 }
 
 async function run(
   client: pg.Client,
   watcher: pg.Client | null,
-  sql: string,
-  rowsTotal: number,
-  { onProgress = () => {}, signal }: IndexBuildOptions,
+  build: OneBuild,
+  options: IndexBuildOptions,
 ): Promise<"built" | "cancelled"> {
+  const { onProgress = () => {}, signal } = options;
+  const sql = buildSql(build, options);
   if (signal?.aborted) return "cancelled";
   if (watcher === null) {
     await client.query(sql);
@@ -209,7 +225,12 @@ async function run(
   }
   const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
   const pid = rows[0]?.pid as number;
-  await using _watch = await watchIndexBuild(watcher, { pid, rowsTotal, onProgress });
+  const of = build.index.space ?? "all spaces";
+  await using _watch = await watchIndexBuild(watcher, {
+    pid,
+    rowsTotal: build.table.rows,
+    onProgress: (progress) => onProgress({ ...progress, phase: `${of}: ${progress.phase}` }),
+  });
   const cancel = () => void watcher.query("select pg_cancel_backend($1)", [pid]).catch(() => {});
   signal?.addEventListener("abort", cancel, { once: true });
   try {

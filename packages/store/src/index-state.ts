@@ -1,8 +1,6 @@
-import pg from "pg";
+import type pg from "pg";
 
-const { escapeIdentifier } = pg;
-
-/** Below this a scan is as fast as the index, and exact: an index is built only over as many live rows. */
+/** Below this a scan is as fast as the indexes, and exact: they are built only over as many live rows. */
 export const indexRowsMin = 10_000;
 /** The embedded engine builds 70 to 500 rows/s and would slow each write to tens of rows/s; it scans 100,000 in a second. */
 export const embeddedIndexRowsMin = 200_000;
@@ -10,35 +8,56 @@ export const embeddedIndexRowsMin = 200_000;
 export type IndexState =
   /** Too few rows: searches scan them, exactly. */
   | "not_needed"
-  /** Enough rows: `buildIndex` would make it. */
+  /** Enough rows: `buildIndex` would make them. */
   | "missing"
   /** A build broke off; `buildIndex` begins anew. */
   | "broken"
+  /** The one over all spaces is there, those of single spaces are not: searches of uneven weights scan, exactly. */
+  | "partial"
   | "ready";
+
+/** One of a collection's indexes: of the fused vectors, or of one space. See sql/functions/search-paths.sql. */
+export interface PathIndex {
+  /** Null: of the fused vectors. */
+  readonly space: string | null;
+  /** An HNSW graph, which is built in memory. */
+  readonly graph: boolean;
+  readonly dimensions: number;
+  /** Bare and quoted. */
+  readonly name: string;
+  /** What follows `create index NAME on TABLE`. */
+  readonly definition: string;
+  /** Null: it is not there. */
+  readonly valid: boolean | null;
+}
+
+/** The one of the fused vectors first. */
+export async function readPathIndexes(
+  database: Pick<pg.ClientBase | pg.Pool, "query">,
+  collection: string,
+): Promise<readonly PathIndex[]> {
+  const { rows } = await database.query<PathIndex>(
+    `select path.space, path.kind <> 'ordered' as graph, path.dimensions, quote_ident(path.index_name) as name,
+  medley_internal.index_definition(path.kind, path.start, path.dimensions, path.definition) as definition,
+  (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(path.index_name))) as valid
+from medley_internal.collections as collection, medley_internal.search_paths(collection) as path
+where collection.name = $1 order by path.place`,
+    [collection],
+  );
+  return rows;
+}
 
 export async function readIndexState(
   pool: pg.Pool,
   collection: string,
   rowsLive: number,
 ): Promise<IndexState> {
-  const { rows } = await pool.query<{ valid: boolean | null; embedded: boolean }>(
-    `select (select indisvalid from pg_index where indexrelid = to_regclass($1)) as valid,
-  version() like '%PGlite%' as embedded`,
-    [indexName(collection)],
-  );
-  const { valid, embedded } = rows[0] as (typeof rows)[0];
-  if (valid !== null) return valid ? "ready" : "broken";
-  return rowsLive < (embedded ? embeddedIndexRowsMin : indexRowsMin) ? "not_needed" : "missing";
-}
-
-/** Qualified and quoted. */
-export function indexName(collection: string): string {
-  return `medley_internal.${bareIndexName(collection)}`;
-}
-
-/** Quoted. */
-export function bareIndexName(collection: string): string {
-  return escapeIdentifier(`${collection}_g1_hnsw`);
+  const indexes = await readPathIndexes(pool, collection);
+  if (indexes.every(({ valid }) => valid === true)) return "ready";
+  if (indexes.some(({ valid }) => valid === false)) return "broken";
+  if (indexes.some(({ valid }) => valid === true)) return "partial";
+  const { rows } = await pool.query<{ embedded: boolean }>("select version() like '%PGlite%' as embedded");
+  return rowsLive < (rows[0]?.embedded ? embeddedIndexRowsMin : indexRowsMin) ? "not_needed" : "missing";
 }
 
 /**

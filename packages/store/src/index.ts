@@ -32,4 +32,5 @@ export { type ForgottenAt, rebuildProfiles } from "./profiles.ts";
 export { missingIds } from "./rows/missing-ids.ts";
 export { readRecords, type StoredRecord } from "./rows/read-records.ts";
 export { exactNeighbours, readVectors, type StoredVector } from "./rows/read-vectors.ts";
-export type { Hit, Search } from "./search.ts";
+export type { Hit, Search, SearchPlan } from "./search.ts";
+export { type AnalyzeOptions, analyzeSearch, type SearchAnalysis } from "./search-plans/analyze.ts";

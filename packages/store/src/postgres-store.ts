@@ -49,7 +49,7 @@ import {
   rowWriter,
   settledChunkSql,
 } from "./rows/write-rows.ts";
-import { type Hit, type Search, search } from "./search.ts";
+import { explainSearch, type Hit, type Search, type SearchPlan, search } from "./search.ts";
 
 export interface PostgresStoreOptions {
   readonly pool: pg.Pool;
@@ -217,6 +217,11 @@ export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunS
 
   search(asked: Search): Promise<readonly Hit[]> {
     return search(this.#pool, this.#open(asked.collection).collection, asked);
+  }
+
+  explainSearch(asked: Search): Promise<SearchPlan> {
+    this.#open(asked.collection);
+    return explainSearch(this.#pool, asked);
   }
 
   async collectionStatus(): Promise<readonly CollectionStatus[]> {

@@ -353,10 +353,5 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     await buildIndex(database.connectionString, "films");
     expect(await status()).toMatchObject({ index: "ready" });
     expect(await Promise.all(asked.map(search))).toEqual(exact);
-    const usesIndex =
-      await rowsOf(`select medley_internal.is_even(c, medley.query('films', '{"year": 1999, "genres": "Drama"}')) as both,
-      medley_internal.is_even(c, medley.query('films', '{"genres": "Drama"}')) as one
-      from medley_internal.collections c where name = 'films'`);
-    expect(usesIndex).toEqual([{ both: true, one: false }]);
   });
 }

@@ -27,9 +27,13 @@ export interface Search {
   readonly filter?: Readonly<Record<string, unknown>>;
   /** Hits, 1 to 1,000. Default 10. */
   readonly k?: number;
+  /** The share of the best hits that is to be found, 0 to 1; 1 scans exactly. Default .95. */
+  readonly recall?: number;
   /** What *now* is for recency; the database's clock where not given. */
   readonly atMs?: number;
 }
+
+const recallDefault = 0.95;
 
 export interface Hit {
   readonly id: string;
@@ -56,6 +60,50 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
       .map((name) => ({ name, expression: `row.${escapeIdentifier(name)}` })),
   ];
   const expressions = shown.map(({ expression }, index) => `, ${expression} as f${index}`);
+  const { call, values } = callOf("search", asked);
+  const text = `select hit.id, hit.score, hit.contributions${expressions.join("")}
+from ${call} as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
+order by hit.score desc, hit.id`;
+  const { rows } = await withRetry(
+    () => pool.query<HitRow>(text, [...values]).catch(rethrowRefusal),
+    askedMsMax,
+  );
+  return rows.map(({ id, score, contributions, ...columns }) => ({
+    id,
+    score,
+    contributions,
+    fields: Object.fromEntries(shown.map(({ name }, index) => [name, columns[`f${index}`] ?? null])),
+  }));
+}
+
+/** How a search finds its rows: see `medley.explain_search`. */
+export interface SearchPlan {
+  readonly method: "exact" | "paths";
+  /** What is read of which index; `all spaces` is the one over the fused vectors. */
+  readonly paths: readonly { readonly path: string; readonly kind: string; readonly depth: number }[];
+  /** Null: not learned, see `analyzeSearch`. */
+  readonly estimatedRecall: number | null;
+  readonly estimatedMs: number;
+  readonly rows: number;
+  readonly passingRows: number;
+  readonly learned: boolean;
+}
+
+/** Without searching. Throws as `search` does. */
+export async function explainSearch(pool: pg.Pool, asked: Search): Promise<SearchPlan> {
+  const { call, values } = callOf("explain_search", asked);
+  const text = `select method, paths, estimated_recall as "estimatedRecall", estimated_ms as "estimatedMs", rows,
+  passing_rows as "passingRows", learned from ${call}`;
+  const query = () => pool.query<SearchPlan>(text, [...values]).catch(rethrowRefusal);
+  const { rows } = await withRetry(query, askedMsMax);
+  return rows[0] as SearchPlan;
+}
+
+/** The call of a function that takes what `medley.search` does. */
+function callOf(
+  name: "search" | "explain_search",
+  asked: Search,
+): { call: string; values: readonly unknown[] } {
   checkFor(asked);
   const at = "coalesce(to_timestamp($5::float8 / 1000), now())";
   const query =
@@ -63,25 +111,17 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
       ? `medley.query($1, $2::jsonb, $3::jsonb, $4, ${at})`
       : `medley.query_for($1, $4, $2::jsonb, $3::jsonb, ${at})`;
   const filter = asked.excludeSeen ? "medley_internal.unseen_filter($7::jsonb, $4)" : "$7::jsonb";
-  const text = `select hit.id, hit.score, hit.contributions${expressions.join("")}
-from medley.search($1, ${query}, $6::int, ${filter}) as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
-order by hit.score desc, hit.id`;
   const values = [
-    collection.name,
+    asked.collection,
     JSON.stringify(plainParts(asked.parts ?? {})),
     asked.weights === undefined ? null : JSON.stringify(asked.weights),
     asked.for ?? asked.like ?? null,
     asked.atMs ?? null,
     asked.k ?? 10,
     asked.filter === undefined ? null : JSON.stringify(asked.filter),
+    asked.recall ?? recallDefault,
   ];
-  const { rows } = await withRetry(() => pool.query<HitRow>(text, values).catch(rethrowRefusal), askedMsMax);
-  return rows.map(({ id, score, contributions, ...columns }) => ({
-    id,
-    score,
-    contributions,
-    fields: Object.fromEntries(shown.map(({ name }, index) => [name, columns[`f${index}`] ?? null])),
-  }));
+  return { call: `medley.${name}($1, ${query}, $6::int, ${filter}, $8::float8)`, values };
 }
 
 function checkFor(asked: Search): void {

@@ -20,6 +20,7 @@ const keys = [
   "excludeSeen",
   "filter",
   "k",
+  "recall",
 ] as const satisfies readonly ("ask" | keyof SearchQuery)[];
 
 /**
@@ -33,7 +34,7 @@ export function parseSearchQuery(opened: CollectionEncoders, input: unknown): As
   if (unknown !== undefined) throw invalid(`a search has no key "${unknown}"`, suggestion(unknown, keys));
   const { ask, ...query } = input;
   if (ask !== undefined && typeof ask !== "string") throw invalid("ask must be a sentence, a string");
-  const { parts, weights, like, for: user, excludeSeen, filter, k } = query;
+  const { parts, weights, like, for: user, excludeSeen, filter, k, recall } = query;
   if (parts !== undefined && !isObject(parts)) throw invalid("parts must be an object of space to part");
   if (weights !== undefined) checkWeights(opened, weights);
   if (like !== undefined) checkId(like, "like", "the id of a record");
@@ -46,6 +47,9 @@ export function parseSearchQuery(opened: CollectionEncoders, input: unknown): As
   }
   if (k !== undefined && !(Number.isInteger(k) && (k as number) >= 1 && (k as number) <= hitsMax)) {
     throw invalid(`k must be an integer from 1 to ${hitsMax}`);
+  }
+  if (recall !== undefined && !(typeof recall === "number" && recall >= 0 && recall <= 1)) {
+    throw invalid("recall must be a number from 0 to 1");
   }
   return { ask: ask ?? null, query };
 }

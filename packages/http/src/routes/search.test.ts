@@ -7,7 +7,13 @@ const hit = { id: "a", score: 0.9, contributions: { year: 0.9, genre: 0 }, field
 
 test("a search is encoded by the collection's own encoders and answered with its hits", async () => {
   const { post, queries } = await openTestServer({ search: async () => [hit] });
-  const rest = { weights: { year: 2, genre: -1 }, like: "b", filter: { year: { gte: 1990 } }, k: 1000 };
+  const rest = {
+    weights: { year: 2, genre: -1 },
+    like: "b",
+    filter: { year: { gte: 1990 } },
+    k: 1000,
+    recall: 0.8,
+  };
   const { status, body } = await post(path, JSON.stringify({ parts: { genre: "Comedy" }, ...rest }));
   expect(status).toBe(200);
   expect(body).toEqual({ hits: [hit], tookMs: expect.any(Number) });
@@ -30,6 +36,15 @@ test("a sentence is understood first, and what the search says itself goes befor
   expect(queries).toEqual([{ filter: { year: { gt: 2000 } }, segments: { genre: [1, 0] } }]);
 });
 
+test("how a search would be answered is told for the same body, and refused alike", async () => {
+  const { post, queries } = await openTestServer();
+  const explained = await post("/v1/collections/films/explain", '{"parts":{"genre":"Comedy"},"recall":0.9}');
+  expect([explained.status, explained.body]).toEqual([200, { plan: { method: "exact" } }]);
+  expect(queries).toEqual([{ recall: 0.9, segments: { genre: [1, 0] } }]);
+  expect((await post("/v1/collections/films/explain", '{"k":0}')).body.error.code).toBe("query_invalid");
+  expect((await post("/v1/collections/film/explain", "{}")).status).toBe(404);
+});
+
 test.for([
   ['{"ask":7}', "sentence"],
   ['{"ask":" "}', "1 to 1000 characters"],
@@ -46,6 +61,8 @@ test.for([
   ['{"k":0}', "1000"],
   ['{"k":1001}', "1000"],
   ['{"k":1.5}', "1000"],
+  ['{"recall":1.1}', "recall"],
+  ['{"recall":"1"}', "recall"],
   ['{"like":7}', "like"],
   ['{"like":"\\u0000"}', "U+0000"],
   ['{"filter":{"title":{"eq":"\\u0000"}}}', "U+0000"],

@@ -7,6 +7,7 @@ import {
   saidBefore,
   type Understood,
 } from "@medley/pipeline";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Body, jsonOf } from "../body/body.ts";
 import type { Routes } from "../server.ts";
 import { parseSearchQuery } from "./search-query.ts";
@@ -31,6 +32,8 @@ export interface SearchPorts {
   readonly search: Search;
   /** A sentence as a query. Throws `query_invalid`. */
   readonly understand: (collection: Collection, sentence: string, signal: AbortSignal) => Promise<Understood>;
+  /** How `search` would find its hits, as the store tells it. Throws as `search` does. */
+  readonly explain: (collection: string, query: Query) => Promise<unknown>;
 }
 
 export interface SearchAnswer {
@@ -43,29 +46,51 @@ export interface SearchAnswer {
 
 const bodyBytesMax = 2 ** 20;
 
-/** `POST /v1/collections/:name/search`: a `SearchQuery`, or a sentence as `ask` beside it, answered with a `SearchAnswer`. Ends when the client leaves. */
+interface Asked {
+  Params: { name: string };
+  Body: Body | undefined;
+}
+
+/**
+ * `POST /v1/collections/:name/search`: a `SearchQuery`, or a sentence as `ask` beside it, answered with a `SearchAnswer`; `…/explain`: the same, answered with the plan.
+ * Both end when the client leaves.
+ */
 export function searchRoutes(ports: SearchPorts): Routes {
+  const encoded = async (request: FastifyRequest<Asked>, signal: AbortSignal) => {
+    const opened = collectionNamed(ports.collections, request.params.name);
+    const { ask, query } = parseSearchQuery(opened, jsonOf(request.body));
+    const understood = ask === null ? null : await ports.understand(opened.collection, ask, signal);
+    const whole = understood === null ? query : saidBefore(understood.query, query);
+    return { query: await querySegments(opened, whole, signal), understood };
+  };
   return (app) => {
-    app.post<{ Params: { name: string }; Body: Body | undefined }>(
+    const options = {
+      config: { scope: "search" },
+      bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax),
+    } as const;
+    app.post<Asked>(
       "/v1/collections/:name/search",
-      {
-        config: { scope: "search" },
-        bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax),
-      },
+      options,
       async (request, reply): Promise<SearchAnswer> => {
-        const { name } = request.params;
-        const opened = collectionNamed(ports.collections, name);
-        const { ask, query } = parseSearchQuery(opened, jsonOf(request.body));
-        const gone = new AbortController();
-        reply.raw.once("close", () => gone.abort());
+        const signal = untilGone(reply);
         const startMs = performance.now();
-        const understood = ask === null ? null : await ports.understand(opened.collection, ask, gone.signal);
-        const whole = understood === null ? query : saidBefore(understood.query, query);
-        const encoded = await querySegments(opened, whole, gone.signal);
-        const hits = await ports.search(name, encoded, gone.signal);
+        const { query, understood } = await encoded(request, signal);
+        const hits = await ports.search(request.params.name, query, signal);
         const tookMs = performance.now() - startMs;
         return { hits, ...(understood === null ? {} : { understood }), tookMs };
       },
     );
+    app.post<Asked>("/v1/collections/:name/explain", options, async (request, reply) => {
+      const { query, understood } = await encoded(request, untilGone(reply));
+      const plan = await ports.explain(request.params.name, query);
+      return { plan, ...(understood === null ? {} : { understood }) };
+    });
   };
+}
+
+/** Aborted when the client leaves. */
+function untilGone({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once("close", () => gone.abort());
+  return gone.signal;
 }

@@ -5,7 +5,7 @@ import { buildWithProgress, described } from "./collection-index.ts";
 import { count } from "./progress.ts";
 
 /**
- * What a backfill does with the index over the vectors: `after` drops it first and builds it when all is loaded, which is
+ * What a backfill does with the indexes of the vectors: `after` drops them first and builds them when all is loaded, which is
  * several times faster than writing into it, and leaves searches to exact scans meanwhile; `keep` leaves it alone; null
  * builds it after the load where there is none, and never takes one away.
  */
@@ -42,12 +42,18 @@ export async function prepareIndex(
       );
     }
     const state = await indexState(load);
-    if (state !== "ready" && state !== "broken") return;
+    if (state === "not_needed" || state === "missing") return;
     await dropIndex(deployment.database.connectionString, collection);
-    process.stderr.write(`dropped the index of ${collection}: searches scan exactly until it is built\n`);
-  } else if (index === null && (total ?? 0) >= worthDroppingRowsMin && (await indexState(load)) === "ready") {
     process.stderr.write(
-      `${collection} has an index, which makes each write slower: --index after loads ${count(total ?? 0)} records several times faster, but searches scan meanwhile\n`,
+      `dropped the indexes of ${collection}: searches scan exactly until they are built\n`,
+    );
+  } else if (
+    index === null &&
+    (total ?? 0) >= worthDroppingRowsMin &&
+    ["ready", "partial"].includes(await indexState(load))
+  ) {
+    process.stderr.write(
+      `${collection} has indexes, which make each write slower: --index after loads ${count(total ?? 0)} records several times faster, but searches scan meanwhile\n`,
     );
   }
 }
@@ -67,7 +73,7 @@ export async function finishIndex(
     const whose = kind === "attached" ? "" : ", as the role that owns the table";
     return {
       state,
-      text: `${collection} lacks its index; build it with: medley index ${collection}${whose}`,
+      text: `${collection} lacks its indexes; build them with: medley index ${collection}${whose}`,
     };
   }
   const built = await buildWithProgress(connectionString, collection, { signal });

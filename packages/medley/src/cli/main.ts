@@ -6,7 +6,6 @@ import { interruption } from "../interruption.ts";
 import { startTracing } from "../observability/tracing.ts";
 import { assignCommands } from "./assign-options.ts";
 import { backfillCommand } from "./backfill.ts";
-import { indexCommand } from "./collection-index.ts";
 import { configCommand } from "./config.ts";
 import { type Context, type GlobalOptions, logFault, type Run } from "./context.ts";
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from "./dead-letters.ts";
@@ -21,7 +20,7 @@ import { modelCommands } from "./models.ts";
 import { address, collect, secondsBetween, wholeNumber } from "./option-values.ts";
 import { type ExitCode, printError, printOutcome } from "./output.ts";
 import { forgetCommand, rebuildCommand } from "./profiles.ts";
-import { searchCommand } from "./search.ts";
+import { searchCommands } from "./search-options.ts";
 import { installSources, sourcesStatus, uninstallSources } from "./sources.ts";
 import { statusCommand } from "./status.ts";
 import { tokenCommand } from "./token.ts";
@@ -93,28 +92,6 @@ function program(run: Run): Command {
   return medley;
 }
 
-function searchCommands(medley: Command, run: Run): void {
-  medley
-    .command("search <collection> [parts...]")
-    .description("search by weighted parts: --SPACE VALUE for each space of the collection")
-    .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
-    .option("--like <id>", "a row whose segments stand in for the parts not given")
-    .option("--for <user>", "a user whose profile stands in for the parts not given")
-    .option("--exclude-seen", "without the records that this user had events with")
-    .option("--filter <json>", "conditions on typed columns")
-    .option("--ask <sentence>", "say it in a sentence; what else is given goes before")
-    .option("-k <number>", "how many hits", wholeNumber(1, 1000))
-    .option("--explain", "show what each space contributes to the score")
-    .allowUnknownOption()
-    .addHelpText(
-      "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
-    )
-    .action((collection, parts, options) =>
-      run("search", (context) => searchCommand(context, collection, { ...options, parts })),
-    );
-}
-
 function watchCommands(medley: Command, run: Run): void {
   medley
     .command("status")
@@ -165,27 +142,6 @@ function operatorCommands(medley: Command, run: Run): void {
       "\nExamples:\n  $ medley migrate --role-app medley_app --role-read medley_read\n  $ medley migrate --sql | psql -v ON_ERROR_STOP=1 $DATABASE_URL",
     )
     .action((options) => run("migrate", (context) => migrateCommand(context, options)));
-  medley
-    .command("index [collection]")
-    .description(
-      "build the index over a collection's vectors, as the owner of its table (default: where it lacks)",
-    )
-    .option("--drop", "drop it: searches scan exactly, writes are fast")
-    .option("--rebuild", "build it anew beside the one in use")
-    .option("--exclusive", "keep writes out meanwhile: quicker")
-    .option("--memory <MB>", "maintenance_work_mem (default: the server's)", wholeNumber(1, 2_097_151))
-    .option(
-      "--workers <number>",
-      "parallel workers beside the first (default: the server's)",
-      wholeNumber(0, 1_024),
-    )
-    .addHelpText(
-      "after",
-      "\nExamples:\n  $ medley index\n  $ medley index films --memory 2000 --workers 7\n  $ medley index films --drop",
-    )
-    .action((collection, options) =>
-      run("index", (context) => indexCommand(context, { collection, ...options })),
-    );
   medley
     .command("doctor")
     .description("try each part and say what is wrong")

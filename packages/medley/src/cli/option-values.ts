@@ -17,6 +17,12 @@ export function secondsBetween(min: number, max: number): (text: string) => numb
   };
 }
 
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("it must be a number from 0 to 1.");
+}
+
 export function address(text: string): string {
   if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
   throw new InvalidArgumentError("it must be the address of a service, such as http://127.0.0.1:7400.");

@@ -9,6 +9,7 @@ export interface SearchArguments {
   readonly excludeSeen?: boolean;
   readonly filter?: string;
   readonly k?: number;
+  readonly recall?: number;
   /** What stood after the options that every collection has: `--plot "…" --genres Comedy`. */
   readonly parts: readonly string[];
 }
@@ -25,6 +26,7 @@ export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments
       ? {}
       : { filter: jsonOf("--filter", given.filter) as Record<string, unknown> }),
     ...(given.k === undefined ? {} : { k: given.k }),
+    ...(given.recall === undefined ? {} : { recall: given.recall }),
   };
 }
 

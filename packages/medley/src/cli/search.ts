@@ -1,8 +1,9 @@
 import { type LabelColumns, labelColumnsOf } from "@medley/core";
 import { saidBefore, type Understood } from "@medley/pipeline";
-import type { Hit } from "@medley/store";
+import type { Hit, SearchPlan } from "@medley/store";
 import { type Context, openHere } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
+import { count } from "./progress.ts";
 import { type SearchArguments, searchQueryOf } from "./query-options.ts";
 
 /** `medley search COLLECTION --space value … --weight space=2 --explain`. */
@@ -20,16 +21,30 @@ export async function searchCommand(
       : await deployment.understand(opened.collection, given.ask, context.signal);
   const query = understood === null ? said : saidBefore(understood.query, said);
   const hits = await deployment.search(collection, query, context.signal);
+  const plan = given.explain ? await deployment.explainSearch(collection, query, context.signal) : null;
   const spaces = opened.layout.map((segment) => segment.space);
-  const text = hitTable(hits, given.explain ? spaces : [], labelColumnsOf(opened.collection));
-  if (understood === null) return { exitCode: 0, data: { collection, hits }, text };
-  return { exitCode: 0, data: { collection, understood, hits }, text: `${told(understood)}\n\n${text}` };
+  const text = [
+    ...(understood === null ? [] : [told(understood)]),
+    hitTable(hits, plan === null ? [] : spaces, labelColumnsOf(opened.collection)),
+    ...(plan === null ? [] : [planText(plan)]),
+  ].join("\n\n");
+  const more = { ...(understood === null ? {} : { understood }), ...(plan === null ? {} : { plan }) };
+  return { exitCode: 0, data: { collection, hits, ...more }, text };
 }
 
 /** What a sentence was taken to mean, for whoever wrote it. */
 function told({ query, by, notes }: Understood): string {
   const reader = by === "model" ? "the chat model" : "rules";
   return [`read by ${reader}: ${JSON.stringify(query)}`, ...notes.map((note) => `  ${note}`)].join("\n");
+}
+
+/** `reads all spaces to 100, plot to 40: recall 0.976, 3.1 ms expected`. */
+export function planText(plan: SearchPlan): string {
+  const cost = `${plan.estimatedMs.toFixed(1)} ms expected`;
+  if (plan.method === "exact") return `scans ${count(plan.rows)} rows exactly: ${cost}`;
+  const paths = plan.paths.map(({ path, depth }) => `${path} to ${count(depth)}`).join(", ");
+  if (plan.estimatedRecall === null) return `reads ${paths}: not learned, run medley analyze`;
+  return `reads ${paths}: recall ${plan.estimatedRecall.toFixed(3)}, ${cost}`;
 }
 
 const titleCharsMax = 48;

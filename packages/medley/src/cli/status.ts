@@ -26,7 +26,7 @@ async function statusAt(context: Context, url: string): Promise<Status> {
 
 function statusText(status: Status): string {
   const collections = table(
-    ["collection", "rows", "tombstones", "dead letters", "dimensions", "index"],
+    ["collection", "rows", "tombstones", "dead letters", "dimensions", "indexes"],
     status.collections.map((c) => [
       c.collection,
       c.rowsLive,
@@ -69,8 +69,8 @@ function statusText(status: Status): string {
     (run) => `unfinished, unless it runs elsewhere: medley backfill --resume ${run.runId}`,
   );
   const lacking = status.collections
-    .filter(({ index }) => index === "missing" || index === "broken")
-    .map(({ collection, index }) => `the index of ${collection} is ${index}: medley index ${collection}`);
+    .filter(({ index }) => index === "missing" || index === "broken" || index === "partial")
+    .map(({ collection, index }) => `the indexes of ${collection} are ${index}: medley index ${collection}`);
   return [
     collections,
     queue,

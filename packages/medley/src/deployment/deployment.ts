@@ -44,6 +44,7 @@ import {
   openPostgresStore,
   type PostgresStore,
   pgvectorWarning,
+  type SearchPlan,
 } from "@medley/store";
 import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
@@ -206,6 +207,15 @@ export class Deployment implements AsyncDisposable {
   /** Runs a query whose parts are encoded. */
   searchEncoded(collection: string, { segments, ...rest }: Query): Promise<readonly Hit[]> {
     return this.store.search({ collection, parts: segments, ...rest });
+  }
+
+  /** How a search would find its rows, without searching. Throws as `search` does. */
+  async explainSearch(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPlan> {
+    return this.explainEncoded(collection, await querySegments(this.collection(collection), query, signal));
+  }
+
+  explainEncoded(collection: string, { segments, ...rest }: Query): Promise<SearchPlan> {
+    return this.store.explainSearch({ collection, parts: segments, ...rest });
   }
 
   /**

@@ -37,3 +37,11 @@ begin
     from jsonb_array_elements(found_row.spaces) with ordinality as spaces(entry, place)
   );
 end $$;
+
+-- Of a collection's spaces: where each segment starts, from 1.
+create or replace function medley_internal.segments(found_row medley_internal.collections)
+returns table (name text, start int, dimensions int) language sql stable parallel safe
+begin atomic
+  select space ->> 'name', (space ->> 'offset')::int + 1, (space ->> 'dimensions')::int
+  from jsonb_array_elements(found_row.spaces) as space;
+end;

@@ -215,7 +215,7 @@ create or replace function medley.search_for(
   weights jsonb default null, exclude_seen boolean default false, at timestamptz default now()
 )
 returns table (id text, score float8, contributions jsonb)
-language plpgsql stable parallel safe set search_path from current as $$
+language plpgsql stable set search_path from current as $$
 begin
   return query select * from medley.search(
     collection, medley.query_for(collection, user_id, parts, weights, at), k,

@@ -42,10 +42,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select class.oid, class.relkind, nspname, relname, unnest(case
     when kind = 'read' then case
       when nspname = 'medley' and exists (select from medley_internal.collections as c where c.name = relname)
-        or nspname = 'medley_internal' and relname = 'collections' then '{select}'::text[]
+        or nspname = 'medley_internal' and relname in ('collections', 'search_statistics', 'search_weightings') then '{select}'::text[]
     end
     when class.relkind = 'S' then '{usage}'
-    when nspname = 'medley' or relname in ('migrations', 'collections', 'granted_roles') and nspname = 'medley_internal'
+    when nspname = 'medley' or relname in ('migrations', 'collections', 'granted_roles', 'search_statistics', 'search_weightings') and nspname = 'medley_internal'
       then '{select}'
     when nspname = 'medley_internal' and exists (select from medley_internal.collections as c where c.live_table = relname)
       then '{select,insert,update}'

@@ -1,18 +1,18 @@
 -- Search: candidates by the inner product of half-precision vectors, then scored exactly, space by space. Rows are read through
 -- the collection's view, so that a role needs no right to its table.
 
-create or replace function medley.search(collection text, query vector, k int default 10, filter jsonb default null)
+create or replace function medley.search(
+  collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95
+)
 returns table (id text, score float8, contributions jsonb)
-language plpgsql stable parallel safe set search_path from current as $$
+language plpgsql stable set search_path from current as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
   contributions_sql text;
   sum_sql text;
 begin
   perform medley_internal.check_query(found_row, query);
-  if k is null or k < 1 or k > 1000 then
-    raise exception 'k is %', k using errcode = '22023', hint = 'pass a number from 1 to 1000';
-  end if;
+  perform medley_internal.check_limits(k, recall);
   select
     string_agg(
       format('inner_product(subvector(embedding, %1$s, %2$s), subvector($2, %1$s, %2$s)) as %3$I', start, dimensions, name),
@@ -23,25 +23,17 @@ begin
   from medley_internal.segments(found_row);
   return query execute format(
     'select candidate.id, %s, to_jsonb(part)
-     from medley_internal.candidates($1, $2, $4, $3) as candidate,
+     from medley_internal.candidates($1, $2, $5, $4, $6, $3) as candidate,
        lateral (select %s offset 0) as part
      order by 2 desc, 1 limit $5', sum_sql, contributions_sql)
-    using found_row, query, filter, k + greatest(10, k / 2), k;
+    using found_row, query, filter, k + greatest(10, k / 2), k, recall;
 end $$;
 
-comment on function medley.search(text, vector, int, jsonb) is
+comment on function medley.search(text, vector, int, jsonb, float8) is
 $$The k rows with the highest score: the sum over spaces of weight x cosine, each part in `contributions`. Equal scores come in order of id.
   select f.title, s.score, s.contributions
   from medley.search('films', medley.query('films', '{"year": 1999}'), 5, '{"genres": {"any": ["Comedy"]}}') s
   join medley.films f using (id) order by s.score desc;$$;
-
--- Of a collection's spaces: where each segment starts, from 1.
-create or replace function medley_internal.segments(found_row medley_internal.collections)
-returns table (name text, start int, dimensions int) language sql stable parallel safe
-begin atomic
-  select space ->> 'name', (space ->> 'offset')::int + 1, (space ->> 'dimensions')::int
-  from jsonb_array_elements(found_row.spaces) as space;
-end;
 
 create or replace function medley_internal.check_query(found_row medley_internal.collections, query vector)
 returns void language plpgsql stable parallel safe as $$
@@ -53,25 +45,33 @@ begin
   end if;
 end $$;
 
--- The planner of a search: at least the `wanted` best rows that pass the filter, in any order. Chooses between an exact
--- scan, which is never wrong, and the index over the fused vector, which is faster on many rows and misses few of the
--- best where all spaces count (recall@10 .95 at weights 5:1, but .25 to .69 for one space alone).
+create or replace function medley_internal.check_limits(k int, recall float8)
+returns void language plpgsql immutable parallel safe as $$
+begin
+  if k is null or k < 1 or k > 1000 then
+    raise exception 'k is %', k using errcode = '22023', hint = 'pass a number from 1 to 1000';
+  elsif recall is null or not recall between 0 and 1 then
+    raise exception 'recall is %', recall using errcode = '22023',
+      hint = 'pass the share of the best that is to be found, 0 to 1; 1 scans exactly';
+  end if;
+end $$;
+
+-- At least the `wanted` best rows that pass the filter, in any order, k of which are asked for.
 create or replace function medley_internal.candidates(
-  found_row medley_internal.collections, query vector, wanted int, filter jsonb
+  found_row medley_internal.collections, query vector, k int, wanted int, recall float8, filter jsonb
 )
-returns table (id text, embedding vector) language plpgsql stable parallel safe as $$
+returns table (id text, embedding vector) language plpgsql stable as $$
 declare
   condition text := medley_internal.filter_condition(found_row, filter);
+  plan jsonb := medley_internal.plan_search(found_row, query, k, recall, condition, filter);
   -- The order is the same; no weight is too large or too small for half precision.
   direction halfvec := l2_normalize(query)::halfvec;
   ids text[];
 begin
-  if to_regclass(format('medley_internal.%I', found_row.live_table || '_hnsw')) is not null
-    and medley_internal.is_even(found_row, query)
-  then
-    ids := medley_internal.index_candidates(found_row, direction, wanted, condition, filter);
-    -- Fewer: the filter is so selective that the index gave up.
-    if cardinality(ids) = wanted then
+  if plan ->> 'method' = 'paths' then
+    ids := medley_internal.united_candidates(found_row, plan -> 'paths', query, direction, wanted, condition, filter);
+    -- Fewer: the filter is so selective that an index gave up, or there are no more.
+    if cardinality(ids) >= k then
       return query execute format('select id, embedding::vector from medley.%I where id = any ($1)', found_row.name)
         using ids;
       return;
@@ -88,29 +88,28 @@ begin
   ) using direction, wanted, filter, query;
 end $$;
 
-create or replace function medley_internal.index_candidates(
-  found_row medley_internal.collections, direction halfvec, wanted int, condition text, filter jsonb
+-- The best of what the paths give, by the distance of the fused vectors.
+create or replace function medley_internal.united_candidates(
+  found_row medley_internal.collections, paths jsonb, query vector, direction halfvec, wanted int, condition text, filter jsonb
 )
-returns text[] language plpgsql stable parallel safe
-set hnsw.ef_search = 200 set hnsw.iterative_scan = relaxed_order as $$
+returns text[] language plpgsql stable as $$
 declare
-  ids text[];
+  path jsonb;
+  more record;
+  ids text[] := '{}';
+  distances float8[] := '{}';
 begin
-  execute format(
-    'select array_agg(id) from (
-       select id from medley.%I as row where %s order by embedding <#> $1 limit $2
-     ) as nearest', found_row.name, condition
-  ) into ids using direction, wanted, filter;
-  return coalesce(ids, '{}');
-end $$;
-
--- Whether every space takes part, none five times as much as another.
-create or replace function medley_internal.is_even(found_row medley_internal.collections, query vector)
-returns boolean language plpgsql stable parallel safe as $$
-begin
-  return (
-    select min(length) >= max(length) / 5
-    from medley_internal.segments(found_row), lateral vector_norm(subvector(query, start, dimensions)) as length
+  for path in select jsonb_array_elements(paths) loop
+    -- A space of weight 0 has no best rows.
+    continue when vector_norm(subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int)) = 0;
+    more := medley_internal.path_candidates(found_row, path, query, direction, wanted, condition, filter);
+    ids := ids || more.ids;
+    distances := distances || more.distances;
+  end loop;
+  return array(
+    select candidate.id
+    from (select found.id collate "C" as id, distance from unnest(ids, distances) as found (id, distance)) as candidate
+    group by candidate.id order by min(distance), candidate.id limit wanted
   );
 end $$;
 

@@ -8,7 +8,7 @@ create or replace function medley_internal.match_rows(
   collection text, query_embedding vector, match_threshold float8, match_count int, filter jsonb
 )
 returns table (id text, content text, metadata jsonb, embedding jsonb, similarity float8)
-language plpgsql stable parallel safe as $$
+language plpgsql stable as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
   space text := medley_internal.matched_space(found_row, query_embedding);

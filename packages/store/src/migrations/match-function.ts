@@ -14,7 +14,7 @@ export function matchFunctionSql(collection: string, vectorSchema: string): stri
   filter jsonb default '{}'
 )
 returns table (id text, content text, metadata jsonb, embedding jsonb, similarity float8)
-language sql stable parallel safe set search_path from current as $$
+language sql stable set search_path from current as $$
   select * from medley_internal.match_rows(${escapeLiteral(collection)}, query_embedding, match_threshold, match_count, filter);
 $$;
 comment on function ${name} is

@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import { analyzeCommand } from "./analyze.ts";
+import { indexCommand } from "./collection-index.ts";
+import type { Run } from "./context.ts";
+import { collect, share, wholeNumber } from "./option-values.ts";
+import { searchCommand } from "./search.ts";
+
+/** `medley search`, and what makes searches fast. */
+export function searchCommands(medley: Command, run: Run): void {
+  medley
+    .command("search <collection> [parts...]")
+    .description("search by weighted parts: --SPACE VALUE for each space of the collection")
+    .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
+    .option("--like <id>", "a row whose segments stand in for the parts not given")
+    .option("--for <user>", "a user whose profile stands in for the parts not given")
+    .option("--exclude-seen", "without the records that this user had events with")
+    .option("--filter <json>", "conditions on typed columns")
+    .option("--ask <sentence>", "say it in a sentence; what else is given goes before")
+    .option("-k <number>", "how many hits", wholeNumber(1, 1000))
+    .option("--recall <share>", "of the best hits to be found; 1 scans exactly (default: 0.95)", share)
+    .option("--explain", "show what each space contributes to the score, and how the hits are found")
+    .allowUnknownOption()
+    .addHelpText(
+      "after",
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
+    )
+    .action((collection, parts, options) =>
+      run("search", (context) => searchCommand(context, collection, { ...options, parts })),
+    );
+  medley
+    .command("index [collection]")
+    .description(
+      "build the indexes of a collection's vectors, of all spaces together and of each, as the owner of its table (default: where they lack); each makes writes slower",
+    )
+    .option("--drop", "drop them: searches scan exactly, writes are fast")
+    .option("--fused-only", "only the one over all spaces: searches of uneven weights scan exactly")
+    .option("--rebuild", "build them anew beside the ones in use")
+    .option("--exclusive", "keep writes out meanwhile: quicker")
+    .option("--memory <MB>", "maintenance_work_mem (default: the server's)", wholeNumber(1, 2_097_151))
+    .option(
+      "--workers <number>",
+      "parallel workers beside the first (default: the server's)",
+      wholeNumber(0, 1_024),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ medley index\n  $ medley index films --memory 2000 --workers 7\n  $ medley index films --drop",
+    )
+    .action((collection, options) =>
+      run("index", (context) => indexCommand(context, { collection, ...options })),
+    );
+  medley
+    .command("analyze [collection]")
+    .description(
+      "learn from sampled rows which indexes find the best at which weights, and how deep to look (default: all with an index)",
+    )
+    .option("--seconds <number>", "begin no query later than this (default: 90)", wholeNumber(1, 3_600))
+    .addHelpText(
+      "after",
+      "\nWorth it after medley index, and when many rows have changed.\n\nExamples:\n  $ medley analyze\n  $ medley analyze films --seconds 30",
+    )
+    .action((collection, options) =>
+      run("analyze", (context) => analyzeCommand(context, { collection, ...options })),
+    );
+}

@@ -1,0 +1,198 @@
+-- The planner of a search: how to find its best rows. An exact scan is never wrong; where many rows are to be read, the first rows of
+-- some paths (search-paths.sql) are united and scored exactly instead. Which paths, and how deep, `medley analyze` has learned per
+-- collection: it keeps what each of some plans finds at sampled weightings, and what it costs. A search takes the cheapest that
+-- is expected to find enough at its own weighting, from those sampled nearest to it.
+
+-- {"method": "exact" | "paths", "paths": [{"place", "space", "kind", "depth", ...}], "rows", "passing", "recall", "ms", "learned"}
+create or replace function medley_internal.plan_search(
+  found_row medley_internal.collections, query vector, k int, recall float8, condition text, filter jsonb
+)
+returns jsonb language plpgsql stable as $$
+declare
+  statistics medley_internal.search_statistics;
+  live float8;
+  passing float8;
+  exact_ms float8;
+  open jsonb := medley_internal.open_paths(found_row);
+  learned jsonb;
+  chosen jsonb;
+begin
+  select * into statistics from medley_internal.search_statistics where collection = found_row.name;
+  live := medley_internal.estimated_rows(found_row);
+  passing := case when condition = 'true' then live
+    else least(live, medley_internal.passing_rows(found_row, condition, filter)) end;
+  exact_ms := coalesce(
+    (statistics.scan_ms * live + statistics.score_ms * passing) / greatest(statistics.rows, 1),
+    -- Not measured yet: about what an idle core takes.
+    live * 2e-4 + passing * 1e-6 * found_row.dimensions
+  );
+  chosen := jsonb_build_object('method', 'exact', 'paths', '[]'::jsonb, 'rows', live, 'passing', passing, 'recall', 1,
+    'ms', exact_ms, 'learned', statistics.collection is not null);
+  -- So few are scored in no time.
+  if recall = 1 or live < 2000 or open = '[]' or vector_norm(query) = 0 then return chosen; end if;
+  learned := coalesce(medley_internal.certain_plan(open, query, k), case
+    when statistics.collection is null then medley_internal.default_plan(found_row, open, query, k)
+    else medley_internal.learned_plan(found_row, open, statistics, query, k, recall)
+  end);
+  if (learned ->> 'ms')::float8 * live / greatest(passing, 1) < exact_ms then
+    chosen := chosen || learned || jsonb_build_object('ms', (learned ->> 'ms')::float8 * live / greatest(passing, 1));
+  end if;
+  return chosen;
+end $$;
+
+-- From what Postgres knows of the table and how large it is now.
+create or replace function medley_internal.estimated_rows(found_row medley_internal.collections)
+returns float8 language plpgsql stable as $$
+declare
+  rows float8;
+begin
+  select reltuples / relpages * pg_relation_size(oid) / current_setting('block_size')::int into rows
+  from pg_catalog.pg_class
+  where oid = to_regclass(format('medley_internal.%I', found_row.live_table)) and reltuples >= 0 and relpages > 0;
+  return coalesce(rows, medley_internal.passing_rows(found_row, 'true', null));
+end $$;
+
+-- Where one space alone counts and its field has an order, the first rows in that order are the best: nothing to learn.
+create or replace function medley_internal.certain_plan(open jsonb, query vector, k int)
+returns jsonb language plpgsql stable parallel safe as $$
+declare
+  depth int := k + greatest(10, k / 2);
+  path jsonb;
+begin
+  select entry into path from jsonb_array_elements(open) as entry
+  where entry ->> 'kind' = 'ordered' and (1 - 1e-6) * vector_norm(query)
+    <= vector_norm(subvector(query, (entry ->> 'start')::int, (entry ->> 'dimensions')::int));
+  if path is null then return null; end if;
+  return jsonb_build_object('method', 'paths', 'paths', jsonb_build_array(path || jsonb_build_object('depth', depth)),
+    'recall', 1, 'ms', 0.5 + 0.005 * depth);
+end $$;
+
+-- As Postgres estimates it. Volatile, as `explain` wants it.
+create or replace function medley_internal.passing_rows(found_row medley_internal.collections, condition text, filter jsonb)
+returns float8 language plpgsql as $$
+declare
+  explained json;
+begin
+  -- A condition reads the filter as $3.
+  execute format('explain (format json) select from medley.%I as row where %s', found_row.name, condition)
+    into explained using null::int, null::int, filter;
+  return (explained -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
+end $$;
+
+-- Per space, the share of the query's length; below 0 where it lies on the far side of the rows' mean. As a unit vector.
+create or replace function medley_internal.shares_of(found_row medley_internal.collections, query vector, mean vector)
+returns float8[] language sql stable parallel safe as $$
+  select array_agg(
+    vector_norm(subvector(query, start, dimensions)) / vector_norm(query)
+      -- A time has no far side: the circle's is another time.
+      * case when encoder <> 'recency' and inner_product(subvector(query, start, dimensions), subvector(mean, start, dimensions)) < 0
+        then -1 else 1 end
+    order by start
+  )
+  from (
+    select (space ->> 'offset')::int + 1 as start, (space ->> 'dimensions')::int as dimensions, space ->> 'encoder' as encoder
+    from jsonb_array_elements(found_row.spaces) as space
+  ) as segment;
+$$;
+
+-- Of plans measured, which are in order of cost: the first that at this weighting is expected to find `recall` of the best. Null: none.
+create or replace function medley_internal.learned_plan(
+  found_row medley_internal.collections, open jsonb, statistics medley_internal.search_statistics, query vector, k int,
+  recall float8
+)
+returns jsonb language plpgsql stable as $$
+declare
+  asked vector := medley_internal.shares_of(found_row, query, statistics.mean)::vector;
+  expected real[];
+  chosen jsonb;
+begin
+  -- The nearer a weighting, the more it counts; one that is the query's own alone.
+  select (sum(recalls * array_fill((closeness / total)::real, array[vector_dims(recalls)])::vector))::real[] into expected
+  from (
+    select recalls, closeness, sum(closeness) over () as total
+    from (
+      select recalls, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
+      from medley_internal.search_weightings as weighting where collection = found_row.name
+      order by weighting.shares <-> asked limit 4
+    ) as near
+  ) as weighed;
+  for number in 1 .. coalesce(cardinality(expected), 0) loop
+    continue when expected[number] < recall;
+    chosen := statistics.plans -> number - 1;
+    chosen := medley_internal.described_plan(open, chosen -> 'paths', k)
+      || jsonb_build_object('recall', expected[number], 'ms', (chosen ->> 'ms')::float8 * medley_internal.depth_factor(k));
+    -- Else an index has been dropped since.
+    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(statistics.plans -> number - 1 -> 'paths') then
+      return chosen;
+    end if;
+  end loop;
+  return null;
+end $$;
+
+-- How much deeper to look than for the ten that was learned for.
+create or replace function medley_internal.depth_factor(k int)
+returns float8 language sql immutable parallel safe
+return greatest(1, k / 10.0);
+
+-- Of the paths whose indexes are there.
+create or replace function medley_internal.described_plan(open jsonb, paths jsonb, k int)
+returns jsonb language plpgsql stable parallel safe as $$
+begin
+  return (
+    select jsonb_build_object('method', 'paths', 'paths', coalesce(jsonb_agg(
+      entry || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)))
+    ), '[]'))
+    from jsonb_array_elements(paths) as path join jsonb_array_elements(open) as entry on entry -> 'place' = path -> 'place'
+  );
+end $$;
+
+-- Before `medley analyze`: deep enough for most collections, and only where each space that counts has a path, or all count alike.
+create or replace function medley_internal.default_plan(
+  found_row medley_internal.collections, open jsonb, query vector, k int
+)
+returns jsonb language plpgsql stable as $$
+declare
+  shares float8[] := medley_internal.shares_of(found_row, query, query);
+  open_places int[] := array(select (entry ->> 'place')::int from jsonb_array_elements(open) as entry);
+  reaches boolean;
+  paths jsonb;
+begin
+  -- One index over all spaces finds .95 where none counts five times as much as another, but .25 to .69 for one space alone.
+  reaches := 0 = any (open_places) and (
+    (select min(share) >= max(share) / 5 from unnest(shares) as share)
+    or (select bool_and(place = any (open_places)) from unnest(shares) with ordinality as entry (share, place) where share >= 0.15)
+  );
+  if not reaches then return null; end if;
+  select jsonb_agg(jsonb_build_object('place', place, 'depth', case entry ->> 'kind' when 'ordered' then 1000 else 200 end))
+  into paths
+  from jsonb_array_elements(open) as entry, lateral (select (entry ->> 'place')::int as place) as named
+  where place = 0 or shares[place] >= 0.15;
+  return medley_internal.described_plan(open, paths, k)
+    || jsonb_build_object('recall', null, 'ms', 5.0 * jsonb_array_length(paths) * medley_internal.depth_factor(k));
+end $$;
+
+create or replace function medley.explain_search(
+  collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95
+)
+returns table (method text, paths jsonb, estimated_recall float8, estimated_ms float8, rows float8, passing_rows float8, learned boolean)
+language plpgsql stable set search_path from current as $$
+declare
+  found_row medley_internal.collections := medley_internal.collection_of(collection);
+  plan jsonb;
+begin
+  perform medley_internal.check_query(found_row, query);
+  perform medley_internal.check_limits(k, recall);
+  plan := medley_internal.plan_search(
+    found_row, query, k, recall, medley_internal.filter_condition(found_row, filter), filter
+  );
+  return query select plan ->> 'method',
+    (select coalesce(jsonb_agg(jsonb_build_object(
+      'path', coalesce(path ->> 'space', 'all spaces'), 'kind', path ->> 'kind', 'depth', path -> 'depth')), '[]')
+      from jsonb_array_elements(plan -> 'paths') as path),
+    (plan ->> 'recall')::float8, (plan ->> 'ms')::float8, (plan ->> 'rows')::float8, (plan ->> 'passing')::float8,
+    (plan ->> 'learned')::boolean;
+end $$;
+comment on function medley.explain_search(text, vector, int, jsonb, float8) is
+$$How medley.search would find its rows: an exact scan, or the first rows of some indexes united and scored exactly; with the
+recall at 10 and the milliseconds expected (null: not learned; run medley analyze) and the rows that pass the filter, as Postgres estimates.
+  select * from medley.explain_search('films', medley.query('films', '{"year": 1999}'), 10, '{"genres": "Comedy"}');$$;

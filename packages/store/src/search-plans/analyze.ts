@@ -1,0 +1,175 @@
+import pg from "pg";
+import { faultOf } from "../retry.ts";
+import { costOf, type LearnedPlans, learnPlans, type Rung, type Weighed } from "./learn-plans.ts";
+import { type MeasuredPath, readPaths, SampledRows, undisturbed } from "./sampled-rows.ts";
+import { sampleWeightings, sharesOf, type Weighting } from "./weightings.ts";
+
+const { escapeIdentifier } = pg;
+
+export interface AnalyzeOptions {
+  /** No query is begun later than this. Default 90. */
+  readonly secondsMax?: number;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  /** Aborted: nothing is written. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SearchAnalysis {
+  readonly rows: number;
+  readonly queries: number;
+  readonly weightings: number;
+  readonly plans: number;
+  /** Weightings for which no plan reaches the usual recall for less than a scan. */
+  readonly scanning: number;
+  readonly exactMs: number;
+  readonly seconds: number;
+}
+
+/** Few queries say little; more than these say no more. */
+const queriesMin = 4;
+const queriesMax = 40;
+/** Learned for this many hits; a search for more looks deeper in proportion. */
+export const hitsWanted = 10;
+/** A search may ask for any recall: these are what plans are looked for. */
+const targets = [0.8, 0.9, 0.95, 0.97, 0.99];
+const usualTarget = 0.95;
+const exactRounds = 5;
+
+/**
+ * Learns how searches of a collection find their rows: samples stored rows as queries, weighs each in many ways, finds the best rows
+ * exactly, and looks how deep in which index they are, and what reading so deep takes. What comes of it takes the place of
+ * what was learned before. Reads the table once per query. Null: the collection has no index or no row, so that there
+ * is nothing to choose.
+ *
+ * Throws `MedleyError` `permission_denied`, `collection_unknown` or `store_unavailable`.
+ */
+export async function analyzeSearch(
+  connectionString: string,
+  collection: string,
+  options: AnalyzeOptions = {},
+): Promise<SearchAnalysis | null> {
+  const client = new pg.Client({ connectionString, application_name: "medley analyze", keepAlive: true });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await client.query("set statement_timeout = 0");
+    const paths = await readPaths(client, collection);
+    if (paths.length === 0) return null;
+    return await learn(client, collection, paths, options);
+  } catch (error) {
+    throw faultOf(error);
+  } finally {
+    await client.query("reset statement_timeout").catch(() => {});
+    await client.end().catch(() => {});
+  }
+}
+
+async function learn(
+  client: pg.Client,
+  collection: string,
+  paths: readonly MeasuredPath[],
+  { secondsMax = 90, onProgress = () => {}, signal }: AnalyzeOptions,
+): Promise<SearchAnalysis | null> {
+  const startedMs = performance.now();
+  const exact = await exactCosts(client, collection);
+  await using sampled = await SampledRows.open(client, collection, paths);
+  if (sampled.rowsCount === 0) return null;
+  const weightings = sampleWeightings(sampled.spaces.length, sampled.random);
+  const findings: Weighed[] = weightings.map(() => ({ findings: [] }));
+  let queries = 0;
+  const isTime = () => queries < queriesMin || performance.now() - startedMs < secondsMax * 1_000;
+  while (queries < queriesMax && isTime()) {
+    if (signal?.aborted) return null;
+    const query = await sampled.nextQuery();
+    for (const [at, weights] of weightings.entries()) {
+      const found = await sampled.findingsOf(query, weights, hitsWanted);
+      if (found !== null) (findings[at] as { findings: unknown[] }).findings.push(found);
+    }
+    queries += 1;
+    onProgress({ done: queries, total: queriesMax });
+  }
+  const rungs = sampled.rungs();
+  const learned = learnPlans(rungs, findings, { wanted: hitsWanted, targets });
+  const mean = await sampled.readMean();
+  await sampled[Symbol.asyncDispose]();
+  await write(client, collection, { rows: sampled.rowsCount, ...exact, mean, rungs, weightings, learned });
+  return {
+    rows: sampled.rowsCount,
+    queries,
+    weightings: weightings.length,
+    plans: learned.plans.length,
+    scanning: learned.recalls.filter((recalls) => recalls.every((recall) => recall < usualTarget)).length,
+    exactMs: exact.scanMs + exact.scoreMs,
+    seconds: (performance.now() - startedMs) / 1_000,
+  };
+}
+
+/** Of a scan that only reads the rows, and of what scoring them adds. */
+async function exactCosts(
+  client: pg.Client,
+  collection: string,
+): Promise<{ scanMs: number; scoreMs: number }> {
+  const view = `medley.${escapeIdentifier(collection)}`;
+  const timed = async (sql: string, values: readonly unknown[]) => {
+    const times: number[] = [];
+    for (let round = 0; round < exactRounds; round++) {
+      const startedMs = performance.now();
+      await client.query(sql, [...values]);
+      times.push(performance.now() - startedMs);
+    }
+    return undisturbed(times);
+  };
+  const scanMs = await timed(`select count(*) from ${view} where version > 0`, []);
+  const exactMs = await timed(
+    `select count(*) from (select embedding::vector as query from ${view} where embedding is not null limit 1) as row,
+  medley.search($1, row.query, 10, null, 1)`,
+    [collection],
+  );
+  return { scanMs, scoreMs: Math.max(exactMs - scanMs, 0) };
+}
+
+interface Learned {
+  readonly rows: number;
+  readonly scanMs: number;
+  readonly scoreMs: number;
+  readonly mean: string;
+  readonly rungs: readonly Rung[];
+  readonly weightings: readonly Weighting[];
+  readonly learned: LearnedPlans;
+}
+
+async function write(client: pg.Client, collection: string, found: Learned): Promise<void> {
+  const { rungs, weightings, learned } = found;
+  const order = learned.plans
+    .map((plan, at) => ({ at, ms: costOf(plan, rungs), paths: plan.map((rung) => rungs[rung] as Rung) }))
+    .sort((a, b) => a.ms - b.ms);
+  const plans = order.map(({ ms, paths }) => ({
+    paths: paths.map(({ place, depth }) => ({ place, depth })),
+    ms,
+  }));
+  await client.query("begin");
+  try {
+    await client.query("delete from medley_internal.search_weightings where collection = $1", [collection]);
+    await client.query("delete from medley_internal.search_statistics where collection = $1", [collection]);
+    await client.query(
+      `insert into medley_internal.search_statistics (collection, rows, scan_ms, score_ms, mean, plans)
+values ($1, $2, $3, $4, $5, $6)`,
+      [collection, found.rows, found.scanMs, found.scoreMs, found.mean, JSON.stringify(plans)],
+    );
+    if (plans.length > 0) {
+      await client.query(
+        `insert into medley_internal.search_weightings (collection, shares, recalls)
+select $1, shares::vector, recalls::vector from unnest($2::text[], $3::text[]) as learned (shares, recalls)`,
+        [
+          collection,
+          weightings.map((weights) => JSON.stringify(sharesOf(weights))),
+          learned.recalls.map((recalls) => JSON.stringify(order.map(({ at }) => recalls[at]))),
+        ],
+      );
+    }
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,282 @@
+import { strict as assert } from "node:assert";
+import pg from "pg";
+import type { Findings, Rung } from "./learn-plans.ts";
+import type { Weighting } from "./weightings.ts";
+
+const { escapeIdentifier } = pg;
+
+/** A path whose index is there, as medley_internal.path_candidates takes it. */
+export interface MeasuredPath {
+  readonly place: number;
+  readonly space: string | null;
+  readonly kind: "fused" | "graph" | "ordered";
+  readonly start: number;
+  readonly dimensions: number;
+  readonly definition: unknown;
+}
+
+interface SpaceRange {
+  readonly name: string;
+  readonly start: number;
+  readonly dimensions: number;
+}
+
+/** How deep each kind of path is looked into. */
+const ladders = {
+  fused: [40, 70, 120, 200, 400],
+  graph: [40, 70, 120, 200, 400],
+  ordered: [100, 500, 2_000],
+};
+const sampledRowsMax = 256;
+/** As many as medley.search scores for ten hits. */
+const candidatesWanted = 20;
+/** So often each depth is read at least, to know how long it takes. */
+const timesMin = 16;
+
+/** A query, unweighted, and what all rows score with it, space by space. */
+export interface SampledQuery {
+  readonly segments: readonly Float32Array[];
+  /** Per space, by row. */
+  readonly scores: readonly Float32Array[];
+  /** Per rung of a path of one space, the rows read, where the space's weight is above 0 and below. */
+  readonly lists: ReadonlyMap<number, { readonly near: Int32Array; readonly far: Int32Array }>;
+}
+
+interface Step {
+  readonly path: MeasuredPath;
+  readonly depth: number;
+  readonly ms: number[];
+}
+
+export async function readPaths(client: pg.Client, collection: string): Promise<readonly MeasuredPath[]> {
+  const { rows } = await client.query<{ paths: readonly MeasuredPath[] }>(
+    "select medley_internal.open_paths(found) as paths from medley_internal.collection_of($1) as found",
+    [collection],
+  );
+  return rows[0]?.paths ?? [];
+}
+
+/**
+ * The rows of a collection as one snapshot sees them, numbered in the order of a scan, which is the same for each scan of the snapshot.
+ * States: open (a transaction is) -> disposed. Bounds: a query's scores take 4 bytes per row and space, and one query is held.
+ */
+export class SampledRows implements AsyncDisposable {
+  readonly spaces: readonly SpaceRange[];
+  readonly random: () => number;
+  readonly #client: pg.Client;
+  readonly #collection: string;
+  readonly #numbers: ReadonlyMap<string, number>;
+  readonly #sample: readonly Float32Array[];
+  readonly #steps: readonly Step[];
+  #open = true;
+
+  private constructor(
+    client: pg.Client,
+    collection: string,
+    paths: readonly MeasuredPath[],
+    read: {
+      spaces: readonly SpaceRange[];
+      numbers: ReadonlyMap<string, number>;
+      sample: readonly Float32Array[];
+      random: () => number;
+    },
+  ) {
+    this.#client = client;
+    this.#collection = collection;
+
+    this.spaces = read.spaces;
+    this.#numbers = read.numbers;
+    this.#sample = read.sample;
+    this.random = read.random;
+    this.#steps = paths.flatMap((path) => ladders[path.kind].map((depth) => ({ path, depth, ms: [] })));
+  }
+
+  static async open(
+    client: pg.Client,
+    collection: string,
+    paths: readonly MeasuredPath[],
+  ): Promise<SampledRows> {
+    await client.query("begin isolation level repeatable read, read only");
+    // So that each scan gives the rows in one order.
+    await client.query("set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0");
+    const { rows: spaces } = await client.query<SpaceRange>(
+      `select segment.name, start, segment.dimensions from medley_internal.collection_of($1) as found,
+medley_internal.segments(found) as segment order by start`,
+      [collection],
+    );
+    const view = `medley.${escapeIdentifier(collection)}`;
+    const { rows } = await client.query<{ id: string }>(`select id from ${view} where embedding is not null`);
+    const random = seededRandom(rows.length);
+    const ids = Array.from(
+      { length: Math.min(sampledRowsMax, rows.length) },
+      () => (rows[Math.floor(random() * rows.length)] as { id: string }).id,
+    );
+    const { rows: sampled } = await client.query<{ embedding: number[] }>(
+      `select embedding::vector::real[] as embedding from ${view} where id = any ($1) order by id`,
+      [ids],
+    );
+    const numbers = new Map(rows.map(({ id }, number) => [id, number]));
+    const sample = sampled.map(({ embedding }) => Float32Array.from(embedding));
+    return new SampledRows(client, collection, paths, { spaces, numbers, sample, random });
+  }
+
+  get rowsCount(): number {
+    return this.#numbers.size;
+  }
+
+  /** A row, each segment of which is another row's as often as not: what people ask for is in no row as a whole. */
+  async nextQuery(): Promise<SampledQuery> {
+    const drawn = this.#drawn();
+    const segments = this.spaces.map(({ start, dimensions }) =>
+      (this.random() < 0.5 ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
+    );
+    const scores = await this.#scores(segments);
+    const lists = new Map<number, { near: Int32Array; far: Int32Array }>();
+    for (const [rung, { path }] of this.#steps.entries()) {
+      if (path.kind === "fused") continue;
+      const [near, far] = [await this.#list(rung, segments, 1), await this.#list(rung, segments, -1)];
+      lists.set(rung, { near, far });
+    }
+    return { segments, scores, lists };
+  }
+
+  /** Which of the `wanted` best rows each rung finds; null where the weighted query asks for nothing. */
+  async findingsOf(query: SampledQuery, weights: Weighting, wanted: number): Promise<Findings | null> {
+    const asks = query.segments.some((segment, at) => weights[at] !== 0 && segment.some((x) => x !== 0));
+    if (!asks) return null;
+    const totals = totalsOf(query.scores, weights);
+    const least = leastOfBest(totals, wanted);
+    const found: number[][] = [];
+    for (const [rung, { path, depth, ms }] of this.#steps.entries()) {
+      const shallower = found[rung - 1];
+      const isDeeper = depth > (this.#steps[rung - 1]?.depth ?? depth);
+      // Deeper there is no more to find; it is read for its time alone.
+      if (isDeeper && shallower?.length === wanted && ms.length >= timesMin) {
+        found.push(shallower);
+        continue;
+      }
+      const list = await this.#listOf(rung, path, query, weights);
+      found.push([...list].filter((row) => (totals[row] as number) >= least).slice(0, wanted));
+    }
+    return found;
+  }
+
+  rungs(): Rung[] {
+    return this.#steps.map(({ path, depth, ms }) => ({ place: path.place, depth, ms: undisturbed(ms) }));
+  }
+
+  /** Of the rows' vectors, as pgvector writes it. */
+  async readMean(): Promise<string> {
+    const { rows } = await this.#client.query<{ mean: string }>(
+      `select avg(embedding)::text as mean from medley.${escapeIdentifier(this.#collection)}`,
+    );
+    return rows[0]?.mean as string;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#client.query("rollback").catch(() => {});
+  }
+
+  async #listOf(
+    rung: number,
+    { kind, place }: MeasuredPath,
+    { segments, lists }: SampledQuery,
+    weights: Weighting,
+  ): Promise<Int32Array> {
+    const ofSpace = lists.get(rung);
+    if (kind === "fused" || ofSpace === undefined) return this.#list(rung, segments, 1, weights);
+    const weight = weights[place - 1] as number;
+    if (weight === 0) return new Int32Array(0);
+    return weight > 0 ? ofSpace.near : ofSpace.far;
+  }
+
+  #drawn(): Float32Array {
+    return this.#sample[Math.floor(this.random() * this.#sample.length)] as Float32Array;
+  }
+
+  async #scores(segments: readonly Float32Array[]): Promise<Float32Array[]> {
+    const columns = this.spaces.map(
+      ({ start, dimensions }, at) =>
+        `string_agg(float4send((-(subvector(embedding, ${start}, ${dimensions}) <#> $${at + 1}::halfvec))::float4), '') as s${at}`,
+    );
+    const { rows } = await this.#client.query<Record<string, Buffer>>(
+      `select ${columns.join(", ")} from medley.${escapeIdentifier(this.#collection)} where embedding is not null`,
+      segments.map(vectorText),
+    );
+    return this.spaces.map((_, at) => {
+      const bytes = rows[0]?.[`s${at}`] as Buffer;
+      assert.equal(bytes.length, 4 * this.rowsCount, "a score per row of the snapshot");
+      return Float32Array.from({ length: this.rowsCount }, (_, row) => bytes.readFloatBE(4 * row));
+    });
+  }
+
+  async #list(
+    rung: number,
+    segments: readonly Float32Array[],
+    sign: 1 | -1,
+    weights?: Weighting,
+  ): Promise<Int32Array> {
+    const { path, depth, ms } = this.#steps[rung] as Step;
+    const query = segments.flatMap((segment, at) =>
+      Array.from(segment, (x) => x * sign * (weights?.[at] ?? 1)),
+    );
+    const { space: _space, ...rest } = path;
+    const startedMs = performance.now();
+    const { rows } = await this.#client.query<{ ids: string[] | null }>({
+      text: `select ids from medley_internal.collection_of($1) as found, (select $3::vector as query) as asked,
+medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::halfvec, ${candidatesWanted}, 'true', null)`,
+      values: [this.#collection, JSON.stringify({ ...rest, depth }), vectorText(query)],
+    });
+    ms.push(performance.now() - startedMs);
+    return Int32Array.from(rows[0]?.ids ?? [], (id) => this.#numbers.get(id) as number);
+  }
+}
+
+function vectorText(values: ArrayLike<number>): string {
+  return `[${Array.from(values).join(",")}]`;
+}
+
+function totalsOf(scores: readonly Float32Array[], weights: Weighting): Float64Array {
+  const totals = new Float64Array((scores[0] as Float32Array).length);
+  for (const [at, ofSpace] of scores.entries()) {
+    const weight = weights[at] as number;
+    if (weight === 0) continue;
+    for (let row = 0; row < totals.length; row++)
+      totals[row] = (totals[row] as number) + weight * (ofSpace[row] as number);
+  }
+  return totals;
+}
+
+/** The lowest of the `count` highest. */
+function leastOfBest(totals: Float64Array, count: number): number {
+  const best = totals.slice(0, count).sort();
+  for (let row = best.length; row < totals.length; row++) {
+    const total = totals[row] as number;
+    if (total <= (best[0] as number)) continue;
+    let at = 0;
+    while (at + 1 < best.length && (best[at + 1] as number) < total) {
+      best[at] = best[at + 1] as number;
+      at += 1;
+    }
+    best[at] = total;
+  }
+  return best[0] ?? 0;
+}
+
+/** The fastest tenth's slowest of some times: what else the machine does makes the others longer. */
+export function undisturbed(timesMs: readonly number[]): number {
+  return [...timesMs].sort((a, b) => a - b)[Math.floor(timesMs.length / 10)] ?? 0;
+}
+
+/** Mulberry32: the same numbers each time. */
+function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
