@@ -87,7 +87,8 @@ function pageOf(measurements: readonly Measurement[]): string {
     cwd: here,
     encoding: "utf8",
   }).trim();
-  const at = `${new Date().toISOString().slice(0, 10)}, ${commit}`;
+  const [cpu] = cpus();
+  const at = `${new Date().toISOString().slice(0, 10)}, ${commit}, ${cpu?.model.trim()}`;
   const rows = new Map(
     readFileSync(page, "utf8")
       .split("\n")
@@ -99,12 +100,11 @@ function pageOf(measurements: readonly Measurement[]): string {
     const row = cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ");
     rows.set(one.name, `| ${row} |`);
   }
-  const [cpu] = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
   return `# Benchmarks
 
-Written by \`npm run bench -- --write\` on ${cpus().length} cores (${cpu?.model.trim()}), ${memory} of memory, ${process.platform},
-Node ${process.versions.node}. Every row says at which commit it was measured.
+Written by \`npm run bench -- --write\` on ${cpus().length} cores, ${memory} of memory, ${process.platform}, Node ${process.versions.node}. Every row says when it was
+measured, at which commit and on which processor.
 
 | what | value | goal | met | measured at | how |
 |---|---|---|---|---|---|
