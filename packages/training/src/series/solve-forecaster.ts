@@ -6,7 +6,7 @@ import { type Level, type LinearMap, leastSquares } from "./least-squares.ts";
 import { type SeriesModel, validationErrors } from "./series-model.ts";
 import type { SeriesWindows } from "./windows.ts";
 
-/** What is left out of learning by steps: its weights, the figures of the kept ones, and those of all that were tried. */
+/** The kept weights with their figures, and the validation error of every ridge that was tried. */
 export interface SolvedForecaster {
   readonly trained: TrainedTensors;
   readonly metrics: Readonly<Record<string, number>>;
