@@ -32,7 +32,12 @@ export interface VectorEnvelope extends RecordEnvelope {
    * to tell it by. Absent where no space of the collection has a classifier, and for a delete and an event.
    */
   readonly labels?: Readonly<Record<string, SpaceLabel>>;
+  /** The generation of rows that the vector is laid out for. Absent: the first, and of what has no vector. */
+  readonly generation?: number;
 }
+
+/** Of a collection's rows, when it is made. */
+export const firstGeneration = 1;
 
 /** Bytes kept of the sha256 of (encoder identity, input) per segment. */
 export const segmentHashBytes = 16;

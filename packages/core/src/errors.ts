@@ -225,6 +225,12 @@ export const errorTable = {
     retryable: false,
     meaning: "a collection's stored spaces differ from the configured ones",
   },
+  generation_gone: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "a collection's rows are of another generation by now than what was encoded for them",
+  },
   index_building: {
     exitCode: 3,
     httpStatus: 503,

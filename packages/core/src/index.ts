@@ -78,6 +78,7 @@ export type { NumberQuery } from "./encoders/number.ts";
 export type { RecencyQuery } from "./encoders/recency.ts";
 export {
   type ChunkRef,
+  firstGeneration,
   type OutcomeCounts,
   type Packet,
   packetRecordsMax,
@@ -104,6 +105,13 @@ export { fuse, normalize, weigh } from "./fuse.ts";
 export { canonicalJson, identityOf } from "./identity.ts";
 export { decodePacket, encodePacket, packetSchemaVersion } from "./packet-codec.ts";
 export { type Clock, systemClock } from "./ports/clock.ts";
+export type {
+  ChangedRows,
+  Generation,
+  GenerationStore,
+  StoredRow,
+  StoredSegment,
+} from "./ports/generations.ts";
 export type {
   Neighbourhood,
   NeighbourhoodReader,

@@ -10,10 +10,10 @@ import { version } from "./version.ts";
  * services are updated one after the other; fields added within a version are optional.
  *
  * 2: a packet may hold events. 3: vectors may come with labels, and a row that was written without them would keep those of
- * its version before. A packet is written as the lowest that says all of it, so that only events and labels wait for readers to be
- * updated.
+ * its version before. 4: vectors may be laid out for a generation of rows after the first. A packet is written as the lowest that says all of it, so that only events, labels and
+ * later generations wait for readers to be updated.
  */
-export const packetSchemaVersion = 3;
+export const packetSchemaVersion = 4;
 const packetSchemaVersionMin = 1;
 
 /** A packet as JSON: versions as decimal strings, vectors (float16, little-endian) and hashes as base64. */
@@ -35,6 +35,7 @@ interface EncodedEnvelope {
   readonly vector?: string;
   readonly segmentHashes?: string;
   readonly labels?: Readonly<Record<string, SpaceLabel>> | undefined;
+  readonly generation?: number | undefined;
 }
 
 export function encodePacket(packet: ChannelPackets[Channel]): string {
@@ -48,6 +49,7 @@ export function encodePacket(packet: ChannelPackets[Channel]): string {
 }
 
 function schemaVersionOf(envelopes: readonly (RecordEnvelope | VectorEnvelope)[]): number {
+  if (envelopes.some((envelope) => "generation" in envelope)) return 4;
   if (envelopes.some((envelope) => "labels" in envelope)) return 3;
   return envelopes.some(({ op }) => op === "event") ? 2 : packetSchemaVersionMin;
 }
@@ -57,12 +59,13 @@ function encodeEnvelope(envelope: RecordEnvelope | VectorEnvelope): EncodedEnvel
   // What is undefined leaves no key behind.
   const record = { id, version: envelope.version.toString(), op, fields, source, acceptedAtMs, trace };
   if (!("vector" in envelope)) return record;
-  const { vector, segmentHashes, labels } = envelope;
+  const { vector, segmentHashes, labels, generation } = envelope;
   return {
     ...record,
     vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64"),
     segmentHashes: Buffer.from(segmentHashes).toString("base64"),
     labels,
+    generation,
   };
 }
 
@@ -124,12 +127,13 @@ function decodeRecordEnvelope({
 }
 
 function decodeVectorEnvelope(envelope: EncodedEnvelope): VectorEnvelope {
-  const { labels } = envelope;
+  const { labels, generation } = envelope;
   return {
     ...decodeRecordEnvelope(envelope),
     vector: new Float16Array(Uint8Array.from(Buffer.from(envelope.vector as string, "base64")).buffer),
     segmentHashes: Uint8Array.from(Buffer.from(envelope.segmentHashes as string, "base64")),
     ...(labels === undefined ? {} : { labels }),
+    ...(generation === undefined ? {} : { generation }),
   };
 }
 

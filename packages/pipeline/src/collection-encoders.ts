@@ -1,5 +1,12 @@
 import { strict as assert } from "node:assert";
-import { type Collection, type Encoder, MedleyError, type SegmentLayout, suggestion } from "@medley/core";
+import {
+  type Collection,
+  type Encoder,
+  firstGeneration,
+  MedleyError,
+  type SegmentLayout,
+  suggestion,
+} from "@medley/core";
 
 /** A collection with its open encoders: all that turns its records into vectors. */
 export interface CollectionEncoders {
@@ -9,9 +16,15 @@ export interface CollectionEncoders {
   readonly layout: readonly SegmentLayout[];
   /** Of the fused vector. */
   readonly dimensions: number;
+  /** Of the rows that they are for. */
+  readonly generation: number;
 }
 
-export function collectionEncoders(collection: Collection, encoders: readonly Encoder[]): CollectionEncoders {
+export function collectionEncoders(
+  collection: Collection,
+  encoders: readonly Encoder[],
+  generation: number = firstGeneration,
+): CollectionEncoders {
   assert.equal(encoders.length, collection.spaces.length);
   let offset = 0;
   const layout = collection.spaces.map((space, index) => {
@@ -20,7 +33,7 @@ export function collectionEncoders(collection: Collection, encoders: readonly En
     offset += dimensions;
     return segment;
   });
-  return { collection, encoders, layout, dimensions: offset };
+  return { collection, encoders, layout, dimensions: offset, generation };
 }
 
 /** Of a space that a query names. Throws `query_invalid`. */

@@ -2,6 +2,7 @@ import {
   type Clock,
   type Delivery,
   eventOfEnvelope,
+  firstGeneration,
   isEvent,
   type Store,
   systemClock,
@@ -81,10 +82,13 @@ async function indexPacket(
     outcomes = addOutcomes(outcomes, countOf(written));
     observeFreshness(freshness, part, { written, nowMs: clock.nowMs() });
   };
-  const failed = await bisect(envelopes, write);
+  // A packet of a log may hold vectors of several.
+  const generations = Map.groupBy(envelopes, ({ generation = firstGeneration }) => generation);
+  const failed: Isolated<VectorEnvelope>[] = [];
+  for (const part of generations.values()) failed.push(...(await bisect(part, write)));
   await keepLetters(failed);
   signal.throwIfAborted();
-  if (chunk !== null && (failed.length > 0 || envelopes.length === 0)) {
+  if (chunk !== null && (failed.length > 0 || envelopes.length === 0 || generations.size > 1)) {
     await ports.store.writeRows(collection, [], { ...chunk, settled: addOutcomes(chunk.settled, outcomes) });
   }
   counters.deadLetters += outcomes.deadLetters;

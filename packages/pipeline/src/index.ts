@@ -11,7 +11,8 @@ export {
   type StageCounters,
   settledOf,
 } from "./counters.ts";
-export { deadLetterOf } from "./dead-letters.ts";
+export { deadLetterOf, messageOf } from "./dead-letters.ts";
+export { type CarryPorts, carryRows, sameSegment } from "./embed/carry-rows.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
 export { readsSegments } from "./embed/graph-segments.ts";
 export { type RefreshPorts, refreshRows, spreadChanges } from "./embed/refresh-rows.ts";
@@ -29,7 +30,7 @@ export {
   type Rejection,
   send,
 } from "./produce.ts";
-export { type Query, querySegments, type SearchQuery } from "./query.ts";
+export { encodedAnew, type Query, querySegments, type SearchQuery } from "./query.ts";
 export { laneOf } from "./stage.ts";
 export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";
 export {

@@ -1,4 +1,4 @@
-import { isTextSpace } from "@medley/core";
+import { isTextSpace, MedleyError } from "@medley/core";
 import { type CollectionEncoders, spaceIndex } from "./collection-encoders.ts";
 
 /** What a search may say; the same in TypeScript, HTTP and, with encoded parts, SQL. */
@@ -24,6 +24,8 @@ export interface SearchQuery {
 /** A query with its parts encoded: what `medley.query` and `medley.search` take. */
 export interface Query extends Omit<SearchQuery, "parts"> {
   readonly segments: Readonly<Record<string, readonly number[]>>;
+  /** Of the rows that it was encoded for. */
+  readonly generation: number;
 }
 
 /**
@@ -43,5 +45,23 @@ export async function querySegments(
     const segment = await opened.encoders[index]?.encodeQuery(part, signal);
     return [name, Array.from(segment as Float32Array)] as const;
   });
-  return { ...rest, segments: Object.fromEntries(await Promise.all(encoded)) };
+  return { ...rest, generation: opened.generation, segments: Object.fromEntries(await Promise.all(encoded)) };
+}
+
+/** More than ever happens: another generation becomes live while a query is encoded for the one before. */
+const encodingsMax = 3;
+
+/** Runs a query, and encodes it anew where its rows were replaced by another generation in between. */
+export async function encodedAnew<Q, Value>(
+  encode: () => Promise<Q>,
+  run: (query: Q) => Promise<Value>,
+): Promise<Value> {
+  for (let encodings = 1; ; encodings++) {
+    try {
+      return await run(await encode());
+    } catch (error) {
+      const isGone = error instanceof MedleyError && error.code === "generation_gone";
+      if (!isGone || encodings === encodingsMax) throw error;
+    }
+  }
 }

@@ -3,7 +3,6 @@ import pg from "pg";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
 import { type IndexProgress, watchIndexBuild } from "./index-progress.ts";
 import { graphBytes, type PathIndex, readPathIndexes } from "./index-state.ts";
-import { liveTable } from "./migrations/collection-tables.ts";
 import { readCatalogue } from "./migrations/migrate.ts";
 import { askedMsMax, faultOf, withRetry } from "./retry.ts";
 
@@ -18,8 +17,8 @@ export async function mayIndex(pool: pg.Pool, collection: string): Promise<boole
     () =>
       pool.query<{ may: boolean }>(
         `select pg_has_role(relowner, 'usage') and has_schema_privilege('medley_internal', 'create') as may
-from pg_class where oid = to_regclass($1)`,
-        [liveTable(collection)],
+from pg_class join medley_internal.collections on oid = to_regclass(format('medley_internal.%I', live_table)) where name = $1`,
+        [collection],
       ),
     askedMsMax,
   );
@@ -37,6 +36,8 @@ export interface IndexBuildOptions {
   readonly rebuild?: boolean;
   /** Only the one over all spaces, which serves even weights; it costs a write the least. Default false. */
   readonly fusedOnly?: boolean;
+  /** Of which generation of the rows. Default: the live one. */
+  readonly generation?: number;
   readonly onProgress?: (progress: IndexProgress) => void;
   /** That the graph does not fit into memory, which makes the build many times slower. */
   readonly onWarning?: (warning: string) => void;
@@ -66,22 +67,22 @@ export async function buildIndex(
     await using resources = new AsyncDisposableStack();
     const client = await openClient(connectionString, resources);
     await lockIndex(client, collection);
-    const table = await readTable(client, collection);
+    const table = await readTable(client, collection, options.generation);
     const wanted = table.indexes.filter(
       ({ space, valid }) => !(options.fusedOnly && space !== null) && (!valid || options.rebuild),
     );
     if (wanted.length === 0) return { state: "kept", rows: table.rows };
-    await dropInvalid(client, collection, table);
+    await dropInvalid(client, table);
     await setResources(client, options, resources);
     await warnOfMemory(client, table.rows, wanted, options);
     const watcher = table.embedded ? null : await openClient(connectionString, resources);
     for (const index of wanted) {
-      const state = await run(client, watcher, { collection, table, index }, options);
+      const state = await run(client, watcher, { table, index }, options);
       if (state !== "cancelled") continue;
-      await dropInvalid(client, collection, table);
+      await dropInvalid(client, table);
       return { state, rows: table.rows };
     }
-    await client.query(`analyze ${liveTable(collection)}`);
+    await client.query(`analyze ${table.name}`);
     return { state: "built", rows: table.rows };
   } catch (error) {
     throw faultOf(error);
@@ -129,6 +130,8 @@ async function lockIndex(client: pg.Client, collection: string): Promise<void> {
 }
 
 interface Table {
+  /** As SQL names it. */
+  readonly name: string;
   readonly rows: number;
   readonly indexes: readonly PathIndex[];
   readonly embedded: boolean;
@@ -136,22 +139,35 @@ interface Table {
   readonly concurrently: "concurrently" | "";
 }
 
-async function readTable(client: pg.Client, collection: string): Promise<Table> {
-  const { rows } = await client.query<Pick<Table, "rows" | "embedded">>(
-    `select version() like '%PGlite%' as embedded,
-  (select count(embedding)::float8 from ${liveTable(collection)}) as rows`,
+async function readTable(client: pg.Client, collection: string, generation?: number): Promise<Table> {
+  const { rows: known } = await client.query<Pick<Table, "name" | "embedded">>(
+    `select version() like '%PGlite%' as embedded, format('medley_internal.%I', (described).live_table) as name
+from (select medley_internal.as_generation(name, coalesce($2, generation)) as described
+  from medley_internal.collections where name = $1) as of_collection`,
+    [collection, generation ?? null],
   );
-  const table = rows[0] as (typeof rows)[0];
-  const indexes = await readPathIndexes(client, collection);
-  return { ...table, indexes, concurrently: table.embedded ? "" : "concurrently" };
+  const { name, embedded } = known[0] as (typeof known)[0];
+  const { rows } = await client.query<Pick<Table, "rows">>(
+    `select count(embedding)::float8 as rows from ${name}`,
+  );
+  const indexes = await readPathIndexes(client, collection, generation);
+  return {
+    name,
+    embedded,
+    rows: rows[0]?.rows as number,
+    indexes,
+    concurrently: embedded ? "" : "concurrently",
+  };
 }
 
 /** What builds and rebuilds that broke off have left behind. */
-async function dropInvalid(client: pg.Client, collection: string, { concurrently }: Table): Promise<void> {
+async function dropInvalid(client: pg.Client, { name: table, concurrently }: Table): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `select indexrelid::regclass::text as name from pg_index join pg_class on pg_class.oid = indexrelid
-where indrelid = $1::regclass and not indisvalid and starts_with(relname, $2)`,
-    [liveTable(collection), `${collection}_g1_`],
+where indrelid = $1::regclass and not indisvalid and starts_with(relname, (
+  select relname from pg_class where oid = $1::regclass
+) || '_')`,
+    [table],
   );
   for (const { name } of rows) await client.query(`drop index ${concurrently} if exists ${name}`);
 }
@@ -196,18 +212,17 @@ async function warnOfMemory(
 }
 
 interface OneBuild {
-  readonly collection: string;
   readonly table: Table;
   readonly index: PathIndex;
 }
 
 function buildSql(
-  { collection, table, index: { name, definition, valid } }: OneBuild,
+  { table, index: { name, definition, valid } }: OneBuild,
   { exclusive = false }: IndexBuildOptions,
 ): string {
   const how = exclusive ? "" : table.concurrently;
   if (valid) return `reindex index ${how} medley_internal.${name}`;
-  return `create index ${how} ${name} on ${liveTable(collection)} ${definition}`;
+  return `create index ${how} ${name} on ${table.name} ${definition}`;
 }
 
 async function run(

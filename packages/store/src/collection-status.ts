@@ -1,6 +1,6 @@
-import type pg from "pg";
+import pg from "pg";
 import { type IndexState, readIndexState } from "./index-state.ts";
-import { type CatalogueRow, liveTable } from "./migrations/collection-tables.ts";
+import type { CatalogueRow } from "./migrations/collection-tables.ts";
 import { withRetry } from "./retry.ts";
 
 export interface CollectionStatus {
@@ -19,12 +19,12 @@ export async function readCollectionStatus(
   catalogue: readonly CatalogueRow[],
 ): Promise<readonly CollectionStatus[]> {
   const statuses: CollectionStatus[] = [];
-  for (const { name, spaces } of catalogue) {
+  for (const { name, spaces, live_table } of catalogue) {
     const { rows } = await withRetry(() =>
       pool.query<{ live: number; deleted: number; letters: number }>(
         `select count(*) filter (where deleted_at is null)::float8 as live, count(deleted_at)::float8 as deleted,
   (select count(*) from medley_internal.dead_letters where collection = $1 and replayed_at is null)::float8 as letters
-from ${liveTable(name)}`,
+from medley_internal.${pg.escapeIdentifier(live_table)}`,
         [name],
       ),
     );

@@ -31,18 +31,20 @@ export interface PathIndex {
   readonly valid: boolean | null;
 }
 
-/** The one of the fused vectors first. */
+/** The one of the fused vectors first. Default: of the live generation. */
 export async function readPathIndexes(
   database: Pick<pg.ClientBase | pg.Pool, "query">,
   collection: string,
+  generation?: number,
 ): Promise<readonly PathIndex[]> {
   const { rows } = await database.query<PathIndex>(
     `select path.space, path.kind <> 'ordered' as graph, path.dimensions, quote_ident(path.index_name) as name,
   medley_internal.index_definition(path.kind, path.start, path.dimensions, path.definition) as definition,
   (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(path.index_name))) as valid
-from medley_internal.collections as collection, medley_internal.search_paths(collection) as path
+from medley_internal.collections as collection,
+  medley_internal.search_paths(medley_internal.as_generation(collection.name, coalesce($2, collection.generation))) as path
 where collection.name = $1 order by path.place`,
-    [collection],
+    [collection, generation ?? null],
   );
   return rows;
 }

@@ -13,10 +13,30 @@ export {
   openEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
 export { type Figures, type RunFigures, readFigures } from "./figures.ts";
+export {
+  differingSegments,
+  missingRows,
+  type Pair,
+  type Reader,
+  readReaders,
+  type SearchTrial,
+  sampledIds,
+  trySearches,
+} from "./generations/gates.ts";
+export {
+  beginGeneration,
+  changesLeft,
+  dropGeneration,
+  noteRows,
+  readGenerations,
+  type StoredGeneration,
+  segmentsOf,
+  switchGeneration,
+} from "./generations/generations.ts";
 export type { IndexProgress } from "./index-progress.ts";
-export { type IndexState, indexRowsMin } from "./index-state.ts";
-export type { CollectionLayout } from "./migrations/collection-tables.ts";
-export { type MigrationStep, migrate, planMigration } from "./migrations/migrate.ts";
+export { type IndexState, indexRowsMin, readPathIndexes } from "./index-state.ts";
+export type { CollectionLayout, StoredCollection } from "./migrations/collection-tables.ts";
+export { type MigrationStep, migrate, planMigration, readCatalogue } from "./migrations/migrate.ts";
 export { pgvectorWarning, readPgvectorWarning, requirePgvector } from "./migrations/pgvector-version.ts";
 export {
   type GrantedRole,

@@ -153,7 +153,7 @@ where table_schema = 'medley' and table_name = $1 order by ordinal_position`,
     const { pool } = database;
     const tuned = reviews("tuned_before", { tuned: true });
     await migrate(pool, [tuned]);
-    await pool.query(`drop view medley.tuned_before;
+    await pool.query(`drop view medley.tuned_before, medley_internal.tuned_before_g1_rows;
 alter table medley_internal.tuned_before_g1 drop column meaning_label, drop column meaning_probability`);
     expect(await migrate(pool, [tuned])).toEqual([
       "collection tuned_before: new label meaning_label, meaning_probability",

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import {
   type BackfillRun,
+  type ChangedRows,
   type ChunkRef,
   type Collection,
   type DeadLetter,
@@ -8,6 +9,9 @@ import {
   type DeadLetterPage,
   type DeadLetterStore,
   type DeadLetterWhere,
+  firstGeneration,
+  type Generation,
+  type GenerationStore,
   MedleyError,
   type Neighbourhood,
   type NodeInput,
@@ -20,6 +24,7 @@ import {
   type Store,
   type StoredDeadLetter,
   type StoredNode,
+  type StoredRow,
   type StoredSegments,
   suggestion,
   type UserEvent,
@@ -32,11 +37,14 @@ import { type CollectionStatus, readCollectionStatus } from "./collection-status
 import * as deadLetterQueries from "./dead-letter-queries.ts";
 import * as deadLetters from "./dead-letters.ts";
 import { type Figures, readFigures } from "./figures.ts";
+import * as changes from "./generations/changes.ts";
+import { readGenerations, type StoredGeneration } from "./generations/generations.ts";
 import { readNeighbourhoods } from "./graph/read-neighbourhoods.ts";
 import * as refreshes from "./graph/refreshes.ts";
-import type { CollectionLayout } from "./migrations/collection-tables.ts";
+import { type CollectionLayout, servedGeneration } from "./migrations/collection-tables.ts";
 import { type GraphSpace, graphSpaces } from "./migrations/graph-tables.ts";
 import { planMigration, readCatalogue } from "./migrations/migrate.ts";
+import { rowTable } from "./migrations/row-tables.ts";
 import { PreparedStatements } from "./prepared-statements.ts";
 import { type ForgottenAt, forgetUser, writeEvents } from "./profiles.ts";
 import { askedMsMax, withRetry } from "./retry.ts";
@@ -71,7 +79,13 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     throw new MedleyError("schema_behind", `the database lacks: ${names}`, { mend: "run: medley migrate" });
   }
   const server = await withRetry(() => readServer(pool), askedMsMax);
-  return new PostgresStore(pool, collections, { ...server, beforeDeadLetters });
+  const catalogue = await withRetry(() => readCatalogue(pool), askedMsMax);
+  const served = collections.map((configured) => {
+    const stored = catalogue.find(({ name }) => name === configured.collection.name);
+    assert(stored, "a collection that was migrated is there");
+    return { ...configured, generation: servedGeneration(configured, stored) };
+  });
+  return new PostgresStore(pool, served, { ...server, beforeDeadLetters });
 }
 
 /** What the store has to know of the Postgres it is in. */
@@ -105,13 +119,22 @@ from pg_extension where extname = 'vector'`,
 
 interface OpenCollection {
   readonly collection: Collection;
-  readonly writer: RowWriter;
-  readonly segmentsSql: string;
+  /** That the configuration is of. */
+  readonly generation: number;
   readonly graphSpaces: readonly GraphSpace[];
+  /** By generation. */
+  readonly generations: Map<number, OpenGeneration>;
 }
 
-/** The ports `Store`, `RefreshStore`, `DeadLetterStore` and `RunStore` over one Postgres, and searches in it. */
-export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunStore {
+interface OpenGeneration {
+  /** As it is in this generation. */
+  readonly collection: Collection;
+  readonly served: RowWriter;
+  readonly carried: RowWriter;
+}
+
+/** The ports `Store`, `RefreshStore`, `GenerationStore`, `DeadLetterStore` and `RunStore` over one Postgres, and searches in it. */
+export class PostgresStore implements Store, RefreshStore, GenerationStore, DeadLetterStore, RunStore {
   /** The version of pgvector in this database: see `pgvectorWarning`. */
   readonly pgvector: string;
   readonly #pool: pg.Pool;
@@ -122,7 +145,7 @@ export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunS
 
   constructor(
     pool: pg.Pool,
-    collections: readonly CollectionLayout[],
+    collections: readonly (CollectionLayout & { readonly generation: number })[],
     {
       types,
       pgvector,
@@ -136,23 +159,39 @@ export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunS
     this.#beforeDeadLetters = beforeDeadLetters;
     this.#statements = new PreparedStatements(pool, { prepares: !embedded });
     this.#collections = new Map(
-      collections.map(({ collection, layout }) => [
+      collections.map(({ collection, layout, generation }) => [
         collection.name,
-        {
-          collection,
-          writer: rowWriter(collection, types),
-          segmentsSql: segmentsSql(collection.name, types),
-          graphSpaces: graphSpaces(collection, layout),
-        },
+        { collection, generation, graphSpaces: graphSpaces(collection, layout), generations: new Map() },
       ]),
     );
+    for (const { collection, generation } of collections) this.openGeneration(collection, generation);
+  }
+
+  /** Lets rows of a generation be written; `collection` as it is in that generation. */
+  openGeneration(collection: Collection, generation: number): void {
+    const table = rowTable(collection.name, generation);
+    this.#open(collection.name).generations.set(generation, {
+      collection,
+      served: rowWriter({ collection, table, carries: false }, this.#types),
+      carried: rowWriter({ collection, table, carries: true }, this.#types),
+    });
+  }
+
+  closeGeneration(collection: string, generation: number): void {
+    this.#open(collection).generations.delete(generation);
+  }
+
+  /** The generation that the collection's configuration is of. */
+  servedGeneration(collection: string): number {
+    return this.#open(collection).generation;
   }
 
   async readSegments(
     collection: string,
     ids: readonly string[],
+    generation: number = this.#open(collection).generation,
   ): Promise<ReadonlyMap<string, StoredSegments>> {
-    const { segmentsSql: text } = this.#open(collection);
+    const text = segmentsSql(rowTable(this.#open(collection).collection.name, generation), this.#types);
     const { rows } = await withRetry(() => this.#pool.query<SegmentsRow>(text, [ids]));
     return new Map(rows.map((row) => [row.id, readSegmentsRow(row)]));
   }
@@ -162,10 +201,11 @@ export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunS
     envelopes: readonly VectorEnvelope[],
     chunk: ChunkRef | null,
   ): Promise<readonly WriteOutcome[]> {
-    const { writer } = this.#open(collection);
+    const { name } = this.#open(collection).collection;
     let outcomes: readonly WriteOutcome[] = [];
     if (envelopes.length > 0) {
-      const { text, values, outcomesOf } = writer.statement(envelopes, chunk);
+      const { served } = await this.#generation(name, generationOf(envelopes));
+      const { text, values, outcomesOf } = served.statement(envelopes, chunk);
       const { rows } = await withRetry(() => this.#statements.query<OutcomesRow>(text, values));
       outcomes = outcomesOf(rows[0] as OutcomesRow);
     } else if (chunk !== null) {
@@ -173,6 +213,56 @@ export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunS
     }
     if (chunk !== null) await runs.finishRunIfDone(this.#statements, chunk.runId);
     return outcomes;
+  }
+
+  readGenerations(): Promise<readonly StoredGeneration[]> {
+    return withRetry(() => readGenerations(this.#pool));
+  }
+
+  takeChanges(collection: string, generation: number): Promise<ChangedRows | null> {
+    return withRetry(() => changes.takeChanges(this.#pool, collection, generation));
+  }
+
+  readRows(
+    collection: Collection,
+    generation: number,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, StoredRow>> {
+    return withRetry(() => changes.readRows(this.#pool, this.#types, { collection, generation, ids }));
+  }
+
+  async carryRows(collection: string, envelopes: readonly VectorEnvelope[]): Promise<void> {
+    const { carried } = await this.#generation(collection, generationOf(envelopes));
+    const { text, values } = carried.statement(envelopes, null);
+    await withRetry(() => this.#statements.query(text, values));
+  }
+
+  /** Says of each generation whether a process can search and embed with it. */
+  reportReader(
+    instance: string,
+    reports: readonly (Pick<Generation, "collection" | "generation"> & { readonly failure: string | null })[],
+  ): Promise<void> {
+    return withRetry(() => changes.reportReader(this.#pool, instance, reports));
+  }
+
+  finishChanges(changed: ChangedRows): Promise<void> {
+    return withRetry(() => changes.finishChanges(this.#pool, changed));
+  }
+
+  /** Throws `generation_gone`, or `store_unavailable` for one that this process has not heard of yet. */
+  async #generation(collection: string, generation: number): Promise<OpenGeneration> {
+    const { generations } = this.#open(collection);
+    const opened = generations.get(generation);
+    if (opened !== undefined && generations.size === 1) return opened;
+    if (!(await withRetry(() => changes.hasTable(this.#pool, collection, generation)))) {
+      const what = `collection "${collection}" has no generation ${generation} any more`;
+      throw new MedleyError("generation_gone", what);
+    }
+    if (opened !== undefined) return opened;
+    throw new MedleyError(
+      "store_unavailable",
+      `generation ${generation} of "${collection}" is not open here yet`,
+    );
   }
 
   async readNeighbourhoods(
@@ -216,7 +306,8 @@ export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunS
   }
 
   search(asked: Search): Promise<readonly Hit[]> {
-    return search(this.#pool, this.#open(asked.collection).collection, asked);
+    const { collection, generations } = this.#open(asked.collection);
+    return search(this.#pool, generations.get(asked.generation ?? 0)?.collection ?? collection, asked);
   }
 
   explainSearch(asked: Search): Promise<SearchPlan> {
@@ -284,4 +375,8 @@ export class PostgresStore implements Store, RefreshStore, DeadLetterStore, RunS
       mend: suggestion(name, [...this.#collections.keys()]),
     });
   }
+}
+
+function generationOf([first]: readonly VectorEnvelope[]): number {
+  return first?.generation ?? firstGeneration;
 }

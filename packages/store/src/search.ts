@@ -29,6 +29,8 @@ export interface Search {
   readonly k?: number;
   /** The share of the best hits that is to be found, 0 to 1; 1 scans exactly. Default .95. */
   readonly recall?: number;
+  /** Refused unless it is the live one. Default: whichever is live. */
+  readonly generation?: number;
   /** What *now* is for recency; the database's clock where not given. */
   readonly atMs?: number;
 }
@@ -120,8 +122,11 @@ function callOf(
     asked.k ?? 10,
     asked.filter === undefined ? null : JSON.stringify(asked.filter),
     asked.recall ?? recallDefault,
+    ...(asked.generation === undefined ? [] : [asked.generation]),
   ];
-  return { call: `medley.${name}($1, ${query}, $6::int, ${filter}, $8::float8)`, values };
+  // First, so that parts of another length are not what is complained of.
+  const of = asked.generation === undefined ? "$1" : "medley_internal.of_generation($1, $9::int)";
+  return { call: `medley.${name}(${of}, ${query}, $6::int, ${filter}, $8::float8)`, values };
 }
 
 function checkFor(asked: Search): void {
@@ -155,7 +160,13 @@ function plainParts(parts: Readonly<Record<string, unknown>>): Record<string, un
 function rethrowRefusal(error: unknown): never {
   if (!(error instanceof pg.DatabaseError)) throw error;
   const code: ErrorCode | null =
-    error.code === "P0002" ? "not_found" : error.code?.startsWith("22") ? "query_invalid" : null;
+    error.code === "P0002"
+      ? "not_found"
+      : error.code === "55000"
+        ? "generation_gone"
+        : error.code?.startsWith("22")
+          ? "query_invalid"
+          : null;
   if (code === null) throw error;
   throw new MedleyError(code, error.message, {
     cause: error,

@@ -17,11 +17,16 @@ export type WriteOutcome = "indexed" | "tombstoned" | "superseded";
 
 /** What the stages write to and read from. Passing faults throw `MedleyError` `store_unavailable`; bad data `record_invalid`. */
 export interface Store {
-  readSegments(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredSegments>>;
+  /** `generation`: whose rows. Default: the first. */
+  readSegments(
+    collection: string,
+    ids: readonly string[],
+    generation?: number,
+  ): Promise<ReadonlyMap<string, StoredSegments>>;
   /**
    * Writes rows whose version is above the stored one, in one statement, ordered by id, and marks the chunk as done in
    * the same transaction; a run that was waiting for this chunk alone is done when this resolves. One outcome per envelope,
-   * in order. An id must not occur twice.
+   * in order. An id must not occur twice, and all are of one generation. Throws `generation_gone` where that has been dropped.
    */
   writeRows(
     collection: string,

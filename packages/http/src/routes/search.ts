@@ -2,6 +2,7 @@ import type { Collection } from "@medley/core";
 import {
   type CollectionEncoders,
   collectionNamed,
+  encodedAnew,
   type Query,
   querySegments,
   saidBefore,
@@ -63,6 +64,15 @@ export function searchRoutes(ports: SearchPorts): Routes {
     const whole = understood === null ? query : saidBefore(understood.query, query);
     return { query: await querySegments(opened, whole, signal), understood };
   };
+  const run = async <Value>(
+    request: FastifyRequest<Asked>,
+    signal: AbortSignal,
+    ask: (query: Query) => Promise<Value>,
+  ) =>
+    encodedAnew(
+      () => encoded(request, signal),
+      async ({ query, understood }) => ({ value: await ask(query), understood }),
+    );
   return (app) => {
     const options = {
       config: { scope: "search" },
@@ -74,15 +84,19 @@ export function searchRoutes(ports: SearchPorts): Routes {
       async (request, reply): Promise<SearchAnswer> => {
         const signal = untilGone(reply);
         const startMs = performance.now();
-        const { query, understood } = await encoded(request, signal);
-        const hits = await ports.search(request.params.name, query, signal);
+        const { name } = request.params;
+        const { value: hits, understood } = await run(request, signal, (query) =>
+          ports.search(name, query, signal),
+        );
         const tookMs = performance.now() - startMs;
         return { hits, ...(understood === null ? {} : { understood }), tookMs };
       },
     );
     app.post<Asked>("/v1/collections/:name/explain", options, async (request, reply) => {
-      const { query, understood } = await encoded(request, untilGone(reply));
-      const plan = await ports.explain(request.params.name, query);
+      const { name } = request.params;
+      const { value: plan, understood } = await run(request, untilGone(reply), (query) =>
+        ports.explain(name, query),
+      );
       return { plan, ...(understood === null ? {} : { understood }) };
     });
   };

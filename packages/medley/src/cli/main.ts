@@ -13,6 +13,7 @@ import { doctorCommand } from "./doctor.ts";
 import { doctorGpuCommand } from "./doctor-gpu.ts";
 import { evaluateCommands } from "./evaluate.ts";
 import { exportCommands } from "./export.ts";
+import { applyCommand, planCommand } from "./generation.ts";
 import { initCommand } from "./init.ts";
 import { mcpCommands } from "./mcp.ts";
 import { migrateCommand } from "./migrate.ts";
@@ -142,6 +143,35 @@ function operatorCommands(medley: Command, run: Run): void {
       "\nExamples:\n  $ medley migrate --role-app medley_app --role-read medley_read\n  $ medley migrate --sql | psql -v ON_ERROR_STOP=1 $DATABASE_URL",
     )
     .action((options) => run("migrate", (context) => migrateCommand(context, options)));
+  medley
+    .command("plan")
+    .description(
+      "say what a changed encoder, space or dimension asks of the rows, and measure what it would take",
+    )
+    .argument("[collection]", "default: the only one")
+    .addHelpText("after", "\nExamples:\n  $ medley plan films\n  $ medley plan films --json")
+    .action((collection) => run("plan", (context) => planCommand(context, collection)));
+  medley
+    .command("apply")
+    .description(
+      "make the rows' next generation beside the live one, and switch to it when it has passed its gates",
+    )
+    .argument("[collection]", "default: the only one")
+    .option(
+      "--missing <rows>",
+      "let it pass with so many rows that could not be encoded",
+      wholeNumber(0, 1_000_000_000),
+    )
+    .option("--rollback", "make the generation live again that was so before")
+    .option("--finish", "end the generation that was live before: from then on there is no way back")
+    .option("--drop", "end the generation that is being built")
+    .addHelpText(
+      "after",
+      "\nKilled at any point, the same command goes on.\n\nExamples:\n  $ medley apply films\n  $ medley apply films --rollback",
+    )
+    .action((collection, options) =>
+      run("apply", (context) => applyCommand(context, { collection, ...options })),
+    );
   medley
     .command("doctor")
     .description("try each part and say what is wrong")

@@ -7,6 +7,7 @@ import {
   channels,
   type Encoder,
   type Lanes,
+  MedleyError,
   type Space,
   systemClock,
   VersionClock,
@@ -14,6 +15,7 @@ import {
 import {
   type Chat,
   chooseDevice,
+  emptyLock,
   type ModelLock,
   type ModelRuntime,
   type ModelRuntimeOptions,
@@ -26,6 +28,8 @@ import {
   type CollectionEncoders,
   checkInputs,
   collectionNamed,
+  encodedAnew,
+  messageOf,
   type PipelineCounters,
   type ProducePorts,
   pipelineCounters,
@@ -50,12 +54,15 @@ import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
 import { trainedSpaces } from "../config/configured-models.ts";
 import type { Settings } from "../config/settings.ts";
+import { runCarriers } from "./carriers.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openDeadLetterTopic } from "./dead-letter-topic.ts";
-import { openEncoders } from "./open-encoders.ts";
+import { Generations } from "./generations.ts";
+import { encodersOf, openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
 import { runRefreshes } from "./refreshes.ts";
 import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
+import { runWorkLoop } from "./work-loop.ts";
 
 export type StageName = "embed" | "index";
 
@@ -97,6 +104,8 @@ const answerMsMax = 5_000;
 // Of `close`, where the stages were not stopped before.
 const drainMs = 10_000;
 const settledPollMs = 20;
+// A switch waits for those who have not opened the new generation.
+const generationsLookMs = 500;
 
 /**
  * Everything one process needs to produce, embed, index and search: database, store, queue, encoders. It opens them in
@@ -104,7 +113,9 @@ const settledPollMs = 20;
  */
 export class Deployment implements AsyncDisposable {
   readonly database: Database;
+  /** Of the generation that is live: it may become another one's while the deployment is open. */
   readonly collections: ReadonlyMap<string, CollectionEncoders>;
+  readonly generations: Generations;
   readonly store: PostgresStore;
   readonly lanes: Lanes;
   readonly pool: pg.Pool;
@@ -122,6 +133,7 @@ export class Deployment implements AsyncDisposable {
   constructor(parts: Opened, resources: AsyncDisposableStack, options: DeploymentOptions) {
     this.database = parts.database;
     this.collections = parts.collections;
+    this.generations = parts.generations;
     this.store = parts.store;
     this.lanes = parts.lanes;
     this.pool = parts.pool;
@@ -149,8 +161,14 @@ export class Deployment implements AsyncDisposable {
     if (stages.includes("embed")) {
       this.#consumers.push(...(await runEmbedStage(this)));
       if (this.#hasGraphs) this.#consumers.push(runRefreshes(this));
+      this.#consumers.push(...runCarriers({ ...this.#ports, carriages: () => this.generations.carriages }));
     }
     if (stages.includes("index")) this.#consumers.push(...(await runIndexStage(this)));
+  }
+
+  get #ports(): Pick<Deployment, "store" | "counters" | "onStageFailure"> {
+    const { store, counters, onStageFailure } = this;
+    return { store, counters, onStageFailure };
   }
 
   get runsStages(): boolean {
@@ -201,21 +219,37 @@ export class Deployment implements AsyncDisposable {
 
   /** Throws `collection_unknown`, `query_invalid` or `not_found`. */
   async search(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<readonly Hit[]> {
-    return this.searchEncoded(collection, await querySegments(this.collection(collection), query, signal));
+    return encodedAnew(
+      () => querySegments(this.collection(collection), query, signal),
+      (encoded) => this.searchEncoded(collection, encoded),
+    );
   }
 
   /** Runs a query whose parts are encoded. */
   searchEncoded(collection: string, { segments, ...rest }: Query): Promise<readonly Hit[]> {
-    return this.store.search({ collection, parts: segments, ...rest });
+    return this.#ofLive(() => this.store.search({ collection, parts: segments, ...rest }));
   }
 
   /** How a search would find its rows, without searching. Throws as `search` does. */
   async explainSearch(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPlan> {
-    return this.explainEncoded(collection, await querySegments(this.collection(collection), query, signal));
+    return encodedAnew(
+      () => querySegments(this.collection(collection), query, signal),
+      (encoded) => this.explainEncoded(collection, encoded),
+    );
   }
 
   explainEncoded(collection: string, { segments, ...rest }: Query): Promise<SearchPlan> {
-    return this.store.explainSearch({ collection, parts: segments, ...rest });
+    return this.#ofLive(() => this.store.explainSearch({ collection, parts: segments, ...rest }));
+  }
+
+  /** What was encoded for a generation that is not live any more is refused; the next query is encoded for the one that is. */
+  async #ofLive<Value>(ask: () => Promise<Value>): Promise<Value> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof MedleyError && error.code === "generation_gone") await this.generations.look();
+      throw error;
+    }
   }
 
   /**
@@ -288,7 +322,7 @@ function openStorePool({ settings, role }: DeploymentOptions, { kind, connection
 
 type Opened = Pick<
   Deployment,
-  "database" | "collections" | "store" | "lanes" | "pool" | "runtime" | "faults"
+  "database" | "collections" | "generations" | "store" | "lanes" | "pool" | "runtime" | "faults"
 >;
 
 /** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
@@ -315,26 +349,44 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options, database)));
   resources.use(opened.move());
   // Not beside the database: making a new one takes 1 GB for a second, and a model half of that while it loads.
-  const collections = await openEncoders(options.collections, {
+  const encoding = {
     runtime,
     clock: options.clock ?? systemClock,
     environment: settings.environment,
     resources,
     ...(options.encoderOf === undefined ? {} : { encoderOf: options.encoderOf }),
-  });
+  };
+  const configured = await openEncoders(options.collections, encoding);
   const { connectionString } = database;
   const pool = openStorePool(options, database);
   resources.adopt(pool, (open) => open.end());
   if (options.migrates ?? database.kind === "own") {
-    await migrate(pool, [...collections.values()]);
+    await migrate(pool, [...configured.values()]);
     await migrateBullmq(connectionString);
   }
   const topic = openDeadLetterTopic(settings.kafka, resources);
   const store = await openPostgresStore({
     pool,
-    collections: [...collections.values()],
+    collections: [...configured.values()],
     ...(topic === null ? {} : { beforeDeadLetters: (letters) => topic.send(letters) }),
   });
+  const collections = new Map(
+    [...configured].map(([name, opened]) => [name, { ...opened, generation: store.servedGeneration(name) }]),
+  );
+  const generations = new Generations({
+    store,
+    live: collections,
+    openEncoders: (collection, lock) => encodersOf(collection, { ...encoding, lock }),
+    lock: options.lock ?? emptyLock,
+    encodes: runtime.loads,
+  });
+  await generations.look();
+  const looking = runWorkLoop({
+    step: () => generations.look().then(() => 0),
+    idleMs: generationsLookMs,
+    onFault: (error) => onFault({ part: "database", message: messageOf(error) }),
+  });
+  resources.adopt(looking, (open) => open.close({ graceMs: generationsLookMs }));
   const warning = database.kind === "server" ? pgvectorWarning(store.pgvector) : null;
   if (warning !== null) onFault({ part: "database", message: warning });
   const lanes = await openLanes({
@@ -345,6 +397,6 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     onFault: (fault) => onFault({ part: "queue", message: fault.message }),
     onWarning: (message) => onFault({ part: "queue", message }),
   });
-  const parts = { database, collections, store, lanes, pool, runtime, faults };
+  const parts = { database, collections, generations, store, lanes, pool, runtime, faults };
   return new Deployment(parts, resources.move(), options);
 }

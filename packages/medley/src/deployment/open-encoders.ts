@@ -7,7 +7,13 @@ import {
   isTunedSpace,
   type Space,
 } from "@medley/core";
-import { type Environment, type ModelRuntime, openRemoteEncoder, openSpaceEncoder } from "@medley/models";
+import {
+  type Environment,
+  type ModelLock,
+  type ModelRuntime,
+  openRemoteEncoder,
+  openSpaceEncoder,
+} from "@medley/models";
 import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
 
 export interface OpenEncodersOptions {
@@ -19,6 +25,8 @@ export interface OpenEncodersOptions {
   readonly resources: AsyncDisposableStack;
   /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
   readonly encoderOf?: (space: Space) => Encoder | null;
+  /** Pins in place of the runtime's own. */
+  readonly lock?: ModelLock;
 }
 
 /** Opens the encoders of every space; models are loaded once each, however many spaces use them. */
@@ -26,37 +34,45 @@ export async function openEncoders(
   collections: ReadonlyMap<string, Collection>,
   options: OpenEncodersOptions,
 ): Promise<ReadonlyMap<string, CollectionEncoders>> {
-  const { clock, encoderOf = () => null } = options;
   const opened = new Map<string, CollectionEncoders>();
   for (const collection of collections.values()) {
-    const encoders: Encoder[] = [];
-    for (const space of collection.spaces) {
-      encoders.push(
-        encoderOf(space) ??
-          closedFormEncoder(space, collection.fields, clock) ??
-          (await modelEncoder(`${collection.name}.${space.name}`, space, options)),
-      );
-    }
-    opened.set(collection.name, collectionEncoders(collection, encoders));
+    opened.set(collection.name, collectionEncoders(collection, await encodersOf(collection, options)));
   }
   return opened;
+}
+
+/** By space, in the collection's order. */
+export async function encodersOf(
+  collection: Collection,
+  options: OpenEncodersOptions,
+): Promise<readonly Encoder[]> {
+  const { clock, encoderOf = () => null } = options;
+  const encoders: Encoder[] = [];
+  for (const space of collection.spaces) {
+    encoders.push(
+      encoderOf(space) ??
+        closedFormEncoder(space, collection.fields, clock) ??
+        (await modelEncoder(`${collection.name}.${space.name}`, space, options)),
+    );
+  }
+  return encoders;
 }
 
 async function modelEncoder(
   place: string,
   { definition }: Space,
-  { runtime, environment, resources }: OpenEncodersOptions,
+  { runtime, environment, resources, lock }: OpenEncodersOptions,
 ): Promise<Encoder> {
   if (isTrainedSpace(definition)) {
     const { encoder: kind, dimensions } = definition;
-    return runtime.trainedEncoder({ space: place, kind, dimensions });
+    return runtime.trainedEncoder({ space: place, kind, dimensions, lock });
   }
   switch (definition.encoder) {
     case "text":
     case "image":
     case "audio": {
       const tuned = isTunedSpace(definition) ? place : undefined;
-      return openSpaceEncoder(definition, { runtime, resources, tuned });
+      return openSpaceEncoder(definition, { runtime, resources, tuned, lock });
     }
     case "remote":
       return resources.use(openRemoteEncoder(definition, { environment })) as Encoder;

@@ -1,15 +1,17 @@
-import type {
-  Channel,
-  Clock,
-  Consumer,
-  Delivery,
-  Lane,
-  Lanes,
-  Receive,
-  RefreshStore,
-  Stage,
-  Store,
-  Transport,
+import {
+  type Channel,
+  type ChannelPackets,
+  type Clock,
+  type Consumer,
+  type Delivery,
+  type Lane,
+  type Lanes,
+  MedleyError,
+  type Receive,
+  type RefreshStore,
+  type Stage,
+  type Store,
+  type Transport,
 } from "@medley/core";
 import { type CollectionEncoders, embed, indexRows, laneOf, type PipelineCounters } from "@medley/pipeline";
 
@@ -49,12 +51,32 @@ export function runEmbedStage({ lanes, ...ports }: StagesOptions): Promise<reado
 
 /** Runs the stage `index` for the packets of every lane until closed. */
 export function runIndexStage({ lanes, ...ports }: StagesOptions): Promise<readonly Consumer[]> {
-  const receive: Receive<"vectors"> = (delivery, signal) => indexRows(ports, delivery, signal);
-  const consume = (transport: Transport) =>
-    transport.consume("vectors", telling("index", receive, ports.onStageFailure), {
+  const consume = (transport: Transport) => {
+    const receive: Receive<"vectors"> = async (delivery, signal) => {
+      try {
+        await indexRows(ports, delivery, signal);
+      } catch (error) {
+        if (!(error instanceof MedleyError) || error.code !== "generation_gone") throw error;
+        await sendBack(transport, delivery.packet);
+      }
+    };
+    return transport.consume("vectors", telling("index", receive, ports.onStageFailure), {
       packetsInFlightMax: indexPacketsInFlightMax,
     });
+  };
   return Promise.all(transportsOf(lanes).map(consume));
+}
+
+/** Vectors whose generation of rows has been dropped meanwhile: their records are encoded anew, for the one that is there. */
+async function sendBack(transport: Transport, packet: ChannelPackets["vectors"]): Promise<void> {
+  const envelopes = packet.envelopes.map(
+    ({ vector: _vector, segmentHashes: _hashes, labels: _labels, generation: _generation, ...record }) =>
+      record,
+  );
+  const { chunk } = packet;
+  // Not the chunk's own key, by which a queue may remember it.
+  const key = chunk === null ? {} : { key: `${chunk.runId}-${chunk.chunk}-again` };
+  await transport.send("records", { ...packet, envelopes }, key);
 }
 
 /** What a transport hears of a failure is "once more"; why is said here. What was taken away from this process is no failure. */

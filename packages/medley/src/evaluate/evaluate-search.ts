@@ -86,10 +86,14 @@ async function rankAll(
     while (next < queries.length) {
       const at = next++;
       const query = queries[at] as JudgedQuery;
-      const { segments } = await querySegments(opened, { parts: partsOf(opened.collection, query) }, signal);
+      const { segments, generation } = await querySegments(
+        opened,
+        { parts: partsOf(opened.collection, query) },
+        signal,
+      );
       for (const [index, { weights }] of weightings.entries()) {
         signal.throwIfAborted();
-        const hits = await searchEncoded(deployment, collection, { segments, weights, k: k + 1 });
+        const hits = await searchEncoded(deployment, collection, { segments, generation, weights, k: k + 1 });
         const others = hits.filter(({ id }) => id !== query.id).slice(0, k);
         (rankings[index] as RankedHit[][])[at] = others.map(({ id, score }) => ({ id, score }));
       }

@@ -27,6 +27,14 @@ const jobsMax = 65_536;
 const callersWaitingMax = 1_024;
 const queriesMax = 64;
 
+/** What an encoder is asked for beside its model's name. */
+export interface EncoderOptions {
+  /** The `collection.space` whose artefact takes the model's place. Default: the model as it is. */
+  readonly tuned?: string | undefined;
+  /** Pins in place of the runtime's own: of another generation of rows. */
+  readonly lock?: ModelLock | undefined;
+}
+
 type Source = [name: string, environment: Environment, options: { lock: ModelLock | undefined }];
 
 export interface ModelRuntimeOptions {
@@ -87,6 +95,10 @@ export class ModelRuntime implements AsyncDisposable {
   get counters(): Readonly<ModelCounters> {
     return { ...this.#counters };
   }
+  /** Whether it can encode, see `ModelRuntimeOptions`. */
+  get loads(): boolean {
+    return this.#loads;
+  }
   get threads(): number {
     return this.#pool.threads;
   }
@@ -96,14 +108,10 @@ export class ModelRuntime implements AsyncDisposable {
   }
 
   /**
-   * Throws `model_not_found`, `model_damaged` or `model_unsupported`. See `locateModel` for what a name may be. `tuned`: the
-   * `collection.space` whose artefact takes the model's place.
+   * Throws `model_not_found`, `model_damaged` or `model_unsupported`. See `locateModel` for what a name may be.
    */
-  async textEncoder(
-    name: string,
-    { tuned }: { tuned?: string | undefined } = {},
-  ): Promise<Encoder<string, string>> {
-    const source = this.#source(name, tuned);
+  async textEncoder(name: string, { tuned, ...pins }: EncoderOptions = {}): Promise<Encoder<string, string>> {
+    const source = this.#source(name, tuned, pins.lock);
     const model = await this.#open(await readTextModel(...source));
     return new ModelEncoder<string>({
       model,
@@ -124,9 +132,10 @@ export class ModelRuntime implements AsyncDisposable {
       output,
       tuned,
       content,
-    }: { output?: string | undefined; tuned?: string | undefined; content: ContentReader },
+      ...pins
+    }: EncoderOptions & { output?: string | undefined; content: ContentReader },
   ): Promise<Encoder> {
-    const source = this.#source(name, tuned);
+    const source = this.#source(name, tuned, pins.lock);
     const [folder, environment, lock] = source;
     const model = await this.#open(await readImageModel(folder, environment, { output, ...lock }));
     const classifier = await classifierOf(tuned, source, model);
@@ -139,10 +148,11 @@ export class ModelRuntime implements AsyncDisposable {
     {
       content,
       tuned,
+      lock: pins,
       ...options
-    }: Omit<AudioModelOptions, "lock"> & { tuned?: string | undefined; content: ContentReader },
+    }: Omit<AudioModelOptions, "lock"> & EncoderOptions & { content: ContentReader },
   ): Promise<Encoder> {
-    const source = this.#source(name, tuned);
+    const source = this.#source(name, tuned, pins);
     const [folder, environment, lock] = source;
     const model = await this.#open(await readAudioModel(folder, environment, { ...options, ...lock }));
     const classifier = await classifierOf(tuned, source, model);
@@ -150,8 +160,11 @@ export class ModelRuntime implements AsyncDisposable {
   }
 
   /** The encoder of a trained space, by the artefact that the lock pins for it. Throws as `readTrainedModel` does. */
-  async trainedEncoder(options: Omit<TrainedSpaceOptions, "lock">): Promise<Encoder> {
-    return this.openTrained(await readTrainedModel({ ...options, lock: this.#lock }));
+  async trainedEncoder({
+    lock = this.#lock,
+    ...options
+  }: Omit<TrainedSpaceOptions, "lock"> & Pick<EncoderOptions, "lock">): Promise<Encoder> {
+    return this.openTrained(await readTrainedModel({ ...options, lock }));
   }
 
   /** Likewise, of an artefact that was read already. */
@@ -176,9 +189,9 @@ export class ModelRuntime implements AsyncDisposable {
   }
 
   /** Where a model is read from: of a tuned space (`collection.space`) its artefact, which is a folder like any other. */
-  #source(name: string, tuned: string | undefined): Source {
-    if (tuned === undefined) return [name, this.#environment, { lock: this.#lock }];
-    const artefact = tunedModel(tuned, this.#lock);
+  #source(name: string, tuned: string | undefined, lock: ModelLock | undefined = this.#lock): Source {
+    if (tuned === undefined) return [name, this.#environment, { lock }];
+    const artefact = tunedModel(tuned, lock);
     return [artefact.name, this.#environment, { lock: artefact.lock }];
   }
 

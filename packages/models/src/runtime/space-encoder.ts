@@ -2,35 +2,33 @@ import { resolve } from "node:path";
 import type { ContentSources, Encoder, SpaceDefinition } from "@medley/core";
 import { defaultTextModel } from "../artefact/locate.ts";
 import { ContentReader } from "../content/content-reader.ts";
-import type { ModelRuntime } from "./model-runtime.ts";
+import type { EncoderOptions, ModelRuntime } from "./model-runtime.ts";
 
 /** Spaces whose encoder is a pre-trained model in this process. */
 export type ModelSpaceDefinition = Extract<SpaceDefinition, { encoder: "text" | "image" | "audio" }>;
 
-export interface SpaceEncoderOptions {
+export interface SpaceEncoderOptions extends EncoderOptions {
   readonly runtime: ModelRuntime;
   /** Closes what the encoder opens beside the runtime's models: connections. */
   readonly resources: AsyncDisposableStack;
-  /** The `collection.space` whose artefact takes the model's place. Default: the model as it is. */
-  readonly tuned?: string | undefined;
 }
 
 /** The encoder of a space as it is configured. Throws as those of `ModelRuntime` do. */
 export async function openSpaceEncoder(
   definition: ModelSpaceDefinition,
-  { runtime, resources, tuned }: SpaceEncoderOptions,
+  { runtime, resources, ...options }: SpaceEncoderOptions,
 ): Promise<Encoder> {
   switch (definition.encoder) {
     case "text":
-      return (await runtime.textEncoder(definition.model ?? defaultTextModel, { tuned })) as Encoder;
+      return (await runtime.textEncoder(definition.model ?? defaultTextModel, options)) as Encoder;
     case "image": {
       const { model, output } = definition;
-      return runtime.imageEncoder(model, { tuned, output, content: reader(definition.from, resources) });
+      return runtime.imageEncoder(model, { ...options, output, content: reader(definition.from, resources) });
     }
     case "audio": {
       const { model, output, secondsMax } = definition;
       const content = reader(definition.from, resources);
-      return runtime.audioEncoder(model, { tuned, output, secondsMax, content });
+      return runtime.audioEncoder(model, { ...options, output, secondsMax, content });
     }
   }
 }

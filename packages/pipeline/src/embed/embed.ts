@@ -1,6 +1,7 @@
 import {
   type Delivery,
   type Encoder,
+  firstGeneration,
   isEvent,
   type MedleyError,
   type Neighbourhood,
@@ -68,7 +69,10 @@ async function embedPacket(
   const events = packet.envelopes.filter(isEvent);
   const records = events.length === 0 ? packet.envelopes : packet.envelopes.filter((one) => !isEvent(one));
   const ids = new Set(records.map(({ id }) => id));
-  const stored = ids.size === 0 ? new Map() : await ports.store.readSegments(packet.collection, [...ids]);
+  const stored =
+    ids.size === 0
+      ? new Map()
+      : await ports.store.readSegments(packet.collection, [...ids], opened.generation);
   const current = newestOf(records, stored);
   const drafts = current.map((envelope) => draftOf(opened, envelope));
   const isolatePassing = attempt > attemptsBeforeIsolation;
@@ -233,6 +237,10 @@ function vectorEnvelopesOf(opened: CollectionEncoders, drafts: readonly Draft[])
     .filter((draft) => draft.failure === null)
     .map(({ envelope, vector, segmentHashes }) => {
       const labels = envelope.op === "upsert" ? spaceLabels(opened, vector) : null;
-      return { ...envelope, vector, segmentHashes, ...(labels === null ? {} : { labels }) };
+      return {
+        ...{ ...envelope, vector, segmentHashes },
+        ...(labels === null ? {} : { labels }),
+        ...(opened.generation === firstGeneration ? {} : { generation: opened.generation }),
+      };
     });
 }

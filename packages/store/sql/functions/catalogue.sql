@@ -45,3 +45,9 @@ begin atomic
   select space ->> 'name', (space ->> 'offset')::int + 1, (space ->> 'dimensions')::int
   from jsonb_array_elements(found_row.spaces) as space;
 end;
+
+-- The view of a collection's live rows in schema medley_internal. It belongs to one generation, as what is known of the collection does:
+-- a search that has read the one before reads that one's rows.
+create or replace function medley_internal.rows_view(found_row medley_internal.collections)
+returns text language sql immutable parallel safe
+return found_row.live_table || '_rows';

@@ -81,7 +81,7 @@ begin
   where old.collection = found_row.name and old.user_id = kept.user_id and old.event_id = kept.event_id
     and kept.place > (found_row.profiles ->> 'eventsMax')::int;
   update medley_internal.profiles as profile
-  set embedding = made.embedding, updated_at = now(), event_count = (
+  set embedding = made.embedding, generation = found_row.generation, updated_at = now(), event_count = (
     select count(*) from medley_internal.profile_events as event
     where event.collection = found_row.name and event.user_id = profile.user_id
   )
@@ -167,10 +167,16 @@ end $$;
 
 -- These two read for a role that may search, one user at a time: it has no right to the tables, which tell who did what.
 create or replace function medley_internal.profile_of(wanted text, wanted_user text)
-returns halfvec language sql stable parallel safe security definer
-begin atomic
-  select embedding from medley_internal.profiles where collection = wanted and user_id = wanted_user;
-end;
+returns halfvec language plpgsql stable parallel safe security definer set search_path from current as $$
+declare
+  found_row medley_internal.collections := medley_internal.collection_of(wanted);
+  kept medley_internal.profiles;
+begin
+  select * into kept from medley_internal.profiles where collection = wanted and user_id = wanted_user;
+  if kept.generation = found_row.generation or kept.embedding is null then return kept.embedding; end if;
+  -- Of rows of another generation: until it is made anew it is made for each search.
+  return (select made.embedding from medley_internal.made_profiles(found_row, array[wanted_user]) as made);
+end $$;
 
 create or replace function medley_internal.seen_by(wanted text, wanted_user text)
 returns setof text language sql stable parallel safe security definer

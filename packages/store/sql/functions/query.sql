@@ -102,7 +102,7 @@ declare
   found_embedding vector;
 begin
   if wanted is null then return null; end if;
-  execute format('select embedding::vector from medley.%I where id = $1', found_row.name)
+  execute format('select embedding::vector from medley_internal.%I where id = $1', medley_internal.rows_view(found_row))
     into found_embedding using wanted;
   if found_embedding is null then
     raise exception 'collection "%" has no row "%"', found_row.name, left(wanted, 60) using errcode = 'P0002',

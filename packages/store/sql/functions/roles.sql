@@ -1,6 +1,6 @@
 -- What the roles of a deployment may do. `app` is what the services connect with: rows, dead letters, runs and the queue in
 -- schema bullmq, but no table is its own, so it can't change, empty or drop one; and no row of a collection can be deleted,
--- since a tombstone has to stay. `read` is for searches: the collections' views and the functions, which read through these
+-- since a tombstone has to stay. `read` is for searches: the views of the collections and the functions, which read through such
 -- views with the rights of whoever calls them; but two of profiles.sql, which answer for one user that is named.
 
 -- The grants that a role lacks, as statements. Raises 42704 where there is no such role.
@@ -42,13 +42,18 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select class.oid, class.relkind, nspname, relname, unnest(case
     when kind = 'read' then case
       when nspname = 'medley' and exists (select from medley_internal.collections as c where c.name = relname)
-        or nspname = 'medley_internal' and relname in ('collections', 'search_statistics', 'search_weightings') then '{select}'::text[]
+        or nspname = 'medley_internal' and (
+          relname in ('collections', 'search_statistics', 'search_weightings') or relkind = 'v' and relname like '%\_rows'
+        ) then '{select}'::text[]
     end
     when class.relkind = 'S' then '{usage}'
-    when nspname = 'medley' or relname in ('migrations', 'collections', 'granted_roles', 'search_statistics', 'search_weightings') and nspname = 'medley_internal'
+    when nspname = 'medley' or relname in ('migrations', 'collections', 'generations', 'granted_roles', 'search_statistics', 'search_weightings') and nspname = 'medley_internal'
       then '{select}'
-    when nspname = 'medley_internal' and exists (select from medley_internal.collections as c where c.live_table = relname)
-      then '{select,insert,update}'
+    when nspname = 'medley_internal' and relkind = 'v' then '{select}'
+    when nspname = 'medley_internal' and (
+      exists (select from medley_internal.collections as c where c.live_table = relname)
+      or exists (select from medley_internal.generations as g where g.table_name = relname)
+    ) then '{select,insert,update}'
     else '{select,insert,update,delete}'
   end)
   from pg_class as class join pg_namespace on pg_namespace.oid = relnamespace

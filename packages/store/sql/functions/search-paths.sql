@@ -68,8 +68,8 @@ begin
   perform set_config('hnsw.ef_search', least(greatest(depth, 40), 1000)::text, true);
   execute format(
     'select array_agg(id), array_agg(distance) from (
-       select id, embedding <#> $1 as distance from medley.%I as row where %s order by %s limit $2
-     ) as nearest', found_row.name,
+       select id, embedding <#> $1 as distance from medley_internal.%I as row where %s order by %s limit $2
+     ) as nearest', medley_internal.rows_view(found_row),
     case kind when 'fused' then condition
       else format('l2_norm(subvector(embedding, %s, %s)) > 0 and %s', start, dimensions, condition) end,
     case kind when 'fused' then 'embedding <#> $1'
@@ -92,17 +92,17 @@ begin
   arms := array(
     select format(
       'select id, distance from unnest(($4).%1$s_low, ($4).%1$s_high) as range (low, high), lateral (
-         select id, embedding <#> $1 as distance from medley.%2$I as row
+         select id, embedding <#> $1 as distance from medley_internal.%2$I as row
          where %3$s >= %4$s and %3$s < %5$s and %6$s order by %3$s%7$s, id%7$s limit $2
-       ) as arm', way, found_row.name, field, format(bound, 'low'), format(bound, 'high'), condition,
+       ) as arm', way, medley_internal.rows_view(found_row), field, format(bound, 'low'), format(bound, 'high'), condition,
       case way when 'falling' then ' desc' end)
     from unnest(array['rising', 'falling']) as way
     where case way when 'rising' then asked.rising_low else asked.falling_low end <> '{}'
   );
   -- A missing segment adds 0, which may be more than what rows with a value get.
   if asked.missing then
-    arms := arms || format('(select id, embedding <#> $1 as distance from medley.%I as row where %s is null and embedding is not null and %s
-      order by %2$s, id limit $2)', found_row.name, field, condition);
+    arms := arms || format('(select id, embedding <#> $1 as distance from medley_internal.%I as row where %s is null and embedding is not null and %s
+      order by %2$s, id limit $2)', medley_internal.rows_view(found_row), field, condition);
   end if;
   execute format('select array_agg(id), array_agg(distance) from (%s) as candidate', array_to_string(arms, ' union all '))
     into ids, distances using direction, (path ->> 'depth')::int, filter, asked;

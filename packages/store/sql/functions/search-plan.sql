@@ -74,7 +74,7 @@ declare
   explained json;
 begin
   -- A condition reads the filter as $3.
-  execute format('explain (format json) select from medley.%I as row where %s', found_row.name, condition)
+  execute format('explain (format json) select from medley_internal.%I as row where %s', medley_internal.rows_view(found_row), condition)
     into explained using null::int, null::int, filter;
   return (explained -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
 end $$;

@@ -72,13 +72,13 @@ begin
     ids := medley_internal.united_candidates(found_row, plan -> 'paths', query, direction, wanted, condition, filter);
     -- Fewer: the filter is so selective that an index gave up, or there are no more.
     if cardinality(ids) >= k then
-      return query execute format('select id, embedding::vector from medley.%I where id = any ($1)', found_row.name)
+      return query execute format('select id, embedding::vector from medley_internal.%I where id = any ($1)', medley_internal.rows_view(found_row))
         using ids;
       return;
     end if;
   end if;
   return query execute format(
-    'select id, embedding::vector from medley.%I as row where %s order by %s, id limit $2', found_row.name, condition,
+    'select id, embedding::vector from medley_internal.%I as row where %s order by %s, id limit $2', medley_internal.rows_view(found_row), condition,
     case
       -- The embedded engine has no instructions for half precision: single precision is 1.6 times as fast.
       when version() like '%PGlite%' then 'embedding::vector <#> $4'

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type Neighbour, type Neighbourhood, type NodeInput, segmentHashBytes } from "@medley/core";
 import type pg from "pg";
-import { liveTable } from "../migrations/collection-tables.ts";
 import { type GraphSpace, graphName } from "../migrations/graph-tables.ts";
+import { rowTable } from "../migrations/row-tables.ts";
 import { readHalfvec } from "../rows/binary-array.ts";
 import type { VectorTypes } from "../rows/columns.ts";
 
@@ -97,7 +97,7 @@ async function readSpeakers(
   );
   const { rows } = await pool.query<Readonly<Record<string, unknown>>>(
     `select id, deleted_at is not null as deleted, encode(${hashes.join(" || ")}, 'hex') as hash, ${parts.join(", ")}
-from ${liveTable(collection)} where id = any ($1::text[])`,
+from ${rowTable(collection)} where id = any ($1::text[])`,
     [ids],
   );
   return new Map(

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { Collection, NodeInput, RefreshBatch, RefreshedRow, StoredNode } from "@medley/core";
 import pg from "pg";
-import { liveTable } from "../migrations/collection-tables.ts";
+import { rowTable } from "../migrations/row-tables.ts";
 import type { VectorTypes } from "../rows/columns.ts";
 import { readSegmentsRow, type SegmentsRow } from "../rows/read-segments.ts";
 import { segmentArrays } from "../rows/segment-arrays.ts";
@@ -60,7 +60,7 @@ export async function readNodes(
   const columns = edgeFields.map(({ name: field }, index) => `, ${escapeIdentifier(field)} as e${index}`);
   const { rows } = await pool.query<SegmentsRow & Readonly<Record<string, unknown>>>(
     `select id, version, false as deleted, segment_hashes, ${types.schema}.halfvec_send(embedding) as embedding${columns.join("")}
-from ${liveTable(name)} where id = any ($1::text[]) and deleted_at is null`,
+from ${rowTable(name)} where id = any ($1::text[]) and deleted_at is null`,
     [ids],
   );
   return new Map(
@@ -80,7 +80,7 @@ from ${liveTable(name)} where id = any ($1::text[]) and deleted_at is null`,
  * was, since causes are committed before their refreshes are taken, and numbers are taken between that and the reads.
  */
 function finishSql(collection: string, { schema }: VectorTypes): string {
-  const table = liveTable(collection);
+  const table = rowTable(collection);
   return `with input as materialized (
   select unnest($1::text[]) as id, unnest($2::bigint[]) as version, unnest($3::bytea[]) as hashes,
     unnest($4::${schema}.halfvec[]) as vector

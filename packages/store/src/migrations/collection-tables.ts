@@ -1,22 +1,32 @@
 import {
   type Collection,
   canonicalJson,
+  firstGeneration,
   isTrainedSpace,
   isTunedSpace,
-  labelColumnsOf,
   MedleyError,
   type Profiles,
   type SegmentLayout,
   type Space,
   type SpaceDefinition,
-  vectorDimensions,
 } from "@medley/core";
 import pg from "pg";
 import { type FollowedGraph, followedGraphs, followSql } from "./graph-tables.ts";
 import { matchFunction, matchFunctionSql } from "./match-function.ts";
 import type { MigrationStep } from "./migrate.ts";
+import {
+  createRowsSql,
+  dimensionsOf,
+  liveView,
+  replaceViewSql,
+  rowsViewSql,
+  rowTable,
+  type TypedColumn,
+  tableName,
+  typedColumns,
+} from "./row-tables.ts";
 
-const { escapeIdentifier, escapeLiteral } = pg;
+const { escapeLiteral } = pg;
 
 /** A collection and where its segments lie: known once its encoders are open. */
 export interface CollectionLayout {
@@ -37,26 +47,33 @@ export interface CatalogueRow {
   readonly graphs: readonly FollowedGraph[] | null;
 }
 
-interface StoredSpace {
+export interface StoredSpace {
   readonly name: string;
   readonly offset: number;
   readonly dimensions: number;
   readonly identity: string;
+  readonly encoder: string;
+  readonly field: string | readonly string[];
   /** As configured; absent where the space is not tuned, and then has no columns for labels. */
   readonly tuned?: unknown;
 }
 
+/** A generation of a collection's rows, beside the live one. */
+export interface OtherGeneration extends Pick<CatalogueRow, "fields" | "spaces"> {
+  readonly generation: number;
+}
+
 /** A collection as a database has it. */
 export interface StoredCollection extends CatalogueRow {
+  /** The live one. */
+  readonly generation: number;
+  readonly others: readonly OtherGeneration[];
+  /** Whether the live rows have the view that functions read. */
+  readonly hasRowsView: boolean;
   /** Of its table, in their order. */
   readonly columns: readonly string[];
   /** Those of its own in schema medley. */
   readonly functions: readonly string[];
-}
-
-/** The table of a collection's rows, quoted. One generation for now. */
-export function liveTable(collection: string): string {
-  return `medley_internal.${escapeIdentifier(`${collection}_g1`)}`;
 }
 
 /** What brings the database's tables of one collection to the configured one. Throws `MedleyError` `schema_conflict`. */
@@ -69,29 +86,74 @@ export function planCollection(
   if (stored === undefined) {
     return [{ name: `collection ${catalogue.name}`, sql: createSql(configured, catalogue, vectorSchema) }];
   }
+  const steps = otherServed(configured, stored) ? [] : changeSteps(configured, stored, vectorSchema);
+  if (stored.others.length === 0 || steps.length === 0) return steps;
+  throw new MedleyError(
+    "schema_conflict",
+    `collection "${stored.name}" has two generations, and its configuration changes`,
+    {
+      mend: "change it when there is one: medley apply --finish or --drop",
+    },
+  );
+}
+
+/** The generation that a configuration is of: the live one, unless it is that of another. */
+export function servedGeneration(configured: CollectionLayout, stored: StoredCollection): number {
+  return otherServed(configured, stored)?.generation ?? stored.generation;
+}
+
+/** What was live before, or will be. */
+function otherServed(
+  { collection, layout }: CollectionLayout,
+  { others }: StoredCollection,
+): OtherGeneration | undefined {
+  const fields = Object.fromEntries(collection.fields.map(({ name, type }) => [name, type]));
+  const segments = layout.map(({ space, dimensions, encoderIdentity }) => [
+    space,
+    dimensions,
+    encoderIdentity,
+  ]);
+  const asked = canonicalJson([fields, segments]);
+  return others.find((other) => {
+    const stored = other.spaces.map(({ name, dimensions, identity }) => [name, dimensions, identity]);
+    return canonicalJson([other.fields, stored]) === asked;
+  });
+}
+
+function changeSteps(
+  configured: CollectionLayout,
+  stored: StoredCollection,
+  vectorSchema: string,
+): readonly MigrationStep[] {
+  const catalogue = catalogueRow(configured);
+  const { name, generation } = stored;
   refuseConflicts(configured, stored);
   const typed = typedColumns(configured.collection, vectorSchema);
-  const added = typed.filter(({ name }) => !stored.columns.includes(name));
+  const added = typed.filter((column) => !stored.columns.includes(column.name));
   const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
+  const kept = stored.columns.filter((column) => typed.some((one) => one.name === column));
+  const shown = [...kept, ...added.map((column) => column.name)];
+  const rowsView = { name: `collection ${name}: view of rows`, sql: rowsViewSql(name, generation, shown) };
   const rest = [
     ...(canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs) ? [] : followStep(catalogue)),
-    ...(stored.functions.includes(matchFunction(stored.name)) ? [] : [matchStep(stored.name, vectorSchema)]),
+    ...(stored.functions.includes(matchFunction(name)) ? [] : [matchStep(name, vectorSchema)]),
+    ...(stored.hasRowsView ? [] : [rowsView]),
   ];
   if (added.length === 0 && same) return rest;
   const columns = added.map(({ definition }) => `add column ${definition}`);
-  const alterTable = `alter table ${liveTable(catalogue.name)}\n  ${columns.join(",\n  ")};`;
-  const kept = stored.columns.filter((column) => typed.some(({ name }) => name === column));
+  const alterTable = `alter table ${rowTable(name, generation)}\n  ${columns.join(",\n  ")};`;
   return [
     {
-      name: `collection ${catalogue.name}: ${added.length === 0 ? "search settings" : namesOf(added)}`,
+      name: `collection ${name}: ${added.length === 0 ? "search settings" : namesOf(added)}`,
       sql: [
         ...(added.length === 0 ? [] : [alterTable]),
-        viewSql(catalogue.name, [...kept, ...added.map(({ name }) => name)]),
+        rowsView.sql,
+        replaceViewSql(name, liveView(name, generation, shown, vectorSchema)),
         `update medley_internal.collections set fields = ${json(catalogue.fields)}, spaces = ${json(catalogue.spaces)},
-  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(catalogue.name)};`,
+  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(name)};`,
       ].join("\n"),
     },
-    ...rest,
+    ...rest.filter((step) => step !== rowsView),
   ];
 }
 
@@ -113,7 +175,7 @@ function namesOf(added: readonly TypedColumn[]): string {
 /** Of a collection that is there: its rows are all to be encoded anew in these spaces, where their neighbours say something else. */
 function followStep({ name, graphs }: CatalogueRow): readonly MigrationStep[] {
   const catalogued = `update medley_internal.collections set graphs = ${orNull(graphs)} where name = ${escapeLiteral(name)};`;
-  const sql = `${followSql(name, liveTable(name), graphs ?? [])}\n${catalogued}`;
+  const sql = `${followSql(name, rowTable(name), graphs ?? [])}\n${catalogued}`;
   return [{ name: `collection ${name}: neighbours`, sql }];
 }
 
@@ -126,128 +188,45 @@ function searchPart({
   return { fields, spaces, weights, profiles };
 }
 
-function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
+export function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
   return {
     name: collection.name,
     fields: Object.fromEntries(collection.fields.map((field) => [field.name, field.type])),
-    spaces: layout.map(({ space, offset, dimensions, encoderIdentity }) => ({
-      ...collection.spaces.find(({ name }) => name === space)?.definition,
-      name: space,
-      offset,
-      dimensions,
-      identity: encoderIdentity,
+    spaces: layout.map(({ space, offset, dimensions, encoderIdentity }, index) => ({
+      ...(collection.spaces[index] as Space).definition,
+      ...{ name: space, offset, dimensions, identity: encoderIdentity },
     })),
     weights: collection.weights,
-    live_table: `${collection.name}_g1`,
+    live_table: tableName(collection.name, firstGeneration),
     profiles: collection.profiles,
     graphs: followedGraphs(collection, layout),
   };
 }
 
-/**
- * A tenth of each page stays free, so that most changes of a row that leave its vector as it is need no new entry in the
- * index. Vacuumed at a tenth of dead rows instead of a fifth, since a search walks over dead entries, and five times as fast
- * as Postgres would, since an HNSW index is read and mended whole. 0005-table-upkeep.sql gives older tables the same.
- */
-const upkeep =
-  "fillfactor = 90, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 1000";
-
-function createSql(
-  { collection, layout }: CollectionLayout,
-  catalogue: CatalogueRow,
-  vectorSchema: string,
-): string {
-  const table = liveTable(collection.name);
-  const dimensions = layout.reduce((sum, segment) => sum + segment.dimensions, 0);
-  const typed = typedColumns(collection, vectorSchema);
-  const columns = [
-    `id text collate "C" primary key`,
-    `version bigint not null`,
-    `deleted_at timestamptz`,
-    `indexed_at timestamptz not null`,
-    `segment_hashes bytea`,
-    // Kept in the row when its texts are moved out: every exact scan reads it.
-    `embedding ${escapeIdentifier(vectorSchema)}.halfvec(${dimensions}) storage main`,
-    ...typed.map(({ definition }) => definition),
-  ];
-  return `create table ${table} (\n  ${columns.join(",\n  ")}\n) with (${upkeep});
-${viewSql(
-  collection.name,
-  typed.map(({ name }) => name),
-)}
+function createSql(configured: CollectionLayout, catalogue: CatalogueRow, vectorSchema: string): string {
+  const { collection, layout } = configured;
+  const typed = typedColumns(collection, vectorSchema).map(({ name }) => name);
+  const graphs = catalogue.graphs ?? [];
+  return `${createRowsSql(configured, firstGeneration, vectorSchema)}
+${replaceViewSql(collection.name, liveView(collection.name, firstGeneration, typed, vectorSchema))}
 insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
-  ${dimensions}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)}
+  ${dimensionsOf(layout)}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)}
 );
 ${matchFunctionSql(collection.name, vectorSchema)}
-${catalogue.graphs === null ? "" : followSql(catalogue.name, table, catalogue.graphs)}`;
+${graphs.length === 0 ? "" : followSql(catalogue.name, rowTable(catalogue.name), graphs)}`;
 }
 
-/** In the order of the table, so that what is new comes last: a view can only grow at its end. */
-function viewSql(collection: string, typed: readonly string[]): string {
-  const columns = ["id", "version", "indexed_at", "embedding", ...typed.map(escapeIdentifier)];
-  return `create or replace view medley.${escapeIdentifier(collection)} as
-select ${columns.join(", ")} from ${liveTable(collection)} where deleted_at is null;`;
-}
-
-interface TypedColumn {
-  readonly name: string;
-  readonly of: "field" | "label";
-  /** As in `create table`. */
-  readonly definition: string;
-}
-
-/** What a row says besides its vector: its fields, then what is told of it. */
-function typedColumns(collection: Collection, vectorSchema: string): readonly TypedColumn[] {
-  const column = (of: TypedColumn["of"], name: string, type: string) => ({
-    name,
-    of,
-    definition: `${escapeIdentifier(name)} ${type}`,
-  });
-  return [
-    ...collection.fields.map(({ name, type }) => column("field", name, columnType(type, vectorSchema))),
-    ...labelColumnsOf(collection).flatMap(({ label, probability }) => [
-      column("label", label, "text"),
-      column("label", probability, "real"),
-    ]),
-  ];
-}
-
-function columnType(type: string, vectorSchema: string): string {
-  switch (type) {
-    case "text":
-    case "image":
-    case "audio":
-    case "category":
-      return "text";
-    case "categories":
-      return "text[]";
-    case "shares":
-    case "edges":
-    case "series":
-      return "jsonb";
-    case "number":
-      return "float8";
-    case "timestamp":
-      return "timestamptz";
-    // x is the longitude, y the latitude.
-    case "geo":
-      return "point";
-    default:
-      return `${escapeIdentifier(vectorSchema)}.vector(${vectorDimensions(type)})`;
-  }
-}
-
-function json(value: unknown): string {
+export function json(value: unknown): string {
   return `${escapeLiteral(JSON.stringify(value))}`;
 }
 
-function orNull(value: unknown): string {
+export function orNull(value: unknown): string {
   return value === null ? "null" : json(value);
 }
 
 const newName =
-  "give the changed collection a new name, or use a fresh data folder or database, and backfill it";
+  "medley plan says what a new generation of its rows would take, and medley apply makes it; or give the changed collection a new name and backfill it";
 
 function isTrained(definition: SpaceDefinition): boolean {
   return isTrainedSpace(definition) || isTunedSpace(definition);

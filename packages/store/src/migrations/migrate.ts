@@ -1,6 +1,11 @@
 import { MedleyError } from "@medley/core";
 import pg from "pg";
-import { type CollectionLayout, planCollection, type StoredCollection } from "./collection-tables.ts";
+import {
+  type CollectionLayout,
+  type OtherGeneration,
+  planCollection,
+  type StoredCollection,
+} from "./collection-tables.ts";
 import { type MigrationFile, readFunctions, readMigrations } from "./migration-files.ts";
 import { requirePgvector } from "./pgvector-version.ts";
 
@@ -94,9 +99,10 @@ async function readState(database: Database): Promise<DatabaseState> {
 }
 
 export async function readCatalogue(database: Database): Promise<readonly StoredCollection[]> {
-  const { rows } = await database.query<StoredCollection>(
-    // Read before the migrations that add profiles and graphs, too.
-    `select name, fields, spaces, weights, live_table, nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
+  const { rows } = await database.query<Omit<StoredCollection, "others">>(
+    // Read before the migrations that add profiles, graphs and generations, too.
+    `select name, fields, spaces, weights, live_table, coalesce((to_jsonb(stored) ->> 'generation')::int, 1) as generation,
+  to_regclass(format('medley_internal.%I', live_table || '_rows')) is not null as "hasRowsView", nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
   nullif(to_jsonb(stored) -> 'graphs', 'null') as graphs,
   array(
     select attname::text from pg_attribute
@@ -107,6 +113,21 @@ export async function readCatalogue(database: Database): Promise<readonly Stored
     select proname::text from pg_proc where pronamespace = to_regnamespace('medley') and proname = 'match_' || name
   ) as functions
 from medley_internal.collections as stored`,
+  );
+  const others = await readOthers(database);
+  return rows.map((row) => ({ ...row, others: others.filter(({ collection }) => collection === row.name) }));
+}
+
+/** Generations that are not live. */
+async function readOthers(
+  database: Database,
+): Promise<readonly (OtherGeneration & { readonly collection: string })[]> {
+  const { rows: known } = await database.query<{ known: boolean }>(
+    "select to_regclass('medley_internal.generations') is not null as known",
+  );
+  if (!known[0]?.known) return [];
+  const { rows } = await database.query<OtherGeneration & { collection: string }>(
+    "select collection, generation, fields, spaces from medley_internal.generations where state <> 'live'",
   );
   return rows;
 }

@@ -1,5 +1,4 @@
 import type { StoredSegments } from "@medley/core";
-import { liveTable } from "../migrations/collection-tables.ts";
 import { readHalfvec } from "./binary-array.ts";
 import type { VectorTypes } from "./columns.ts";
 
@@ -12,10 +11,11 @@ export interface SegmentsRow {
   embedding: Buffer | null;
 }
 
-export function segmentsSql(collection: string, types: VectorTypes): string {
+/** `table` as SQL names it. */
+export function segmentsSql(table: string, types: VectorTypes): string {
   return `select id, version, deleted_at is not null as deleted, segment_hashes,
   ${types.schema}.halfvec_send(embedding) as embedding
-from ${liveTable(collection)} where id = any ($1::text[])`;
+from ${table} where id = any ($1::text[])`;
 }
 
 export function readSegmentsRow(row: SegmentsRow): StoredSegments {

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { ChunkRef, Collection, VectorEnvelope, WriteOutcome } from "@medley/core";
 import pg from "pg";
-import { liveTable } from "../migrations/collection-tables.ts";
 import { boolCodec, codedArray, elementOids } from "./binary-array.ts";
 import { type RowColumn, rowColumnsOf, type VectorTypes } from "./columns.ts";
 import { segmentArrays } from "./segment-arrays.ts";
@@ -30,9 +29,17 @@ export interface OutcomesRow {
 
 const outcomeOf: Readonly<Record<string, WriteOutcome>> = { i: "indexed", t: "tombstoned", s: "superseded" };
 
-export function rowWriter(collection: Collection, types: VectorTypes): RowWriter {
-  const columns = rowColumnsOf(collection, types);
-  const parts = { collection, columns, types };
+export interface RowTable {
+  readonly collection: Collection;
+  /** As SQL names it. */
+  readonly table: string;
+  /** Whether the rows come from another generation: then they are not noted for it again. */
+  readonly carries: boolean;
+}
+
+export function rowWriter(target: RowTable, types: VectorTypes): RowWriter {
+  const columns = rowColumnsOf(target.collection, types);
+  const parts = { ...target, columns, types };
   const withoutChunk = upsertSql(parts, { chunk: false });
   const withChunk = upsertSql(parts, { chunk: true });
   return {
@@ -81,17 +88,13 @@ function outcomesInOrder(letters: string, order: readonly number[]): readonly Wr
  *
  * Where every row was written, which is the rule, the answer is what the caller expects (the last array but the chunk's):
  * only else are the rows looked at one by one, as they were before the write. One that equals our version is a replay of
- * this very write; one that was overtaken meanwhile counts as superseded.
+ * this very write; one that was overtaken meanwhile counts as superseded. The setting of a carrier is read by triggers, which come
+ * after the statement's last row.
  */
 function upsertSql(
-  {
-    collection,
-    columns,
-    types,
-  }: { collection: Collection; columns: readonly RowColumn[]; types: VectorTypes },
+  { table, carries, columns, types }: RowTable & { columns: readonly RowColumn[]; types: VectorTypes },
   { chunk }: { chunk: boolean },
 ): string {
-  const table = liveTable(collection.name);
   const names = columns.map(({ name }) => escapeIdentifier(name));
   const aliases = columns.map((_, index) => `f${index}`);
   const entryTypes = [
@@ -125,7 +128,7 @@ function upsertSql(
     from unnest($1::text[], $2::bigint[]) with ordinality as input (id, version, place) left join written using (id)
   ) end as letters
 )${chunk ? chunkSql(expected + 1) : ""}
-select letters from outcomes`;
+select letters${carries ? ", set_config('medley.carries', 'on', true)" : ""} from outcomes`;
 }
 
 function chunkSql(first: number): string {

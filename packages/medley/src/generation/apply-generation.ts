@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Consumer, MedleyError } from "@medley/core";
+import { pipelineCounters } from "@medley/pipeline";
+import {
+  beginGeneration,
+  buildIndex,
+  changesLeft,
+  type IndexProgress,
+  noteRows,
+  openPostgresStore,
+  readGenerations,
+  readPathIndexes,
+  readReaders,
+  rebuildProfiles,
+  type StoredGeneration,
+  switchGeneration,
+} from "@medley/store";
+import { runCarriers } from "../deployment/carriers.ts";
+import { generationEncoders } from "../deployment/generations.ts";
+import type { StageFailure } from "../deployment/stages.ts";
+import { checkGates, type Gate } from "./gates.ts";
+import { type GenerationChange, needsGeneration } from "./generation-change.ts";
+
+export interface ApplyOptions {
+  /** Rows that may be missing: see the gate `rows`. Default 0. */
+  readonly missingMax?: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: ApplyProgress) => void;
+  readonly onFault?: (failure: StageFailure) => void;
+}
+
+export interface ApplyProgress {
+  readonly phase: "rows" | "index" | "switch";
+  readonly done: number;
+  readonly total: number | null;
+  readonly detail?: string;
+}
+
+export type Applied =
+  | { readonly state: "unchanged" }
+  /** A gate did not let it pass: the generation goes on following, and the same command tries again. */
+  | { readonly state: "held"; readonly generation: number; readonly gates: readonly Gate[] }
+  | {
+      readonly state: "live";
+      readonly generation: number;
+      readonly before: number;
+      readonly gates: readonly Gate[];
+      /** How long the switch itself took, with the wait for the last rows. */
+      readonly switchMs: number;
+    }
+  /** Interrupted: the same command goes on. */
+  | { readonly state: "interrupted"; readonly generation: number | null };
+
+const pollMs = 200;
+// Processes look for new generations twice a second, and may have a model to load.
+const readersWaitMs = 3_000;
+const switchTriesMax = 50;
+/** Writers wait so long at most, each time. */
+export const drainMsMax = 2_000;
+
+/**
+ * Brings a collection's rows to its configuration, beside the rows that serve meanwhile. States, kept in the database: begun (the table is
+ * there, and followed) -> noted (all rows wait to be carried) -> carried (none waits but what was just written) -> indexed -> gates
+ * passed -> live. Killed at any point, the same call goes on from there.
+ */
+export async function applyGeneration(change: GenerationChange, options: ApplyOptions): Promise<Applied> {
+  if (!needsGeneration(change)) return { state: "unchanged" };
+  const { signal, onProgress = () => {} } = options;
+  const { pool, configured, stored, config } = change;
+  const { name } = configured.collection;
+  const encoders = generationEncoders(configured.collection, config.lock);
+  const generation = await beginGeneration(pool, configured, { stored, encoders });
+  const of = { collection: name, generation };
+  while (!signal.aborted && (await noteRows(pool, of)) > 0);
+  await using carriers = new AsyncDisposableStack();
+  await startCarriers(change, generation, { options, resources: carriers });
+  if (!(await carried(change, generation, options))) return { state: "interrupted", generation };
+  await buildIndexes(change, generation, options);
+  if (!(await carried(change, generation, options)) || signal.aborted)
+    return { state: "interrupted", generation };
+  const gates = await checkGates(change, generation, { missingMax: options.missingMax ?? 0 });
+  if (gates.some(({ passed }) => !passed)) return { state: "held", generation, gates };
+  onProgress({ phase: "switch", done: 0, total: null });
+  const switchMs = await makeLive(change, generation, signal);
+  if (switchMs === null) return { state: "interrupted", generation };
+  if (configured.collection.profiles !== null)
+    await rebuildProfiles(pool, name, { signal, onProgress: () => {} });
+  return { state: "live", generation, before: stored.generation, gates, switchMs };
+}
+
+/** Where no process is there that would carry the rows, this one does. */
+async function startCarriers(
+  { pool, configured, live, runtime }: GenerationChange,
+  generation: number,
+  { options, resources }: { readonly options: ApplyOptions; readonly resources: AsyncDisposableStack },
+): Promise<void> {
+  const of = { collection: live.collection, generation };
+  const endsAtMs = performance.now() + readersWaitMs;
+  while (performance.now() < endsAtMs) {
+    if ((await readReaders(pool, of)).some(({ failure }) => failure === null)) return;
+    await sleep(pollMs);
+  }
+  if (!runtime.loads) throw new Error("carrying needs models");
+  const store = await openPostgresStore({ pool, collections: [configured] });
+  const carriage = { from: live, to: { ...configured, generation } };
+  const running: readonly Consumer[] = runCarriers({
+    ...{ store, counters: pipelineCounters(), carriages: () => [carriage] },
+    onStageFailure: options.onFault ?? (() => {}),
+  });
+  for (const consumer of running) resources.defer(() => consumer.close({ graceMs: drainMsMax }));
+}
+
+/** Resolves when no row waits but what was written just now; to false when interrupted. */
+async function carried(
+  { pool, live }: GenerationChange,
+  generation: number,
+  { signal, onProgress = () => {} }: ApplyOptions,
+): Promise<boolean> {
+  let total = 0;
+  for (;;) {
+    const left = await changesLeft(pool, live.collection, generation);
+    total = Math.max(total, left);
+    onProgress({ phase: "rows", done: total - left, total });
+    // What a stream brings in one poll.
+    if (left === 0 || left < total / 1_000) return true;
+    if (signal.aborted) return false;
+    await sleep(pollMs);
+  }
+}
+
+/** Those that the live generation has. */
+async function buildIndexes(
+  { pool, live, connectionString }: GenerationChange,
+  generation: number,
+  { signal, onProgress = () => {} }: ApplyOptions,
+): Promise<void> {
+  const indexes = await readPathIndexes(pool, live.collection, live.generation);
+  const built = indexes.filter(({ valid }) => valid === true);
+  if (built.length === 0) return;
+  await buildIndex(connectionString, live.collection, {
+    ...{ generation, signal, fusedOnly: built.every(({ space }) => space === null) },
+    onProgress: ({ phase, rowsDone, rowsTotal }: IndexProgress) =>
+      onProgress({ phase: "index", done: rowsDone, total: rowsTotal, detail: phase }),
+  });
+}
+
+/** Milliseconds that it took; null: interrupted. Throws `store_unavailable` where searches never let the view go, or rows never ended. */
+async function makeLive(
+  { pool, live, embedded }: GenerationChange,
+  generation: number,
+  signal: AbortSignal,
+): Promise<number | null> {
+  for (let tries = 0; tries < switchTriesMax && !signal.aborted; tries++) {
+    const startedMs = performance.now();
+    // The embedded engine has one session: a transaction that waits would keep the carriers out.
+    const options = { drainMsMax: embedded ? 0 : drainMsMax };
+    if (await switchGeneration(pool, { collection: live.collection, generation }, options)) {
+      return performance.now() - startedMs;
+    }
+    await sleep(pollMs / 4);
+  }
+  if (signal.aborted) return null;
+  throw new MedleyError(
+    "store_unavailable",
+    `generation ${generation} of "${live.collection}" could not be made live`,
+    {
+      mend: "searches hold the view for long, or more is written than is carried: try again when there is less to do",
+    },
+  );
+}
+
+/** Of a collection that has two. Throws `usage`. */
+export async function otherGeneration(
+  { pool, live }: Pick<GenerationChange, "pool" | "live">,
+  state: "kept" | "building" | null,
+): Promise<StoredGeneration> {
+  const generations = await readGenerations(pool);
+  const other = generations.find(
+    (one) =>
+      one.collection === live.collection && one.state !== "live" && (state === null || one.state === state),
+  );
+  if (other !== undefined) return other;
+  const which =
+    state === "kept" ? " that was live before" : state === "building" ? " that is being built" : " but one";
+  throw new MedleyError("usage", `collection "${live.collection}" has no generation${which}`, {
+    mend: "medley plan says what there is",
+  });
+}

@@ -1,0 +1,186 @@
+import {
+  canonicalJson,
+  type Encoder,
+  type Generation,
+  type GenerationStore,
+  type MedleyError,
+  type RecordEnvelope,
+  type Space,
+  type Store,
+  type StoredRow,
+  segmentHashBytes,
+  spaceInput,
+  type VectorEnvelope,
+  type Version,
+} from "@medley/core";
+import type { CollectionEncoders } from "../collection-encoders.ts";
+import { countFailures, type PipelineCounters } from "../counters.ts";
+import { deadLetterOf } from "../dead-letters.ts";
+import { attemptsBeforeGivingUp, attemptsBeforeIsolation } from "./attempts.ts";
+import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
+import { segmentHash } from "./segment-hash.ts";
+import { spaceLabels } from "./space-labels.ts";
+
+export interface CarryPorts {
+  readonly from: Generation;
+  readonly to: CollectionEncoders;
+  readonly store: GenerationStore & Pick<Store, "addDeadLetters">;
+  readonly counters: PipelineCounters;
+}
+
+/** A row on its way to another generation; `failure` once it can't go on. */
+interface Draft {
+  readonly envelope: RecordEnvelope;
+  readonly row: StoredRow;
+  readonly vector: Float16Array;
+  readonly segmentHashes: Uint8Array;
+  failure: MedleyError | null;
+}
+
+/**
+ * Carries rows from one generation of a collection to another: a segment that the same encoder made of the same fields is copied bit for
+ * bit, the others are encoded of the row's own fields. Takes one batch; resolves to how many rows it held, 0 where none waited, when it is
+ * durable.
+ *
+ * Why the other generation ends with the same versions (promises P1, P3 and P4): a row is noted in the transaction that writes it, and
+ * leaves the notes only after what was read since is written; a write is guarded by the version, so one that comes late has no effect.
+ */
+export async function carryRows(
+  { from, to, store, counters }: CarryPorts,
+  signal: AbortSignal,
+): Promise<number> {
+  const changes = await store.takeChanges(to.collection.name, to.generation);
+  if (changes === null) return 0;
+  const rows = await store.readRows(to.collection, from.generation, changes.ids);
+  const drafts = [...rows].map(([id, row]) => draftOf(to, from, { id, row }));
+  const options = {
+    signal,
+    isolatePassing: changes.tries > attemptsBeforeIsolation,
+    givesUp: changes.tries > attemptsBeforeGivingUp,
+  };
+  await Promise.all(
+    to.collection.spaces.map(async (space, index) => {
+      if (copySegments({ from, to }, { space, index }, drafts, counters)) return;
+      const jobs = segmentJobs(to, { space, index }, drafts, counters);
+      await encodeSegments(to.encoders[index] as Encoder, jobs, { ...options, space: space.name });
+    }),
+  );
+  // From here on there are effects.
+  signal.throwIfAborted();
+  const failed = drafts.filter(({ failure }) => failure !== null);
+  if (failed.length > 0) {
+    const where = {
+      collection: from.collection,
+      stage: "embed" as const,
+      runId: null,
+      attempt: changes.tries,
+    };
+    const letters = failed.map(({ envelope, failure }) => deadLetterOf(envelope, where, failure));
+    await store.addDeadLetters(letters);
+    countFailures(counters.stages.embed, letters);
+  }
+  const envelopes = drafts.filter(({ failure }) => failure === null).map((draft) => envelopeOf(to, draft));
+  if (envelopes.length > 0) await store.carryRows(from.collection, envelopes);
+  await store.finishChanges(changes);
+  return changes.ids.length;
+}
+
+function draftOf(
+  to: CollectionEncoders,
+  from: Generation,
+  { id, row }: { id: string; row: StoredRow },
+): Draft {
+  const { deleted, fields } = row;
+  return {
+    envelope: {
+      id,
+      version: row.version as Version,
+      op: deleted ? "delete" : "upsert",
+      fields: deleted ? {} : fields,
+      source: `generation:${from.generation}`,
+    },
+    row,
+    vector: new Float16Array(deleted ? 0 : to.dimensions),
+    segmentHashes: new Uint8Array(deleted ? 0 : to.layout.length * segmentHashBytes),
+    failure: null,
+  };
+}
+
+interface SpaceAt {
+  readonly space: Space;
+  readonly index: number;
+}
+
+/** Where the other generation's segments of a space are what this one's would be, from 0; -1: nowhere. */
+export function sameSegment(from: Generation, to: CollectionEncoders, { space, index }: SpaceAt): number {
+  const { encoderIdentity, dimensions } = to.layout[index] as CollectionEncoders["layout"][number];
+  return from.segments.findIndex(
+    (one) =>
+      one.space === space.name &&
+      one.encoderIdentity === encoderIdentity &&
+      one.dimensions === dimensions &&
+      canonicalJson(one.fields) === canonicalJson(space.fields),
+  );
+}
+
+function copySegments(
+  { from, to }: Pick<CarryPorts, "from" | "to">,
+  at: SpaceAt,
+  drafts: readonly Draft[],
+  counters: PipelineCounters,
+): boolean {
+  const place = sameSegment(from, to, at);
+  if (place < 0) return false;
+  const source = from.segments[place] as Generation["segments"][number];
+  const { offset } = to.layout[at.index] as CollectionEncoders["layout"][number];
+  for (const { row, vector, segmentHashes } of drafts) {
+    if (row.deleted) continue;
+    vector.set(row.vector.subarray(source.offset, source.offset + source.dimensions), offset);
+    const hashAt = place * segmentHashBytes;
+    const hash = row.segmentHashes.subarray(hashAt, hashAt + segmentHashBytes);
+    segmentHashes.set(hash, at.index * segmentHashBytes);
+    counters.segments.reused += 1;
+  }
+  return true;
+}
+
+function segmentJobs(
+  to: CollectionEncoders,
+  { space, index }: SpaceAt,
+  drafts: readonly Draft[],
+  counters: PipelineCounters,
+): readonly SegmentJob[] {
+  const { offset, encoderIdentity } = to.layout[index] as CollectionEncoders["layout"][number];
+  const { usesModel } = to.encoders[index] as Encoder;
+  return drafts.flatMap((draft) => {
+    if (draft.row.deleted) return [];
+    const input = spaceInput(space, draft.envelope);
+    draft.segmentHashes.set(segmentHash(encoderIdentity, input), index * segmentHashBytes);
+    if (input === null) {
+      counters.segments.empty += 1;
+      return [];
+    }
+    return [
+      {
+        input,
+        accept: (segment: Float32Array) => {
+          draft.vector.set(segment, offset);
+          counters.segments.encoded += 1;
+          if (usesModel) counters.segments.encodedByModel += 1;
+        },
+        refuse: (error: MedleyError) => {
+          draft.failure ??= error;
+        },
+      },
+    ];
+  });
+}
+
+function envelopeOf(to: CollectionEncoders, { envelope, vector, segmentHashes }: Draft): VectorEnvelope {
+  const labels = envelope.op === "upsert" ? spaceLabels(to, vector) : null;
+  return {
+    ...envelope,
+    ...{ vector, segmentHashes, generation: to.generation },
+    ...(labels === null ? {} : { labels }),
+  };
+}

@@ -1,0 +1,110 @@
+import {
+  type ChangedRows,
+  type Collection,
+  type Generation,
+  packetRecordsMax,
+  type StoredRow,
+} from "@medley/core";
+import pg from "pg";
+import { rowTable } from "../migrations/row-tables.ts";
+import { jsonExpression, type VectorTypes } from "../rows/columns.ts";
+import { readSegmentsRow, type SegmentsRow, segmentsSql } from "../rows/read-segments.ts";
+
+const { escapeIdentifier } = pg;
+
+const leaseSeconds = 60;
+
+const takeSql = `update medley_internal.generation_change as change
+set leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}), tries = tries + 1
+where position in (
+  select position from medley_internal.generation_change
+  where collection = $1 and generation = $2 and (leased_until is null or leased_until < clock_timestamp())
+  order by position limit ${packetRecordsMax} for update skip locked
+)
+returning position::text, record_id, tries`;
+
+export async function takeChanges(
+  pool: pg.Pool,
+  collection: string,
+  generation: number,
+): Promise<ChangedRows | null> {
+  const { rows } = await pool.query<{ position: string; record_id: string; tries: number }>(takeSql, [
+    collection,
+    generation,
+  ]);
+  if (rows.length === 0) return null;
+  return {
+    collection,
+    generation,
+    ids: [...new Set(rows.map(({ record_id }) => record_id))],
+    tries: rows.reduce((most, { tries }) => Math.max(most, tries), 1),
+    positions: rows.map(({ position }) => position),
+  };
+}
+
+/** Whether a generation's rows are still there. */
+export async function hasTable(pool: pg.Pool, collection: string, generation: number): Promise<boolean> {
+  const { rows } = await pool.query<{ there: boolean }>("select to_regclass($1) is not null as there", [
+    rowTable(collection, generation),
+  ]);
+  return rows[0]?.there as boolean;
+}
+
+export async function finishChanges(pool: pg.Pool, { positions }: ChangedRows): Promise<void> {
+  await pool.query("delete from medley_internal.generation_change where position = any ($1::bigint[])", [
+    positions,
+  ]);
+}
+
+/** A read of one generation's rows for another, which may have other fields. */
+export interface RowsAsked {
+  readonly collection: Collection;
+  readonly generation: number;
+  readonly ids: readonly string[];
+}
+
+export async function readRows(
+  pool: pg.Pool,
+  types: VectorTypes,
+  { collection, generation, ids }: RowsAsked,
+): Promise<ReadonlyMap<string, StoredRow>> {
+  const table = rowTable(collection.name, generation);
+  const { rows: there } = await pool.query<{ name: string }>(
+    "select attname::text as name from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped",
+    [table],
+  );
+  const shown = collection.fields.filter(({ name }) => there.some((column) => column.name === name));
+  const columns = shown.map(
+    (field, index) => `${jsonExpression(field, `row.${escapeIdentifier(field.name)}`)} as f${index}`,
+  );
+  // Segments as the embedding stage reads them, fields as a training does: in one statement, so of one version.
+  const text = `select segments.*${columns.map((column) => `, ${column}`).join("")}
+from (${segmentsSql(table, types)}) as segments join ${table} as row using (id)`;
+  const { rows } = await pool.query<SegmentsRow & Readonly<Record<string, unknown>>>(text, [ids]);
+  return new Map(
+    rows.map((row) => {
+      const values = shown.map(({ name }, index) => [name, (row[`f${index}`] ?? null) as never] as const);
+      const missing = collection.fields.map(({ name }) => [name, null] as const);
+      return [row.id, { ...readSegmentsRow(row), fields: Object.fromEntries([...missing, ...values]) }];
+    }),
+  );
+}
+
+export async function reportReader(
+  pool: pg.Pool,
+  instance: string,
+  reports: readonly (Pick<Generation, "collection" | "generation"> & { readonly failure: string | null })[],
+): Promise<void> {
+  await pool.query(
+    `insert into medley_internal.generation_reader as known (instance, collection, generation, failure, seen_at)
+select $1, collection, generation, failure, clock_timestamp()
+from unnest($2::text[], $3::int[], $4::text[]) as report (collection, generation, failure)
+on conflict (instance, collection, generation) do update set failure = excluded.failure, seen_at = excluded.seen_at`,
+    [
+      instance,
+      reports.map(({ collection }) => collection),
+      reports.map(({ generation }) => generation),
+      reports.map(({ failure }) => failure),
+    ],
+  );
+}
