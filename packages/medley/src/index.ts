@@ -15,11 +15,7 @@ export { type BackfillOptions, type BackfillResult, backfill } from "./backfill/
 export { hitTable } from "./cli/search.ts";
 export { type LoadedConfig, loadConfig } from "./config/load-config.ts";
 export { readSettings, type Settings } from "./config/settings.ts";
-export {
-  type Deployment,
-  type DeploymentOptions,
-  openDeployment,
-  type StageName,
-} from "./deployment/deployment.ts";
+export type { Deployment, StageName } from "./deployment/deployment.ts";
+export { type DeploymentOptions, openDeployment } from "./deployment/open-deployment.ts";
 export { runService } from "./run-service.ts";
 export { type Role, type ServeOptions, serve } from "./serve.ts";

@@ -17,7 +17,8 @@ import {
 } from "@medley/http";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Settings } from "./config/settings.ts";
-import { type Deployment, openDeployment, type StageName } from "./deployment/deployment.ts";
+import type { Deployment, StageName } from "./deployment/deployment.ts";
+import { openDeployment } from "./deployment/open-deployment.ts";
 import { readStatus } from "./deployment/status.ts";
 import { ingestTables } from "./ingest/table-ingest.ts";
 import { ingestTopics } from "./ingest/topic-ingest.ts";

@@ -1,6 +1,7 @@
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
-import { type Deployment, type DeploymentOptions, openDeployment } from "../deployment/deployment.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import { type DeploymentOptions, openDeployment } from "../deployment/open-deployment.ts";
 import { openLogger } from "../observability/log.ts";
 import type { Outcome } from "./output.ts";
 

@@ -1,35 +1,21 @@
-import { totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Clock,
   type Collection,
   type Consumer,
   channels,
-  type Encoder,
   type Lanes,
   MedleyError,
-  type Space,
   systemClock,
   VersionClock,
 } from "@medley/core";
-import {
-  type Chat,
-  chooseDevice,
-  emptyLock,
-  type ModelLock,
-  type ModelRuntime,
-  type ModelRuntimeOptions,
-  openChat,
-  openModelRuntime,
-  pinnedArtefact,
-} from "@medley/models";
+import { type Chat, type ModelRuntime, openChat } from "@medley/models";
 import {
   type Checked,
   type CollectionEncoders,
   checkInputs,
   collectionNamed,
   encodedAnew,
-  messageOf,
   type PipelineCounters,
   type ProducePorts,
   pipelineCounters,
@@ -41,55 +27,16 @@ import {
   type Understood,
   understand,
 } from "@medley/pipeline";
-import {
-  type Hit,
-  migrate,
-  openPool,
-  openPostgresStore,
-  type PostgresStore,
-  pgvectorWarning,
-  type SearchPlan,
-} from "@medley/store";
-import { migrateBullmq } from "@medley/transport";
+import type { Hit, PostgresStore, SearchPlan } from "@medley/store";
 import type pg from "pg";
-import { trainedSpaces } from "../config/configured-models.ts";
-import type { Settings } from "../config/settings.ts";
 import { runCarriers } from "./carriers.ts";
-import { type Database, openDatabase } from "./database.ts";
-import { openDeadLetterTopic } from "./dead-letter-topic.ts";
-import { Generations } from "./generations.ts";
-import { encodersOf, openEncoders } from "./open-encoders.ts";
-import { openLanes } from "./open-lanes.ts";
+import type { Database } from "./database.ts";
+import type { Generations } from "./generations.ts";
+import type { DeploymentOptions } from "./open-deployment.ts";
 import { runRefreshes } from "./refreshes.ts";
 import { runEmbedStage, runIndexStage, type StageFailure, transportsOf } from "./stages.ts";
-import { runWorkLoop } from "./work-loop.ts";
 
 export type StageName = "embed" | "index";
-
-export interface DeploymentOptions {
-  readonly collections: ReadonlyMap<string, Collection>;
-  readonly settings: Settings;
-  /** Of `loadConfig`. Default: no model of the hub is pinned, so none is loaded. */
-  readonly lock?: ModelLock;
-  readonly clock?: Clock;
-  /** An encoder of the caller's own for a space; null: the one configured. Default: always null. */
-  readonly encoderOf?: (space: Space) => Encoder | null;
-  /**
-   * Whether models are loaded, which takes memory and a moment: not for what only sends, writes or looks. `own_database`:
-   * where the database is this process's own, so that nobody else can run the stages. Default true.
-   */
-  readonly encodes?: boolean | "own_database";
-  /** See `DatabaseOptions`. Default false. */
-  readonly mayAttach?: boolean;
-  /** Brings the database up to date first. Default: where it is embedded. A server's is migrated by `medley migrate`. */
-  readonly migrates?: boolean;
-  /** Faults that are being got over, for logs. */
-  readonly onFault?: (fault: Fault) => void;
-  /** Packets that failed and come again, for logs. */
-  readonly onStageFailure?: (failure: StageFailure) => void;
-  /** Part of what `pg_stat_activity` calls its connections. Default: none. */
-  readonly role?: string;
-}
 
 /** Something to know of that stops nothing. */
 export interface Fault {
@@ -97,15 +44,14 @@ export interface Fault {
   readonly message: string;
 }
 
-// Of the store: longer than a count of many rows takes, shorter than a system needs to notice that the other side is gone.
-const queryMsMax = 60_000;
-// Where the server ends statements by itself: how long its word may take to come.
-const answerMsMax = 5_000;
 // Of `close`, where the stages were not stopped before.
 const drainMs = 10_000;
 const settledPollMs = 20;
-// A switch waits for those who have not opened the new generation.
-const generationsLookMs = 500;
+/** What a deployment is made of, open. */
+export type Opened = Pick<
+  Deployment,
+  "database" | "collections" | "generations" | "store" | "lanes" | "pool" | "runtime" | "faults"
+>;
 
 /**
  * Everything one process needs to produce, embed, index and search: database, store, queue, encoders. It opens them in
@@ -275,128 +221,4 @@ export class Deployment implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/** Throws `model_not_found` for a space that has no artefact yet. */
-function requireTrained({ collections, lock }: DeploymentOptions): void {
-  for (const place of trainedSpaces(collections)) pinnedArtefact(place, lock);
-}
-
-/** Throws `device_unavailable`. */
-async function runtimeOptionsOf(
-  { settings, lock, encodes = true }: DeploymentOptions,
-  database: Database,
-): Promise<ModelRuntimeOptions> {
-  const { environment, modelThreads, modelMemoryMegabytesMax } = settings;
-  const memoryBytes = process.constrainedMemory() || totalmem();
-  const loads = encodes === "own_database" ? database.kind === "own" : encodes;
-  return {
-    environment,
-    loads,
-    device: loads ? await chooseDevice(settings.device) : "cpu",
-    memoryBytesMax:
-      modelMemoryMegabytesMax === null
-        ? Math.min(memoryBytes, totalmem()) / 2
-        : modelMemoryMegabytesMax * 2 ** 20,
-    ...(lock === undefined ? {} : { lock }),
-    ...(modelThreads === null ? {} : { threads: modelThreads }),
-  };
-}
-
-function openStorePool({ settings, role }: DeploymentOptions, { kind, connectionString }: Database): pg.Pool {
-  const applicationName = role === undefined ? "medley" : `medley ${role}`;
-  const { databaseConnectionsMax, databaseStatementMsMax, databaseLockMsMax } = settings;
-  // The embedded engine has one session: what waits there waits for others.
-  if (kind !== "server") {
-    return openPool({ connectionString, connectionsMax: databaseConnectionsMax, applicationName });
-  }
-  return openPool({
-    connectionString,
-    connectionsMax: databaseConnectionsMax,
-    applicationName,
-    queryMsMax: databaseStatementMsMax === null ? queryMsMax : databaseStatementMsMax + answerMsMax,
-    statementMsMax: databaseStatementMsMax,
-    lockMsMax: databaseLockMsMax,
-  });
-}
-
-type Opened = Pick<
-  Deployment,
-  "database" | "collections" | "generations" | "store" | "lanes" | "pool" | "runtime" | "faults"
->;
-
-/** Throws what its parts throw: `data_in_use`, `port_taken`, `model_not_found`, `schema_behind` and so on. */
-export async function openDeployment(options: DeploymentOptions): Promise<Deployment> {
-  const { settings } = options;
-  const faults = { queue: 0, engine: 0, database: 0 };
-  const onFault = (fault: Fault) => {
-    faults[fault.part] += 1;
-    options.onFault?.(fault);
-  };
-  // Before the database, which takes seconds to make.
-  if (options.encoderOf === undefined) requireTrained(options);
-  await using resources = new AsyncDisposableStack();
-  const database = await openDatabase({
-    settings,
-    mayAttach: options.mayAttach ?? false,
-    onEngineFault: ({ reason, restart }) =>
-      onFault({ part: "engine", message: `restart ${restart}: ${reason}` }),
-  });
-  await using opened = new AsyncDisposableStack();
-  opened.defer(() => database.close());
-  // Closed after the database: by then its threads have been idle for a while, and a thread that ends in the middle of a
-  // native call takes the process with it.
-  const runtime = resources.use(openModelRuntime(await runtimeOptionsOf(options, database)));
-  resources.use(opened.move());
-  // Not beside the database: making a new one takes 1 GB for a second, and a model half of that while it loads.
-  const encoding = {
-    runtime,
-    clock: options.clock ?? systemClock,
-    environment: settings.environment,
-    resources,
-    ...(options.encoderOf === undefined ? {} : { encoderOf: options.encoderOf }),
-  };
-  const configured = await openEncoders(options.collections, encoding);
-  const { connectionString } = database;
-  const pool = openStorePool(options, database);
-  resources.adopt(pool, (open) => open.end());
-  if (options.migrates ?? database.kind === "own") {
-    await migrate(pool, [...configured.values()]);
-    await migrateBullmq(connectionString);
-  }
-  const topic = openDeadLetterTopic(settings.kafka, resources);
-  const store = await openPostgresStore({
-    pool,
-    collections: [...configured.values()],
-    ...(topic === null ? {} : { beforeDeadLetters: (letters) => topic.send(letters) }),
-  });
-  const collections = new Map(
-    [...configured].map(([name, opened]) => [name, { ...opened, generation: store.servedGeneration(name) }]),
-  );
-  const generations = new Generations({
-    store,
-    live: collections,
-    openEncoders: (collection, lock) => encodersOf(collection, { ...encoding, lock }),
-    lock: options.lock ?? emptyLock,
-    encodes: runtime.loads,
-  });
-  await generations.look();
-  const looking = runWorkLoop({
-    step: () => generations.look().then(() => 0),
-    idleMs: generationsLookMs,
-    onFault: (error) => onFault({ part: "database", message: messageOf(error) }),
-  });
-  resources.adopt(looking, (open) => open.close({ graceMs: generationsLookMs }));
-  const warning = database.kind === "server" ? pgvectorWarning(store.pgvector) : null;
-  if (warning !== null) onFault({ part: "database", message: warning });
-  const lanes = await openLanes({
-    settings,
-    connectionString,
-    store,
-    resources,
-    onFault: (fault) => onFault({ part: "queue", message: fault.message }),
-    onWarning: (message) => onFault({ part: "queue", message }),
-  });
-  const parts = { database, collections, generations, store, lanes, pool, runtime, faults };
-  return new Deployment(parts, resources.move(), options);
 }

@@ -68,11 +68,7 @@ async function embedPacket(
   // What users did holds nothing to encode.
   const events = packet.envelopes.filter(isEvent);
   const records = events.length === 0 ? packet.envelopes : packet.envelopes.filter((one) => !isEvent(one));
-  const ids = new Set(records.map(({ id }) => id));
-  const stored =
-    ids.size === 0
-      ? new Map()
-      : await ports.store.readSegments(packet.collection, [...ids], opened.generation);
+  const stored = await storedOf(ports, opened, records);
   const current = newestOf(records, stored);
   const drafts = current.map((envelope) => draftOf(opened, envelope));
   const isolatePassing = attempt > attemptsBeforeIsolation;
@@ -126,6 +122,15 @@ async function embedPacket(
   counters.stages.embed.superseded += superseded;
   counters.stages.embed.deadLetters += failed.length;
   counters.stages.embed.sent += envelopes.length;
+}
+
+async function storedOf(
+  { store }: EmbedPorts,
+  { collection, generation }: CollectionEncoders,
+  records: readonly RecordEnvelope[],
+): Promise<ReadonlyMap<string, StoredSegments>> {
+  const ids = new Set(records.map(({ id }) => id));
+  return ids.size === 0 ? new Map() : store.readSegments(collection.name, [...ids], generation);
 }
 
 type Neighbourhoods = ReadonlyMap<Space, ReadonlyMap<string, Neighbourhood>>;
