@@ -33,9 +33,16 @@ const labels = fc.dictionary(
   fc.record({ label: text, probability: fc.double({ min: 0, max: 1, noNaN: true }) }),
 );
 const vector: fc.Arbitrary<VectorEnvelope> = fc
-  .tuple(record, fc.uint16Array({ maxLength: 64 }), fc.uint8Array({ maxLength: 64 }), fc.option(labels))
-  .map(([envelope, bits, hashes, told]) => ({
+  .tuple(
+    record,
+    fc.uint16Array({ maxLength: 64 }),
+    fc.uint8Array({ maxLength: 64 }),
+    fc.option(labels),
+    fc.option(fc.integer({ min: 2, max: 99 })),
+  )
+  .map(([envelope, bits, hashes, told, generation]) => ({
     ...(told === null ? {} : { labels: told }),
+    ...(generation === null ? {} : { generation }),
     ...envelope,
     // Every bit pattern, also NaN's.
     vector: new Float16Array(Uint16Array.from(bits).buffer),
@@ -196,4 +203,12 @@ test("a packet with labels is of schema 3, which readers before it wait at, also
     JSON.parse(encodePacket({ ...decoded, envelopes })).schemaVersion;
   expect(schemaOf(decoded.envelopes.slice(1))).toBe(3);
   expect(schemaOf(decoded.envelopes.slice(2))).toBe(1);
+});
+
+test("a packet for a later generation of rows is of schema 4, which readers before it wait at", () => {
+  const decoded = decodePacket("vectors", fixtureOfSchema3);
+  const schemaOf = (envelopes: readonly VectorEnvelope[]) =>
+    JSON.parse(encodePacket({ ...decoded, envelopes })).schemaVersion;
+  expect(schemaOf(decoded.envelopes.map((envelope) => ({ ...envelope, generation: 2 })))).toBe(4);
+  expect(schemaOf(decoded.envelopes)).toBe(3);
 });

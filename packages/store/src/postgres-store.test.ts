@@ -2,6 +2,7 @@ import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
+import { describeGenerations } from "./generations/generations.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
@@ -17,6 +18,7 @@ describe("on the embedded engine", () => {
   describe("dead letters", () => describeDeadLetters(openEmbeddedDatabase));
   describe("letters and runs", () => describeLettersAndRuns(openEmbeddedDatabase));
   describe("labels", () => describeLabels(openEmbeddedDatabase));
+  describe("generations", () => describeGenerations(openEmbeddedDatabase));
   describe("figures", () => describeFigures(openEmbeddedDatabase));
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));

@@ -67,7 +67,7 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
 from ${call} as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
 order by hit.score desc, hit.id`;
   const { rows } = await withRetry(
-    () => pool.query<HitRow>(text, [...values]).catch(rethrowRefusal),
+    () => pool.query<HitRow>(text, [...values]).catch((error) => refuse(pool, asked, error)),
     askedMsMax,
   );
   return rows.map(({ id, score, contributions, ...columns }) => ({
@@ -96,7 +96,7 @@ export async function explainSearch(pool: pg.Pool, asked: Search): Promise<Searc
   const { call, values } = callOf("explain_search", asked);
   const text = `select method, paths, estimated_recall as "estimatedRecall", estimated_ms as "estimatedMs", rows,
   passing_rows as "passingRows", learned from ${call}`;
-  const query = () => pool.query<SearchPlan>(text, [...values]).catch(rethrowRefusal);
+  const query = () => pool.query<SearchPlan>(text, [...values]).catch((error) => refuse(pool, asked, error));
   const { rows } = await withRetry(query, askedMsMax);
   return rows[0] as SearchPlan;
 }
@@ -157,19 +157,28 @@ function plainParts(parts: Readonly<Record<string, unknown>>): Record<string, un
 }
 
 /** The functions say what is wrong with a search by SQLSTATE, and the mend as the hint. */
-function rethrowRefusal(error: unknown): never {
+async function refuse(pool: pg.Pool, asked: Search, error: unknown): Promise<never> {
   if (!(error instanceof pg.DatabaseError)) throw error;
-  const code: ErrorCode | null =
-    error.code === "P0002"
-      ? "not_found"
-      : error.code === "55000"
-        ? "generation_gone"
-        : error.code?.startsWith("22")
-          ? "query_invalid"
-          : null;
+  // The view has the live generation's fields: those of another are not there.
+  if (error.code === "42703" && asked.generation !== undefined) {
+    await pool
+      .query("select medley_internal.of_generation($1, $2::int)", [asked.collection, asked.generation])
+      .catch((gone: pg.DatabaseError) => throwRefusal(gone));
+  }
+  throwRefusal(error);
+}
+
+function throwRefusal(error: pg.DatabaseError): never {
+  const code = refusalOf(error.code ?? "");
   if (code === null) throw error;
   throw new MedleyError(code, error.message, {
     cause: error,
     ...(error.hint === undefined ? {} : { mend: error.hint }),
   });
+}
+
+function refusalOf(state: string): ErrorCode | null {
+  if (state === "P0002") return "not_found";
+  if (state === "55000") return "generation_gone";
+  return state.startsWith("22") ? "query_invalid" : null;
 }

@@ -17,7 +17,7 @@ test("a search is encoded by the collection's own encoders and answered with its
   const { status, body } = await post(path, JSON.stringify({ parts: { genre: "Comedy" }, ...rest }));
   expect(status).toBe(200);
   expect(body).toEqual({ hits: [hit], tookMs: expect.any(Number) });
-  expect(queries).toEqual([{ ...rest, segments: { genre: [1, 0] } }]);
+  expect(queries).toEqual([{ ...rest, generation: 1, segments: { genre: [1, 0] } }]);
   expect((await post(path, "{}")).status).toBe(200);
 });
 
@@ -33,14 +33,14 @@ test("a sentence is understood first, and what the search says itself goes befor
     by: "rules",
     notes: [],
   });
-  expect(queries).toEqual([{ filter: { year: { gt: 2000 } }, segments: { genre: [1, 0] } }]);
+  expect(queries).toEqual([{ filter: { year: { gt: 2000 } }, generation: 1, segments: { genre: [1, 0] } }]);
 });
 
 test("how a search would be answered is told for the same body, and refused alike", async () => {
   const { post, queries } = await openTestServer();
   const explained = await post("/v1/collections/films/explain", '{"parts":{"genre":"Comedy"},"recall":0.9}');
   expect([explained.status, explained.body]).toEqual([200, { plan: { method: "exact" } }]);
-  expect(queries).toEqual([{ recall: 0.9, segments: { genre: [1, 0] } }]);
+  expect(queries).toEqual([{ recall: 0.9, generation: 1, segments: { genre: [1, 0] } }]);
   expect((await post("/v1/collections/films/explain", '{"k":0}')).body.error.code).toBe("query_invalid");
   expect((await post("/v1/collections/film/explain", "{}")).status).toBe(404);
 });
