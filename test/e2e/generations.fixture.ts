@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { ServiceProcess } from "../service-process.ts";
+import { ask, type Envelope, placeOf, placesOf, post, until } from "./medley.fixture.ts";
+import { Services } from "./services.fixture.ts";
+
+const fields = { title: "text", kinds: "categories", price: "number" } as const;
+
+/** `top` of the range of prices: another one is another encoder. */
+function configOf(top: number, more: object = {}): object {
+  const spaces = {
+    title: { encoder: "text", field: "title" },
+    price: { encoder: "number", field: "price", range: [0, top] },
+    ...more,
+  };
+  return { collections: { places: { fields, spaces } } };
+}
+
+export const firstTop = 100;
+export const nextTop = 200;
+const nextConfig = configOf(nextTop, {
+  kinds: { encoder: "category", field: "kinds", values: ["bar", "cafe", "park"] },
+});
+
+const askedPrice = 20;
+/** The cosine of two prices whose range ends at `top`. */
+const cosine = (price: number, top: number) =>
+  Math.cos(((Math.PI / 2) * (Math.min(price, top) - askedPrice)) / top);
+
+export interface Hit {
+  readonly id: string;
+  readonly contributions: Readonly<Record<string, number>>;
+  readonly fields: { readonly price: number };
+}
+
+/** By the end of the range of prices, which generation an answer is of; `mixed`: its hits disagree, or agree with none. */
+export function topOf(hits: readonly Hit[]): number | "mixed" {
+  const fits = (top: number) =>
+    hits.every(
+      ({ contributions, fields: { price } }) =>
+        Math.abs((contributions.price ?? 9) - cosine(price, top)) < 2e-3,
+    );
+  return [firstTop, nextTop].find(fits) ?? "mixed";
+}
+
+/** What came of writing and searching for a while. */
+export interface Loaded {
+  /** By id, what was written last. */
+  readonly prices: ReadonlyMap<string, number>;
+  readonly failures: readonly string[];
+  readonly answers: readonly (readonly Hit[])[];
+  readonly seconds: number;
+}
+
+/** Services over a collection with a text and a price, and its next configuration, which has another range and a space more. */
+export class Places implements AsyncDisposable {
+  readonly services: Services;
+  readonly pool: pg.Pool;
+  readonly rowsCount: number;
+  worker!: ServiceProcess;
+  #producer!: ServiceProcess;
+  #query!: ServiceProcess;
+
+  private constructor(services: Services, rowsCount: number) {
+    this.services = services;
+    this.rowsCount = rowsCount;
+    this.pool = new pg.Pool({ connectionString: services.database.url, max: 2 });
+    this.pool.on("error", () => {});
+  }
+
+  static async start(serverUrl: string, rowsCount: number): Promise<Places> {
+    const services = await Services.create(serverUrl, { config: configOf(firstTop) });
+    services.workplace.write("next.config.json", JSON.stringify(nextConfig));
+    const places = new Places(services, rowsCount);
+    const migrated = await services.workplace.run(["migrate"], { environment: services.environment });
+    if (migrated.code !== 0) throw new Error(migrated.stderr);
+    places.#producer = await services.start("producer");
+    places.worker = await services.start("embedding-worker");
+    await services.start("indexer");
+    places.#query = await services.start("query");
+    const records = placesOf(rowsCount).map((place, n) => places.#record(n, place.price as number));
+    for (let at = 0; at < rowsCount; at += 100) {
+      await post(`${places.#producer.url}/v1/collections/places/records`, records.slice(at, at + 100));
+    }
+    await until(
+      async () => (await places.pool.query("select count(*)::int as n from medley.places")).rows[0].n,
+      (n) => n === rowsCount,
+    );
+    return places;
+  }
+
+  /** A command with the next configuration. */
+  command(args: readonly string[]): Promise<Envelope> {
+    const { workplace, environment } = this.services;
+    return workplace.runJson(["--config", "next.config.json", ...args], { environment });
+  }
+
+  startCommand(args: readonly string[]) {
+    const { workplace, environment } = this.services;
+    return workplace.start(["--config", "next.config.json", ...args], { environment });
+  }
+
+  /** Writes and searches until stopped. */
+  load({ writesPerSecond, searchesPerSecond }: { writesPerSecond: number; searchesPerSecond: number }) {
+    const stopping = new AbortController();
+    const startedMs = performance.now();
+    const prices = new Map<string, number>();
+    const failures: string[] = [];
+    const answers: Hit[][] = [];
+    const everySecond = async (times: number, act: (n: number) => Promise<void>) => {
+      const pending = new Set<Promise<void>>();
+      for (let n = 0; !stopping.signal.aborted; n += 1) {
+        await sleep(Math.max(startedMs + (n * 1_000) / times - performance.now(), 0));
+        const acting: Promise<void> = act(n).finally(() => pending.delete(acting));
+        pending.add(acting);
+        // No more than a server would have of one client.
+        if (pending.size >= 20) await Promise.race(pending);
+      }
+      await Promise.all(pending);
+    };
+    const write = async (n: number) => {
+      const changed = this.#record(n % this.rowsCount, Math.floor(Math.random() * firstTop));
+      const { status } = await post(`${this.#producer.url}/v1/collections/places/records`, changed);
+      if (status === 202) prices.set(changed.id as string, changed.price);
+      else failures.push(`write: ${status}`);
+    };
+    const search = async () => {
+      const { status, body } = await post(`${this.#query.url}/v1/collections/places/search`, {
+        ...{ parts: { title: "quiet reading", price: askedPrice }, k: 10 },
+      });
+      if (status === 200 && body.hits.length === 10) answers.push(body.hits);
+      else failures.push(`search: ${status} ${JSON.stringify(body)}`);
+    };
+    const running = Promise.all([
+      everySecond(writesPerSecond, write),
+      everySecond(searchesPerSecond, search),
+    ]);
+    return {
+      async stop(): Promise<Loaded> {
+        stopping.abort();
+        await running;
+        return { prices, failures, answers, seconds: (performance.now() - startedMs) / 1_000 };
+      },
+    };
+  }
+
+  /** Waits until every row says what was written last. */
+  async holds(prices: ReadonlyMap<string, number>): Promise<void> {
+    await until(
+      async () =>
+        (await this.pool.query<{ id: string; price: number }>("select id, price from medley.places")).rows,
+      (rows) =>
+        rows.length === this.rowsCount && rows.every(({ id, price }) => (prices.get(id) ?? price) === price),
+    );
+  }
+
+  /** Texts that models have encoded, by the process that embeds. */
+  async textsEncoded(): Promise<number> {
+    const { text } = await ask(`${this.worker.url}/metrics`, { method: "GET", headers: {} });
+    return Number(/^medley_model_inputs_total\{.*state="done".*\} (\d+)/m.exec(text)?.[1]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool.end();
+    await this.services[Symbol.asyncDispose]();
+  }
+
+  #record(n: number, price: number) {
+    const { id, title, kinds } = placeOf(n);
+    return { id, title, kinds, price };
+  }
+}
