@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { ServiceProcess } from "../service-process.ts";
-import { ask, type Envelope, placeOf, placesOf, post, until } from "./medley.fixture.ts";
 import { Services } from "./services.fixture.ts";
+import { ask, type Envelope, placeOf, placesOf, post, until } from "./workplace.ts";
 
 const fields = { title: "text", kinds: "categories", price: "number" } as const;
 
@@ -48,6 +48,8 @@ export interface Loaded {
   /** By id, what was written last. */
   readonly prices: ReadonlyMap<string, number>;
   readonly failures: readonly string[];
+  /** Writes that were told to come again later, and did. */
+  readonly slowed: number;
   readonly answers: readonly (readonly Hit[])[];
   readonly seconds: number;
 }
@@ -106,6 +108,7 @@ export class Places implements AsyncDisposable {
     const startedMs = performance.now();
     const prices = new Map<string, number>();
     const failures: string[] = [];
+    let slowed = 0;
     const answers: Hit[][] = [];
     const everySecond = async (times: number, act: (n: number) => Promise<void>) => {
       const pending = new Set<Promise<void>>();
@@ -120,9 +123,18 @@ export class Places implements AsyncDisposable {
     };
     const write = async (n: number) => {
       const changed = this.#record(n % this.rowsCount, Math.floor(Math.random() * firstTop));
-      const { status } = await post(`${this.#producer.url}/v1/collections/places/records`, changed);
-      if (status === 202) prices.set(changed.id as string, changed.price);
-      else failures.push(`write: ${status}`);
+      for (;;) {
+        const { status } = await post(`${this.#producer.url}/v1/collections/places/records`, changed);
+        if (status === 202) prices.set(changed.id as string, changed.price);
+        else if (status !== 429) failures.push(`write: ${status}`);
+        else {
+          // As any client does that is told to come again.
+          slowed += 1;
+          await sleep(100);
+          continue;
+        }
+        return;
+      }
     };
     const search = async () => {
       const { status, body } = await post(`${this.#query.url}/v1/collections/places/search`, {
@@ -139,7 +151,7 @@ export class Places implements AsyncDisposable {
       async stop(): Promise<Loaded> {
         stopping.abort();
         await running;
-        return { prices, failures, answers, seconds: (performance.now() - startedMs) / 1_000 };
+        return { prices, failures, slowed, answers, seconds: (performance.now() - startedMs) / 1_000 };
       },
     };
   }

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import "./medley.fixture.ts";
 import { firstTop, nextTop, Places, topOf } from "./generations.fixture.ts";
 
 const rate = { writesPerSecond: 30, searchesPerSecond: 15 };

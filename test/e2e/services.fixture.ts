@@ -1,6 +1,6 @@
 import { OwnDatabase } from "../own-database.ts";
 import { type ServiceName, ServiceProcess } from "../service-process.ts";
-import { Workplace } from "./medley.fixture.ts";
+import { Workplace } from "./workplace.ts";
 
 /** Of `GET /v1/status`. */
 export interface Status {

@@ -21,7 +21,7 @@ export async function run(): Promise<Measurement[]> {
   const back = await places.command(["apply", "places", "--rollback"]);
   if (back.exitCode !== 0) throw new Error(JSON.stringify(back));
   await sleep(2_000);
-  const { prices, failures, answers, seconds } = await load.stop();
+  const { prices, failures, slowed, answers, seconds } = await load.stop();
   await places.holds(prices);
   const encoded = (await places.textsEncoded()) - encodedBefore;
   const tops = answers.map(topOf);
@@ -30,7 +30,7 @@ export async function run(): Promise<Measurement[]> {
   const detail =
     `${rowsCount} rows of a text, a price and a category, ${(answers.length / seconds).toFixed(0)} searches/s and ${rate.writesPerSecond} writes/s asked for, ` +
     `for ${seconds.toFixed(0)} s; the next generation (another price encoder, a space more) was made in ${applySeconds.toFixed(1)} s and switched to in ` +
-    `${applied.data.switchMs.toFixed(0)} ms; answers of one generation after the other: ${turns} turns`;
+    `${applied.data.switchMs.toFixed(0)} ms; answers of one generation after the other: ${turns} turns; writes told to come again later: ${slowed}`;
   return [
     zero(
       "generation switch, failed searches and writes",

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { MedleyError, type Packet, systemClock, type VectorEnvelope, version } from "@medley/core";
+import { pipelineCounters } from "@medley/pipeline";
+import { MemoryQueue } from "@medley/transport";
+import { expect, test } from "vitest";
+import { runIndexStage } from "./stages.ts";
+
+test("vectors for a generation of rows that is gone are sent back as records, with their chunk", async () => {
+  const transport = new MemoryQueue({ packetsMax: 10 }).open();
+  const gone = new MedleyError("generation_gone", "it was dropped");
+  const store = { writeRows: () => Promise.reject(gone) };
+  const consumers = await runIndexStage({
+    ...{ collections: new Map(), store: store as never, lanes: { stream: transport, backfill: transport } },
+    ...{ counters: pipelineCounters(), clock: systemClock, onStageFailure: () => {} },
+  });
+  const record = {
+    id: "a",
+    version: version(3n),
+    op: "upsert" as const,
+    fields: { year: 1 },
+    source: "test",
+  };
+  const encoded = { vector: Float16Array.of(1), segmentHashes: Uint8Array.of(1), generation: 2 };
+  const settled = { indexed: 0, tombstoned: 0, superseded: 1, deadLetters: 0 };
+  const chunk = { runId: "run", chunk: 4, settled };
+  const envelope: VectorEnvelope = {
+    ...record,
+    ...encoded,
+    labels: { tone: { label: "x", probability: 1 } },
+  };
+  await transport.send("vectors", { collection: "films", envelopes: [envelope], chunk }, { key: "run-4" });
+  const received: Packet[] = [];
+  const receiver = await transport.consume(
+    "records",
+    async ({ packet }) => {
+      received.push(packet);
+    },
+    { packetsInFlightMax: 1 },
+  );
+  for (let tries = 0; received.length === 0 && tries < 200; tries++) await sleep(10);
+  await Promise.all([...consumers, receiver].map((consumer) => consumer.close({ graceMs: 1_000 })));
+  expect(received).toEqual([{ collection: "films", envelopes: [record], chunk }]);
+  await transport.close();
+});
