@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import { type Collection, isTrainedSpace, isTunedSpace, MedleyError, suggestion } from "@medley/core";
+import { type Collection, hasArtefact, MedleyError, suggestion } from "@medley/core";
 import { chooseDevice, type Device, type DeviceChoice } from "@medley/models";
 import { type Assignment, assignCollection } from "../assign/assign-collection.ts";
 import { plansOf, type SpacePlan, wasAssigned, weightsOf, writeDecisions } from "../assign/decisions.ts";
@@ -121,8 +121,7 @@ async function apply(
   for (const { place, proposed, changes } of plans) {
     if (proposed === null) continue;
     const { definition } = proposed;
-    const isTrained = isTrainedSpace(definition) || isTunedSpace(definition);
-    if (!isTrained || (!changes && lock.trained[place] !== undefined)) continue;
+    if (!hasArtefact(definition) || (!changes && lock.trained[place] !== undefined)) continue;
     const { environment } = settingsOf(context);
     const { run, note } = await trainSpace({
       ...spaceNamed(collections, place),

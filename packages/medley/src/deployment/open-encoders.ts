@@ -7,7 +7,13 @@ import {
   isTunedSpace,
   type Space,
 } from "@medley/core";
-import { type Environment, type ModelRuntime, openRemoteEncoder, openSpaceEncoder } from "@medley/models";
+import {
+  type Environment,
+  type ModelRuntime,
+  openReducedEncoder,
+  openRemoteEncoder,
+  openSpaceEncoder,
+} from "@medley/models";
 import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
 
 export interface OpenEncodersOptions {
@@ -26,20 +32,28 @@ export async function openEncoders(
   collections: ReadonlyMap<string, Collection>,
   options: OpenEncodersOptions,
 ): Promise<ReadonlyMap<string, CollectionEncoders>> {
-  const { clock, encoderOf = () => null } = options;
+  const { encoderOf = () => null } = options;
   const opened = new Map<string, CollectionEncoders>();
   for (const collection of collections.values()) {
     const encoders: Encoder[] = [];
     for (const space of collection.spaces) {
-      encoders.push(
-        encoderOf(space) ??
-          closedFormEncoder(space, collection.fields, clock) ??
-          (await modelEncoder(`${collection.name}.${space.name}`, space, options)),
-      );
+      encoders.push(encoderOf(space) ?? (await openEncoder(space, collection, options)));
     }
     opened.set(collection.name, collectionEncoders(collection, encoders));
   }
   return opened;
+}
+
+async function openEncoder(
+  space: Space,
+  { name, fields }: Collection,
+  options: OpenEncodersOptions,
+): Promise<Encoder> {
+  const place = `${name}.${space.name}`;
+  const whole =
+    closedFormEncoder(space, fields, options.clock) ?? (await modelEncoder(place, space, options));
+  const { definition } = space;
+  return openReducedEncoder(whole, { space: place, definition, runtime: options.runtime });
 }
 
 async function modelEncoder(

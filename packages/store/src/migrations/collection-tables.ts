@@ -1,14 +1,13 @@
 import {
   type Collection,
   canonicalJson,
-  isTrainedSpace,
+  hasArtefact,
   isTunedSpace,
   labelColumnsOf,
   MedleyError,
   type Profiles,
   type SegmentLayout,
   type Space,
-  type SpaceDefinition,
   vectorDimensions,
 } from "@medley/core";
 import pg from "pg";
@@ -249,10 +248,6 @@ function orNull(value: unknown): string {
 const newName =
   "give the changed collection a new name, or use a fresh data folder or database, and backfill it";
 
-function isTrained(definition: SpaceDefinition): boolean {
-  return isTrainedSpace(definition) || isTunedSpace(definition);
-}
-
 function refuseConflicts({ collection, layout }: CollectionLayout, stored: CatalogueRow): void {
   const conflict = (what: string) =>
     new MedleyError("schema_conflict", `collection "${collection.name}": ${what}`, { mend: newName });
@@ -275,7 +270,7 @@ function refuseConflicts({ collection, layout }: CollectionLayout, stored: Catal
     }
     if (space.identity !== segment.encoderIdentity) {
       const definition = collection.spaces[index]?.definition;
-      if (definition !== undefined && isTrained(definition)) {
+      if (definition !== undefined && hasArtefact(definition)) {
         const place = `${collection.name}.${space.name}`;
         throw new MedleyError(
           "schema_conflict",
