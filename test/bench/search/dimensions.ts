@@ -90,12 +90,13 @@ function alike(spaces: readonly BudgetSpace[], budget: number, by: "pca" | "rand
   );
 }
 
-function splitText({ spaces, weightings, loss }: DimensionSplit): string {
+function splitText({ spaces, weightings, loss, steps }: DimensionSplit): string {
+  const cheap = steps.findLast(({ recall }) => 1 - recall <= halfLossMax);
   const shares = spaces.map(
     ({ space, from, to, by }) => `${space} ${to} of ${from}${by === null ? "" : ` by ${by}`}`,
   );
   const recalls = weightings.map(({ name, test }) => `${name} ${test.toFixed(3)}`);
-  return `${shares.join(", ")}; recall by weighting: ${recalls.join(", ")}; lost on the queries that chose: ${loss.validation.toFixed(4)}`;
+  return `${shares.join(", ")}; recall by weighting: ${recalls.join(", ")}; lost on the queries that chose: ${loss.validation.toFixed(4)}, where the way down loses ${halfLossMax} at ${cheap?.dimensions}`;
 }
 
 function measurementOf(
