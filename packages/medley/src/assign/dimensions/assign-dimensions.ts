@@ -29,10 +29,13 @@ export interface DimensionAssignment {
   readonly split: DimensionSplit | null;
 }
 
+/** Fewer hold no ten that are nearer than the others. */
+const recordsMin = 40;
+
 /**
  * Encodes a sample of records by what serves each space, before anything is reduced, and shares the budget among the spaces. Vectors that are
  * there from an earlier assignment of the same records are not computed again; after the signal those that are done are kept. Throws `usage`
- * for a budget that asks for nothing, or for what can't be.
+ * for a budget that asks for nothing, or for what can't be; `training_data_invalid` for fewer than 40 records.
  */
 export async function assignDimensions(options: AssignDimensionsOptions): Promise<DimensionAssignment> {
   const { collection, budget, lock, records, recordsMax, seed, signal } = options;
@@ -46,6 +49,13 @@ export async function assignDimensions(options: AssignDimensionsOptions): Promis
     seed,
     signal,
   });
+  if (rows.length < recordsMin) {
+    throw new MedleyError(
+      "training_data_invalid",
+      `${records.name} holds ${rows.length} records; a budget is shared by what is found among at least ${recordsMin}`,
+      { mend: "name a file of more records with --from FILE, or fill the collection first" },
+    );
+  }
   const folder = AssignmentFolder.of(collection.name, { lock, sample, seed, rowCount: rows.length });
   const measured = await measureAll(candidates, { ...options, rows, sample, folder });
   const isComplete = measured.length === candidates.length;
