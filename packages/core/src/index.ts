@@ -29,6 +29,16 @@ export type {
 } from "./config/definition.ts";
 export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
 export type { Profiles, ProfilesDefinition } from "./config/profiles.ts";
+export {
+  projectionOf,
+  type Reduced,
+  type ReducedBy,
+  reduce,
+  reducedBy,
+  reducedDimensionsMin,
+  reductionOf,
+  unreduced,
+} from "./config/reduced.ts";
 export { remoteAddressProblems } from "./config/remote-address.ts";
 export { configJsonSchema } from "./config/shape.ts";
 export { type SourceDefinition, sourceName } from "./config/sources.ts";
@@ -55,6 +65,7 @@ export type {
 } from "./config/topic-source.ts";
 export {
   featuresOfSpace,
+  hasArtefact,
   isGraphSpace,
   isTrainedSpace,
   isTunedSpace,
@@ -76,6 +87,7 @@ export type { CategoryValue } from "./encoders/category.ts";
 export { closedFormEncoder } from "./encoders/closed-form.ts";
 export type { NumberQuery } from "./encoders/number.ts";
 export type { RecencyQuery } from "./encoders/recency.ts";
+export { cutEncoder, reducedEncoder, type SegmentEncoder } from "./encoders/reduced.ts";
 export {
   type ChunkRef,
   firstGeneration,

@@ -33,6 +33,7 @@ export {
   readLock,
   updateLock,
 } from "./artefact/lock.ts";
+export { canBeCut, type Matryoshka } from "./artefact/matryoshka.ts";
 export type { Model } from "./artefact/model.ts";
 export {
   isHubId,
@@ -69,6 +70,12 @@ export { chooseDevice, type Device, type DeviceChoice, deviceChoices, devices } 
 export { type ModelRuntime, type ModelRuntimeOptions, openModelRuntime } from "./runtime/model-runtime.ts";
 export type { ModelCounters, OpenModel } from "./runtime/open-model.ts";
 export { type DeviceProbe, mendOf, probeDevice } from "./runtime/probe-device.ts";
+export {
+  checkReduced,
+  cutsOf,
+  openReducedEncoder,
+  type ReducedEncoderOptions,
+} from "./runtime/reduced-encoder.ts";
 export { type Rows, type RowValues, selectRows, splitRows } from "./runtime/rows.ts";
 export type { Scale } from "./runtime/scale.ts";
 export type { Prepared, RunAnswer } from "./runtime/session.ts";

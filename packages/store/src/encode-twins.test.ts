@@ -244,3 +244,11 @@ test("the SQL of docs/ENCODERS.md runs", async () => {
     expect(Object.values(rows[0] ?? {}), example).not.toContain(null);
   }
 });
+
+test("of a space that is reduced only its segment can be said", async () => {
+  const space = { ...spaces.genres, reduced: { to: 2, by: "pca" }, dimensions: 2 };
+  const said = (part: string) =>
+    db.query<{ segment: number[] }>("select medley.encode_part($1, $2) as segment", [space, part]);
+  await expect(said('"Comedy"')).rejects.toThrow("has to be encoded and reduced first");
+  expect((await said("[3, 4]")).rows[0]?.segment).toEqual([expect.closeTo(0.6, 6), expect.closeTo(0.8, 6)]);
+});

@@ -36,6 +36,17 @@ export {
   classTarget,
   classWeights,
 } from "./data/targets.ts";
+export type { BudgetSpace, Rung as DimensionRung } from "./dimensions/space-ladder.ts";
+export {
+  type BudgetProblem,
+  type DimensionSplit,
+  lossOfSplit,
+  type SpaceShare,
+  type SplitDimensionsOptions,
+  type SplitStep,
+  splitDimensions,
+  type WeightingRecall,
+} from "./dimensions/split-dimensions.ts";
 export { encodeValues } from "./encode-values.ts";
 export {
   type BootstrapInterval,

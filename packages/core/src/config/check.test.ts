@@ -88,6 +88,26 @@ test.for([
     { spaces: { y: { encoder: "number", field: "year", range: [0, 1], wieght: 1 } } },
     'collection films, space y: unknown key "wieght"',
   ],
+  [
+    "a reduction of what is tuned",
+    {
+      fields: { ...good.fields, tone: "category" },
+      spaces: {
+        p: { encoder: "text", field: "plot", tuned: { target: "tone" }, reduced: { to: 8, by: "pca" } },
+      },
+    },
+    "it is both tuned and reduced",
+  ],
+  [
+    "a cut of what no text model gives",
+    { spaces: { f: { encoder: "vector", field: "face", reduced: { to: 4, by: "cut" } } } },
+    'set reduced.by to "pca"',
+  ],
+  [
+    "a reduction of an encoder that is told its dimensions",
+    { spaces: { p: { encoder: "words", field: "plot", dimensions: 8, reduced: { to: 4, by: "pca" } } } },
+    'unknown key "reduced"',
+  ],
   ["no space", { spaces: {} }, 'it has no space; add one under "spaces"'],
   [
     "a vector too long to index",

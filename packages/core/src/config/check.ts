@@ -7,6 +7,7 @@ import { candidateProblems } from "./candidates.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
 import { parseHostPattern } from "./host-pattern.ts";
 import { profilesOf, profilesProblems } from "./profiles.ts";
+import { reducedProblems } from "./reduced.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape, type ServedShape } from "./shape.ts";
 import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
@@ -215,6 +216,7 @@ function* definitionProblems(
     }
   }
   yield* parameterProblems(definition);
+  yield* reducedProblems(definition);
   yield* trainedProblems(name, definition, shape);
 }
 

@@ -1,6 +1,7 @@
 import type { Fields, VectorFieldType } from "../fields.ts";
 import type { CandidateSpace } from "./candidates.ts";
 import type { ProfilesDefinition } from "./profiles.ts";
+import type { Reducible } from "./reduced.ts";
 import type { SourceDefinition } from "./sources.ts";
 import type { TaskDefinition } from "./tasks.ts";
 import type { TrainedSpace, Tuned } from "./trained-spaces.ts";
@@ -21,7 +22,7 @@ export interface Weighted {
  * `model`: a name (`all-MiniLM-L6-v2` travels with Medley), a Hugging Face id that `medley models pull` has fetched and pinned
  * (`org/name`; `org/name#fp16` takes its `model_fp16.onnx`), or a path from this file (`./folder`).
  */
-export interface TextSpace<F extends Fields> extends Weighted, Tuned<F> {
+export interface TextSpace<F extends Fields> extends Weighted, Reducible, Tuned<F> {
   encoder: "text";
   field: FieldOf<F, "text"> | readonly FieldOf<F, "text">[];
   model?: string;
@@ -43,7 +44,7 @@ export interface ContentSources {
 }
 
 /** A picture's embedding by a pre-trained model: ResNet, ViT, the picture side of CLIP. */
-export interface ImageSpace<F extends Fields> extends Weighted, Tuned<F> {
+export interface ImageSpace<F extends Fields> extends Weighted, Reducible, Tuned<F> {
   encoder: "image";
   field: FieldOf<F, "image">;
   model: string;
@@ -56,7 +57,7 @@ export interface ImageSpace<F extends Fields> extends Weighted, Tuned<F> {
 }
 
 /** A clip's embedding by a pre-trained model that reads samples, such as Wav2Vec2: the mean over its frames. */
-export interface AudioSpace<F extends Fields> extends Weighted, Tuned<F> {
+export interface AudioSpace<F extends Fields> extends Weighted, Reducible, Tuned<F> {
   encoder: "audio";
   field: FieldOf<F, "audio">;
   model: string;
@@ -67,7 +68,7 @@ export interface AudioSpace<F extends Fields> extends Weighted, Tuned<F> {
 }
 
 /** A text's embedding by an endpoint that speaks OpenAI's protocol: OpenAI, vLLM, Ollama, TEI. */
-export interface RemoteSpace<F extends Fields> extends Weighted {
+export interface RemoteSpace<F extends Fields> extends Weighted, Reducible {
   encoder: "remote";
   field: FieldOf<F, "text"> | readonly FieldOf<F, "text">[];
   /** The base that `/embeddings` is put after: `https://api.openai.com/v1`, `http://localhost:11434/v1`. */
@@ -104,7 +105,7 @@ export interface NumberSpace<F extends Fields> extends Weighted {
 }
 
 /** One dimension per category. */
-export interface CategorySpace<F extends Fields> extends Weighted {
+export interface CategorySpace<F extends Fields> extends Weighted, Reducible {
   encoder: "category";
   field: FieldOf<F, "category" | "categories" | "shares">;
   values: readonly string[];
@@ -134,7 +135,7 @@ export interface GeoSpace<F extends Fields> extends Weighted {
 }
 
 /** The user's own vector, scaled to unit length. */
-export interface VectorSpace<F extends Fields> extends Weighted {
+export interface VectorSpace<F extends Fields> extends Weighted, Reducible {
   encoder: "vector";
   field: FieldOf<F, VectorFieldType>;
 }

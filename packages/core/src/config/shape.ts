@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { candidateSpaceShape } from "./candidates.ts";
 import { profilesShape } from "./profiles.ts";
+import { reducedShape } from "./reduced.ts";
 import { sourceShape } from "./sources.ts";
 import { taskShape } from "./tasks.ts";
 import { trainedSpaceShapes, tunedShape } from "./trained-shape.ts";
@@ -22,6 +23,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     field: z.union([z.string(), z.array(z.string()).min(1)]),
     model: z.string().min(1).optional(),
     tuned: tunedShape,
+    reduced: reducedShape,
     weight,
   }),
   z.strictObject({
@@ -31,6 +33,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     output: z.string().min(1).optional(),
     from,
     tuned: tunedShape,
+    reduced: reducedShape,
     weight,
   }),
   z.strictObject({
@@ -41,6 +44,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     secondsMax: z.number().positive().max(600).optional(),
     from,
     tuned: tunedShape,
+    reduced: reducedShape,
     weight,
   }),
   z.strictObject({
@@ -62,6 +66,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     tokensPerMinuteMax: positiveInteger.optional(),
     tokensMax: positiveInteger.optional(),
     timeoutMs: positiveInteger.max(600_000).optional(),
+    reduced: reducedShape,
     weight,
   }),
   z.strictObject({
@@ -77,6 +82,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     field,
     values: z.array(z.string().min(1)).min(1).max(2000),
     unknown: z.enum(["ignore", "other", "reject"]).optional(),
+    reduced: reducedShape,
     weight,
   }),
   z.strictObject({
@@ -88,7 +94,7 @@ const spaceShape = z.discriminatedUnion("encoder", [
     weight,
   }),
   z.strictObject({ encoder: z.literal("geo"), field, weight }),
-  z.strictObject({ encoder: z.literal("vector"), field, weight }),
+  z.strictObject({ encoder: z.literal("vector"), field, reduced: reducedShape, weight }),
   ...trainedSpaceShapes,
 ]);
 

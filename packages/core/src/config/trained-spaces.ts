@@ -1,5 +1,6 @@
 import type { Fields } from "../fields.ts";
 import type { FieldOf, SpaceDefinition, Weighted } from "./definition.ts";
+import { projectionOf } from "./reduced.ts";
 
 /**
  * Spaces whose encoder is trained on the user's own data: `medley train COLLECTION.SPACE` makes the artefact that serves.
@@ -107,6 +108,11 @@ export function isTrainedSpace<F extends Fields>(
 /** Whose pre-trained model gives way to an artefact of its own, once it is trained. */
 export function isTunedSpace(definition: SpaceDefinition): boolean {
   return "tuned" in definition && definition.tuned !== undefined;
+}
+
+/** Served by an artefact of its own: what was trained, tuned or fitted on the collection's records. */
+export function hasArtefact(definition: SpaceDefinition): boolean {
+  return isTrainedSpace(definition) || isTunedSpace(definition) || projectionOf(definition) !== undefined;
 }
 
 /** Whose encoder reads a record's id beside its field: as a node, and its edges. */

@@ -1,3 +1,4 @@
+import { reduce, spaceOf } from "@medley/core";
 import { expect, test } from "vitest";
 import { assignCollection } from "./assign-collection.ts";
 import { rows, shop, shopOptions, silent } from "./shop.fixture.ts";
@@ -35,6 +36,27 @@ test("one that is ended keeps what is done, judges nothing, and goes on from the
   expect(seen).toContain("1 of 7, place: category of shelf");
   expect(again).not.toContain("1 of 7, place: category of shelf");
   expect(again).toContain("2 of 7, place: category of colour");
+});
+
+test("a candidate with fewer dimensions has its axes fitted to the training records", async () => {
+  const given = await shopOptions({});
+  const spaces = given.collection.spaces.map((space) => {
+    if (space.name !== "shape") return space;
+    return spaceOf("shape", space.definition, [
+      space.definition,
+      reduce(space.definition, { to: 2, by: "pca" }) as typeof space.definition,
+    ]);
+  });
+  const { candidates, measured, folder } = await assignCollection({
+    ...given,
+    collection: { ...given.collection, spaces },
+  });
+  expect(measured).toBe(candidates.length);
+  const reduced = candidates.find(({ name }) => name === "vector, reduced to 2, reduced by pca");
+  const { table, cost } = (await folder.measured(reduced?.key as string)) ?? {};
+  expect(table?.dimensions).toBe(2);
+  expect(cost).toMatchObject({ bytesPerRecord: 4, trainingSeconds: expect.any(Number) });
+  expect(cost?.modelBytes).toBeGreaterThan(0);
 });
 
 test("a collection without a task is refused with the mend", async () => {

@@ -1,8 +1,6 @@
-import { dirname, join } from "node:path";
-import { type Collection, identityOf, MedleyError } from "@medley/core";
+import { type Collection, MedleyError } from "@medley/core";
 import {
   assignTask,
-  type Contender,
   type SpaceChoice,
   spaceChoices,
   type TaskReport,
@@ -12,17 +10,11 @@ import type { TrainingRecords } from "../train/training-records.ts";
 import { AssignmentFolder } from "./assignment-folder.ts";
 import { type Candidate, candidatesOf, takesPart } from "./candidates.ts";
 import { type LabelledSample, labelledSample, tasksOf } from "./labelled-sample.ts";
-import { type MeasureOptions, measureCandidate } from "./measure-candidate.ts";
+import { type MeasureAllOptions, type Measuring, measureAll } from "./measure-all.ts";
 
-export interface AssignCollectionOptions
-  extends Pick<
-    MeasureOptions,
-    "collection" | "lock" | "environment" | "seed" | "threads" | "device" | "signal"
-  > {
+export interface AssignCollectionOptions extends Omit<MeasureAllOptions, "rows" | "sample" | "folder"> {
   readonly records: TrainingRecords;
   readonly recordsMax: number;
-  /** `candidate` says which of how many: `2 of 5, plot: words`. */
-  readonly onProgress: (candidate: string, progress: Parameters<MeasureOptions["onProgress"]>[0]) => void;
 }
 
 /** What an assignment found out. */
@@ -52,10 +44,7 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
     seed,
     signal,
   });
-  const root = join(dirname(lock.file as string), "runs");
-  const known = { data: sample.fingerprint.sha256, train: [...sample.split.train], seed };
-  const id = `${collection.name}-${identityOf(known).slice(0, 8)}`;
-  const folder = new AssignmentFolder(root, { id, rowCount: rows.length });
+  const folder = AssignmentFolder.of(collection.name, { lock, sample, seed, rowCount: rows.length });
   const contenders = await measureAll(candidates, { ...options, rows, sample, folder });
   const isComplete = contenders.length === candidates.length;
   const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, sample }) : [];
@@ -83,38 +72,6 @@ function checkAssignable({ name, tasks }: Collection, candidates: readonly Candi
 interface Sampled extends AssignCollectionOptions {
   readonly rows: readonly TrainingRecord[];
   readonly sample: Omit<LabelledSample, "records">;
-}
-
-type Measuring = Candidate & Contender;
-
-/** In the order of the configuration, until the signal. */
-async function measureAll(
-  candidates: readonly Candidate[],
-  options: Sampled & { readonly folder: AssignmentFolder },
-): Promise<readonly Measuring[]> {
-  const { rows, sample, folder, signal } = options;
-  const train = Array.from(sample.split.train, (row) => rows[row] as TrainingRecord);
-  const done: Measuring[] = [];
-  for (const [at, candidate] of candidates.entries()) {
-    const { key, name, space } = candidate;
-    let measured = await folder.measured(key);
-    if (measured === null) {
-      if (signal.aborted) return done;
-      const onProgress: MeasureOptions["onProgress"] = (progress) =>
-        options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
-      const given = { ...options, records: rows, train, folder: folder.path, onProgress };
-      try {
-        measured = await measureCandidate(candidate, given);
-      } catch (error) {
-        // A training that was cut short may fail for having read too little.
-        if (signal.aborted) return done;
-        throw error;
-      }
-      await folder.keep(key, measured);
-    }
-    done.push({ ...candidate, ...measured, candidate: name });
-  }
-  return done;
 }
 
 function judgeTasks(

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { isObject } from "@medley/core";
-import { writeFileAtomic } from "@medley/models";
+import { dirname, join } from "node:path";
+import { identityOf, isObject } from "@medley/core";
+import { type ModelLock, writeFileAtomic } from "@medley/models";
 import type { Cost, VectorTable } from "@medley/training";
+import type { LabelledSample } from "./labelled-sample.ts";
 
 /** What is kept of a candidate that was trained and encoded. */
 export interface Measured {
@@ -24,6 +25,26 @@ export class AssignmentFolder {
   constructor(root: string, { id, rowCount }: { readonly id: string; readonly rowCount: number }) {
     this.path = join(root, `assign-${id}`);
     this.#rowCount = rowCount;
+  }
+
+  /** Of an assignment of a collection, beside the lock. */
+  static of(
+    collection: string,
+    {
+      lock,
+      sample: { fingerprint, split },
+      seed,
+      rowCount,
+    }: {
+      readonly lock: ModelLock;
+      readonly sample: Pick<LabelledSample, "fingerprint" | "split">;
+      readonly seed: number;
+      readonly rowCount: number;
+    },
+  ): AssignmentFolder {
+    const known = { data: fingerprint.sha256, train: [...split.train], seed };
+    const id = `${collection}-${identityOf(known).slice(0, 8)}`;
+    return new AssignmentFolder(join(dirname(lock.file as string), "runs"), { id, rowCount });
   }
 
   /** Null where it was not done, or what is there can't be read. */

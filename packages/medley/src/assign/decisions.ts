@@ -80,7 +80,14 @@ export async function writeDecisions(
   const decided = plansOf(assignment).filter(({ proposed }) => proposed !== null);
   const learned = weightsOf(assignment, lock);
   const { name } = assignment.collection;
-  await updateLock(lockFile, (_models, _trained, { spaces, weights }) => {
+  await updateLock(lockFile, (_models, _trained, { spaces, weights, dimensions }) => {
+    // Shares of a budget were measured with the encoders that served.
+    const shares = dimensions[name];
+    const replaced = decided.flatMap(({ place, changes }) => (changes ? [place.slice(name.length + 1)] : []));
+    if (shares !== undefined) {
+      const kept = Object.entries(shares.spaces).filter(([space]) => !replaced.includes(space));
+      dimensions[name] = { ...shares, spaces: Object.fromEntries(kept) };
+    }
     delete weights[name];
     if (learned !== null)
       weights[name] = {
@@ -98,7 +105,7 @@ export async function writeDecisions(
 }
 
 /** What figures follow from. */
-function origin({ sample, seed }: Assignment, nowMs: number): Evidence {
+export function origin({ sample, seed }: Pick<Assignment, "sample" | "seed">, nowMs: number): Evidence {
   return { date: new Date(nowMs).toISOString(), seed, data: sample.fingerprint };
 }
 
@@ -135,7 +142,7 @@ function figuresOf(space: string, { spaces, baseline, rows }: TaskReport): objec
 }
 
 /** Four digits are all that a reader of the lock can use. */
-function rounded<Value>(value: Value): Value {
+export function rounded<Value>(value: Value): Value {
   return JSON.parse(
     JSON.stringify(value, (_key, one) => (typeof one === "number" ? Number(one.toPrecision(4)) : one)),
   ) as Value;

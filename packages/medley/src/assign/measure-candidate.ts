@@ -1,8 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import {
   type Collection,
-  isTrainedSpace,
-  isTunedSpace,
+  hasArtefact,
   packetRecordsMax,
   type SpaceDefinition,
   spaceOf,
@@ -50,8 +49,7 @@ export interface MeasureOptions {
  */
 export async function measureCandidate(candidate: Candidate, options: MeasureOptions): Promise<Measured> {
   const { definition } = candidate;
-  const isTrained = isTrainedSpace(definition) || isTunedSpace(definition);
-  if (!isTrained) {
+  if (!hasArtefact(definition)) {
     const modelBytes = await bytesOfModel(definition, options);
     return encodeAll(candidate, { ...options, trained: { modelBytes, trainingSeconds: 0 } });
   }

@@ -22,7 +22,7 @@ export interface AssignmentOutcome {
   readonly path: string;
 }
 
-const storedNote =
+export const storedNote =
   "rows that are stored by now hold segments of what served before, and services that start refuse them (schema_conflict): give the " +
   "collection a new name and backfill it, or go back to the lock as it was";
 

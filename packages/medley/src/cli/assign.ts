@@ -1,18 +1,21 @@
 import { relative } from "node:path";
-import { type Collection, isTrainedSpace, isTunedSpace, MedleyError, suggestion } from "@medley/core";
+import { type Collection, MedleyError, suggestion } from "@medley/core";
 import { chooseDevice, type Device, type DeviceChoice } from "@medley/models";
+import type { TrainingProgress } from "@medley/training";
 import { type Assignment, assignCollection } from "../assign/assign-collection.ts";
 import { plansOf, type SpacePlan, wasAssigned, weightsOf, writeDecisions } from "../assign/decisions.ts";
+import { assignDimensions } from "../assign/dimensions/assign-dimensions.ts";
 import { reportPage } from "../assign/report-page.ts";
-import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
-import { trainSpace } from "../train/train-space.ts";
+import { beforeReduction } from "../config/assigned-collection.ts";
+import type { LoadedConfig } from "../config/load-config.ts";
 import type { TrainingRecords } from "../train/training-records.ts";
-import { spaceNamed } from "../train/training-space.ts";
+import { budgetOutcome } from "./assign-budget.ts";
 import { type AssignmentOutcome, assignmentText } from "./assign-report.ts";
+import { CandidateLine } from "./candidate-line.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
 import { openRecordsFrom } from "./records-from.ts";
-import { TrainingLine } from "./training-line.ts";
+import { trainChosen } from "./train-chosen.ts";
 
 export interface AssignArguments {
   readonly from?: string;
@@ -20,6 +23,8 @@ export interface AssignArguments {
   readonly apply?: boolean;
   readonly seed: number;
   readonly records: number;
+  /** Dimensions of all spaces together, to be shared among them; candidates are not measured then. */
+  readonly budget?: number;
   readonly minutes?: number;
   readonly threads: number;
   readonly device: DeviceChoice;
@@ -35,7 +40,7 @@ export async function assignCommand(
     throw new MedleyError("usage", "--plan and --apply exclude each other", { mend: "give one of them" });
   }
   const config = await configOf(context);
-  const collection = collectionOf(config, name);
+  const collection = beforeReduction(collectionOf(config, name), config.lock);
   const device = await chooseDevice(given.device);
   await using resources = new AsyncDisposableStack();
   const { from, seed, threads } = given;
@@ -47,19 +52,25 @@ export async function assignCommand(
   const line = new CandidateLine(collection.name);
   resources.defer(async () => line.stop());
   const working: Working = { context, config, records, given, device, line };
-  const assignment = await assignCollection({
+  const options = {
     ...{ collection, records, seed, threads, device },
     lock: config.lock,
     environment: settingsOf(context).environment,
     recordsMax: given.records,
     signal: signalOf(context, given),
-    onProgress: (candidate, progress) => line.update(candidate, progress),
-  });
+    onProgress: (candidate: string, progress: TrainingProgress) => line.update(candidate, progress),
+  };
+  if (given.budget !== undefined) {
+    const shared = await assignDimensions({ ...options, budget: given.budget });
+    line.stop();
+    return budgetOutcome(shared, working);
+  }
+  const assignment = await assignCollection(options);
   line.stop();
   return outcomeOf(assignment, working);
 }
 
-interface Working {
+export interface Working {
   readonly context: Context;
   readonly config: LoadedConfig;
   readonly records: TrainingRecords;
@@ -116,27 +127,10 @@ async function apply(
 ): Promise<string[]> {
   const lockFile = config.lock.file as string;
   await writeDecisions(lockFile, assignment, { lock: config.lock, nowMs: Date.now() });
-  const { collections, lock } = await loadConfig(context.directory, context.global.config);
-  const notes: string[] = [];
-  for (const { place, proposed, changes } of plans) {
-    if (proposed === null) continue;
-    const { definition } = proposed;
-    const isTrained = isTrainedSpace(definition) || isTunedSpace(definition);
-    if (!isTrained || (!changes && lock.trained[place] !== undefined)) continue;
-    const { environment } = settingsOf(context);
-    const { run, note } = await trainSpace({
-      ...spaceNamed(collections, place),
-      ...{ lockFile, records, device, models: { environment, lock }, settings: {} },
-      seed: given.seed,
-      threads: given.threads,
-      signal: context.signal,
-      onRun: () => {},
-      onProgress: (progress) => line.update(place, progress),
-    });
-    line.stop();
-    notes.push(`${place}: trained on all records, run ${run.record.id}`, ...(note === null ? [] : [note]));
-  }
-  return notes;
+  const places = plans.flatMap(({ place, proposed, changes }) =>
+    proposed === null ? [] : [{ place, changes }],
+  );
+  return trainChosen(places, { context, config, records, given, device, line });
 }
 
 function dataOf(
@@ -165,31 +159,4 @@ function dataOf(
     plan: plans.map(({ proposed, ...plan }) => ({ ...plan, proposed: proposed?.name ?? null })),
     tasks,
   };
-}
-
-/** The progress on stderr: a line per candidate and stage. */
-class CandidateLine {
-  readonly #collection: string;
-  #candidate = "";
-  #line: TrainingLine | null = null;
-
-  constructor(collection: string) {
-    this.#collection = collection;
-  }
-
-  update(candidate: string, progress: Parameters<TrainingLine["update"]>[0]): void {
-    if (candidate !== this.#candidate) {
-      this.stop();
-      process.stderr.write(`${this.#collection}  ${candidate}\n`);
-      this.#candidate = candidate;
-      this.#line = new TrainingLine(candidate);
-    }
-    this.#line?.update(progress);
-  }
-
-  stop(): void {
-    this.#line?.stop();
-    this.#line = null;
-    this.#candidate = "";
-  }
 }

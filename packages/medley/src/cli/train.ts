@@ -1,13 +1,9 @@
 import { relative } from "node:path";
-import { MedleyError, systemClock } from "@medley/core";
-import { chooseDevice, type DeviceChoice, type ModelLock, openModelRuntime } from "@medley/models";
+import { MedleyError } from "@medley/core";
+import { chooseDevice, type DeviceChoice } from "@medley/models";
 import { parseSettings, trainerOf } from "@medley/training";
-import type { LoadedConfig } from "../config/load-config.ts";
-import { openEncoders } from "../deployment/open-encoders.ts";
-import { featureSpaces, withFeatures } from "../train/feature-records.ts";
 import { type TrainedSpace, trainSpace } from "../train/train-space.ts";
-import type { TrainingRecords } from "../train/training-records.ts";
-import { spaceNamed, type TrainingSpace } from "../train/training-space.ts";
+import { spaceNamed } from "../train/training-space.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
 import { count, duration } from "./progress.ts";
@@ -34,7 +30,7 @@ export async function trainCommand(context: Context, place: string, given: Train
   const device = await chooseDevice(given.device);
   const startedMs = performance.now();
   await using resources = new AsyncDisposableStack();
-  const records = await openRecords(context, { config, training, given, resources });
+  const records = await openRecordsFrom(context, { ...training, ...given, resources });
   const progress = new TrainingLine(place);
   resources.defer(async () => progress.stop());
   let run = "";
@@ -64,42 +60,6 @@ export async function trainCommand(context: Context, place: string, given: Train
     const text = `interrupted before there was anything to keep${run === "" ? "" : ` (run ${run})`}`;
     return { exitCode: 130, data: { space: place, run: run || null, artefact: null }, text };
   }
-}
-
-interface OpenRecords {
-  readonly config: LoadedConfig;
-  readonly training: TrainingSpace;
-  readonly given: TrainArguments;
-  readonly resources: AsyncDisposableStack;
-}
-
-async function openRecords(context: Context, opening: OpenRecords): Promise<TrainingRecords> {
-  const { training, given, resources } = opening;
-  return featured(context, opening, await openRecordsFrom(context, { ...training, ...given, resources }));
-}
-
-/** Records with the segments of the spaces that the trained one is made from, where it names such. */
-async function featured(
-  context: Context,
-  { config, training, resources }: OpenRecords,
-  records: TrainingRecords,
-): Promise<TrainingRecords> {
-  const { collection, space } = training;
-  const spaces = featureSpaces(space, collection.spaces);
-  if (spaces.length === 0) return records;
-  const { environment } = settingsOf(context);
-  const runtime = resources.use(openModelRuntime({ environment, lock: config.lock satisfies ModelLock }));
-  const part = { ...collection, spaces };
-  const options = { runtime, clock: systemClock, environment, resources };
-  const opened = (await openEncoders(new Map([[part.name, part]]), options)).get(part.name);
-  if (opened === undefined) throw new TypeError("the collection's encoders are open");
-  return {
-    name: records.name,
-    read: () => withFeatures(records.read(), opened, context.signal),
-    get skipped() {
-      return records.skipped;
-    },
-  };
 }
 
 function outcomeOf(

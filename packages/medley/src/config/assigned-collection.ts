@@ -1,11 +1,52 @@
-import { type Collection, canonicalJson, MedleyError, type Space, spaceOf } from "@medley/core";
+import {
+  type Collection,
+  canonicalJson,
+  MedleyError,
+  reduce,
+  reductionOf,
+  type Space,
+  spaceOf,
+  unreduced,
+} from "@medley/core";
 import type { ModelLock } from "@medley/models";
 
 /**
- * A collection as `medley assign` decided: each space by the candidate that the lock holds, and the weights that it learned. What the
- * lock does not speak of stays as it is configured. Throws `config_invalid` for a choice that is no candidate any more.
+ * A collection as `medley assign` decided: each space by the candidate that the lock holds, in as many dimensions, and the weights that it
+ * learned. What the lock does not speak of stays as it is configured. Throws `config_invalid` for a choice that is no candidate any more.
  */
-export function withAssigned(collection: Collection, { assigned, file }: ModelLock): Collection {
+export function withAssigned(collection: Collection, lock: ModelLock): Collection {
+  const chosen = withChoices(collection, lock);
+  const shares = lock.assigned.dimensions[collection.name]?.spaces ?? {};
+  const spaces = chosen.spaces.map((space): Space => {
+    const reduced = Object.hasOwn(shares, space.name) ? shares[space.name] : undefined;
+    // As with candidates: what the configuration says itself is the user's own word.
+    if (reduced === undefined || reductionOf(space.definition) !== undefined) return space;
+    const definition = reduce(space.definition, reduced);
+    if (definition !== null) return spaceOf(space.name, definition, space.candidates);
+    const place = `${collection.name}.${space.name}`;
+    throw new MedleyError(
+      "config_invalid",
+      `space ${place}: ${lock.file} reduces it to ${reduced.to} dimensions, but its encoder "${space.definition.encoder}" can't be reduced`,
+      {
+        mend: `take it out of the lock's assigned.dimensions, or configure the space as it was`,
+      },
+    );
+  });
+  return { ...chosen, spaces };
+}
+
+/** As it is before the lock reduces it: what an assignment measures. */
+export function beforeReduction(collection: Collection, { assigned }: ModelLock): Collection {
+  const shares = assigned.dimensions[collection.name]?.spaces ?? {};
+  const spaces = collection.spaces.map((space): Space => {
+    const own = reductionOf(space.definition);
+    if (own === undefined || canonicalJson(own) !== canonicalJson(shares[space.name] ?? null)) return space;
+    return spaceOf(space.name, unreduced(space.definition), space.candidates);
+  });
+  return { ...collection, spaces };
+}
+
+function withChoices(collection: Collection, { assigned, file }: ModelLock): Collection {
   const spaces = collection.spaces.map((space): Space => {
     const place = `${collection.name}.${space.name}`;
     const choice = Object.hasOwn(assigned.spaces, place) ? assigned.spaces[place] : undefined;

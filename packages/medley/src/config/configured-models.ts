@@ -1,4 +1,4 @@
-import { type Collection, isTrainedSpace, isTunedSpace } from "@medley/core";
+import { type Collection, hasArtefact } from "@medley/core";
 import { defaultTextModel, type ModelKind } from "@medley/models";
 
 export interface ConfiguredModel {
@@ -12,7 +12,7 @@ export interface ConfiguredModel {
 export function trainedSpaces(collections: ReadonlyMap<string, Collection>): string[] {
   return [...collections.values()].flatMap((collection) =>
     collection.spaces
-      .filter(({ definition }) => isTrainedSpace(definition) || isTunedSpace(definition))
+      .filter(({ definition }) => hasArtefact(definition))
       .map(({ name }) => `${collection.name}.${name}`),
   );
 }

@@ -11,6 +11,7 @@ import {
   type Environment,
   type ModelLock,
   type ModelRuntime,
+  openReducedEncoder,
   openRemoteEncoder,
   openSpaceEncoder,
 } from "@medley/models";
@@ -46,16 +47,25 @@ export async function encodersOf(
   collection: Collection,
   options: OpenEncodersOptions,
 ): Promise<readonly Encoder[]> {
-  const { clock, encoderOf = () => null } = options;
+  const { encoderOf = () => null } = options;
   const encoders: Encoder[] = [];
   for (const space of collection.spaces) {
-    encoders.push(
-      encoderOf(space) ??
-        closedFormEncoder(space, collection.fields, clock) ??
-        (await modelEncoder(`${collection.name}.${space.name}`, space, options)),
-    );
+    encoders.push(encoderOf(space) ?? (await openEncoder(space, collection, options)));
   }
   return encoders;
+}
+
+async function openEncoder(
+  space: Space,
+  { name, fields }: Collection,
+  options: OpenEncodersOptions,
+): Promise<Encoder> {
+  const place = `${name}.${space.name}`;
+  const whole =
+    closedFormEncoder(space, fields, options.clock) ?? (await modelEncoder(place, space, options));
+  const { definition } = space;
+  const { runtime, lock } = options;
+  return openReducedEncoder(whole, { space: place, definition, runtime, lock });
 }
 
 async function modelEncoder(

@@ -1,6 +1,28 @@
-import { featuresOfSpace, MedleyError, packetRecordsMax, type Space, spaceInput } from "@medley/core";
+import {
+  featuresOfSpace,
+  MedleyError,
+  packetRecordsMax,
+  projectionOf,
+  type Space,
+  spaceInput,
+  spaceOf,
+  unreduced,
+} from "@medley/core";
 import type { CollectionEncoders } from "@medley/pipeline";
-import type { TrainingRecord } from "@medley/training";
+import { Random, sampleItems, type TrainingRecord } from "@medley/training";
+
+/** Of more records these are drawn to fit axes to: what is encoded for it takes longer than anything else. */
+const axesRecordsMax = 10_000;
+
+/** The records that a space's training encodes features of: all, or of one that is reduced a random sample. */
+export async function* featureRecords(
+  records: AsyncIterable<TrainingRecord>,
+  { definition }: Space,
+  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
+): AsyncGenerator<TrainingRecord, void, void> {
+  if (projectionOf(definition) === undefined) yield* records;
+  else yield* await sampleItems(records, { itemsMax: axesRecordsMax, random: new Random(seed), signal });
+}
 
 /**
  * Records with the segments of the spaces that `space` names as features, end to end and in half precision, as the embedding
@@ -22,8 +44,10 @@ export async function* withFeatures(
   yield* await encoded(packet, opened, signal);
 }
 
-/** The spaces that a space's features are of, in the order in which it names them. */
+/** The spaces that a space's features are of, in the order in which it names them; of one that is reduced itself, as it is before. */
 export function featureSpaces(space: Space, spaces: readonly Space[]): readonly Space[] {
+  if (projectionOf(space.definition) !== undefined)
+    return [spaceOf(space.name, unreduced(space.definition), [])];
   return featuresOfSpace(space.definition).map((name) => spaces.find((one) => one.name === name) as Space);
 }
 

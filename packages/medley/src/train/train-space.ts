@@ -1,8 +1,17 @@
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { MedleyError, spaceInput } from "@medley/core";
-import { artefactsFolder, type Device, type LockedArtefact, updateLock } from "@medley/models";
+import { isTunedSpace, MedleyError, projectionOf, spaceInput, systemClock } from "@medley/core";
+import {
+  artefactsFolder,
+  checkReduced,
+  type Device,
+  type LockedArtefact,
+  type ModelSpaceDefinition,
+  openModelRuntime,
+  updateLock,
+} from "@medley/models";
+import type { CollectionEncoders } from "@medley/pipeline";
 import {
   checkServed,
   checkTunedServed,
@@ -20,6 +29,8 @@ import {
   trainerOf,
   writeArtefact,
 } from "@medley/training";
+import { openEncoders } from "../deployment/open-encoders.ts";
+import { featureRecords, featureSpaces, withFeatures } from "./feature-records.ts";
 import { replacedNote } from "./replaced-note.ts";
 import type { TrainingRecords } from "./training-records.ts";
 import type { TrainingSpace } from "./training-space.ts";
@@ -93,7 +104,7 @@ async function openRun(options: TrainSpaceOptions, trainer: Trainer): Promise<Ru
     const parameters = { space: space.definition, settings, records: options.records.name } as never;
     return RunFolder.create(root, {
       model: place,
-      kind: space.definition.encoder,
+      kind: projectionOf(space.definition)?.by ?? space.definition.encoder,
       seed,
       data,
       split,
@@ -121,8 +132,16 @@ async function train(
 ): Promise<TrainedModel> {
   const { space, records, models, threads, device, signal, onProgress } = options;
   const { record, parameters } = folder.run;
-  return trainer.train(sampling(records.read(), options, samples), {
+  await using resources = new AsyncDisposableStack();
+  const features = await openFeatures(options, resources);
+  const read =
+    features === null
+      ? records.read()
+      : withFeatures(featureRecords(records.read(), space, { seed: record.seed, signal }), features, signal);
+  const isProjected = projectionOf(space.definition) !== undefined;
+  return await trainer.train(sampling(read, options, samples), {
     space,
+    ...(isProjected ? { featuresEncoder: features?.layout[0]?.encoderIdentity as string } : {}),
     seed: record.seed,
     settings: (parameters.settings ?? {}) as Readonly<Record<string, SettingValue>>,
     models,
@@ -132,6 +151,25 @@ async function train(
     ...(threads === undefined ? {} : { threads }),
     ...(trainer.resumes ? { checkpoints: join(folder.path, "checkpoints") } : {}),
   });
+}
+
+/** The encoders of the spaces that the trained one is made from; null where it names none. */
+async function openFeatures(
+  { place, collection, space, models, threads, device }: TrainSpaceOptions,
+  resources: AsyncDisposableStack,
+): Promise<CollectionEncoders | null> {
+  const spaces = featureSpaces(space, collection.spaces);
+  if (spaces.length === 0) return null;
+  const runtime = resources.use(
+    openModelRuntime({ ...models, device, ...(threads === undefined ? {} : { threads }) }),
+  );
+  const part = { ...collection, spaces };
+  const options = { runtime, clock: systemClock, environment: models.environment, resources };
+  const opened = (await openEncoders(new Map([[part.name, part]]), options)).get(part.name);
+  if (opened === undefined) throw new TypeError("the collection's encoders are open");
+  const projection = projectionOf(space.definition);
+  if (projection !== undefined) checkReduced(place, projection.to, opened.dimensions);
+  return opened;
 }
 
 /** A pass over the records: how many there are, and a hash of what they hold that counts for the space. */
@@ -163,7 +201,10 @@ async function* sampling(
   for await (const record of records) {
     const input = samples.length < samplesMax ? spaceInput(space, record) : null;
     const { features } = record;
-    if (input !== null) samples.push(features === undefined ? input : { ...(input as object), features });
+    if (input !== null) {
+      if (projectionOf(space.definition) !== undefined) samples.push(features);
+      else samples.push(features === undefined ? input : { ...(input as object), features });
+    }
     yield record;
   }
 }
@@ -208,13 +249,8 @@ async function differenceOf(
   kept: { model: TrainedModel; samples: unknown[]; directory: string; artefact: LockedArtefact },
 ): Promise<number | null> {
   const { model, samples, directory, artefact } = kept;
-  switch (definition.encoder) {
-    case "text":
-    case "image":
-    case "audio":
-      if (model.reference === undefined) return null;
-      return checkTunedServed(model.reference, { definition, space: place, lockFile, artefact });
-    default:
-      return checkServed(model, samples, { directory, space: place, artefact });
-  }
+  if (!isTunedSpace(definition)) return checkServed(model, samples, { directory, space: place, artefact });
+  if (model.reference === undefined) return null;
+  const tuned = definition as ModelSpaceDefinition;
+  return checkTunedServed(model.reference, { definition: tuned, space: place, lockFile, artefact });
 }

@@ -1,4 +1,4 @@
-import { fail, isObject, type Result, succeed } from "@medley/core";
+import { fail, isObject, type Reduced, type Result, reducedBy, succeed } from "@medley/core";
 
 /** What `medley assign` chose, and why: the part of the lock that it writes. */
 export interface Assigned {
@@ -6,6 +6,8 @@ export interface Assigned {
   readonly spaces: Readonly<Record<string, AssignedSpace>>;
   /** By collection: what its spaces weigh in searches that name no weights. */
   readonly weights: Readonly<Record<string, AssignedWeights>>;
+  /** By collection: which of its spaces get by with fewer dimensions. */
+  readonly dimensions: Readonly<Record<string, AssignedDimensions>>;
 }
 
 export interface AssignedSpace {
@@ -20,18 +22,26 @@ export interface AssignedWeights {
   readonly evidence: Evidence;
 }
 
+export interface AssignedDimensions {
+  /** By space; the others have what their encoders give. */
+  readonly spaces: Readonly<Record<string, Reduced>>;
+  readonly evidence: Evidence;
+}
+
 /** For people and for the next assignment: nothing that serves depends on it. */
 export type Evidence = Readonly<Record<string, unknown>>;
 
 export const noAssignment: Assigned = Object.freeze({
   spaces: Object.freeze({}),
   weights: Object.freeze({}),
+  dimensions: Object.freeze({}),
 });
 
 /** Reads the lock's `assigned`; the failure says which part of it is no assignment. */
 export function assignedOf(json: unknown): Result<Assigned, string> {
-  const { spaces = {}, weights = {} } = isObject(json) ? json : { spaces: null };
-  if (!isObject(spaces) || !isObject(weights)) return fail("its assigned is no object of spaces and weights");
+  const { spaces = {}, weights = {}, dimensions = {} } = isObject(json) ? json : { spaces: null };
+  if (!isObject(spaces) || !isObject(weights) || !isObject(dimensions))
+    return fail("its assigned is no object of spaces, weights and dimensions");
   for (const [place, space] of Object.entries(spaces)) {
     if (isObject(space) && isObject(space.definition) && isObject(space.evidence)) continue;
     return fail(`assigned.spaces[${JSON.stringify(place)}] has no definition with evidence`);
@@ -42,5 +52,17 @@ export function assignedOf(json: unknown): Result<Assigned, string> {
     if (numbers !== null && Object.values(numbers).every(Number.isFinite)) continue;
     return fail(`assigned.weights[${JSON.stringify(collection)}] has no numbers with evidence`);
   }
-  return succeed({ spaces, weights } as unknown as Assigned);
+  for (const [collection, entry] of Object.entries(dimensions)) {
+    const reduced =
+      isObject(entry) && isObject(entry.evidence) && isObject(entry.spaces) ? entry.spaces : null;
+    if (reduced !== null && Object.values(reduced).every(isReduced)) continue;
+    return fail(`assigned.dimensions[${JSON.stringify(collection)}] has no reduced spaces with evidence`);
+  }
+  return succeed({ spaces, weights, dimensions } as unknown as Assigned);
+}
+
+function isReduced(entry: unknown): boolean {
+  if (!isObject(entry)) return false;
+  const { to, by } = entry;
+  return Number.isSafeInteger(to) && (to as number) > 0 && (reducedBy as readonly unknown[]).includes(by);
 }

@@ -6,7 +6,7 @@ import { temporaryFolder } from "./model-folder.fixture.ts";
 
 const revision = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf";
 const sha256 = "0123456789abcdef".repeat(4);
-const assigned = { spaces: {}, weights: {} };
+const assigned = { spaces: {}, weights: {}, dimensions: {} };
 const model = { revision, files: { "config.json": { sha256, bytes: 1 } } };
 
 test("what is written is read; names are in order and nothing is left beside it", async () => {
@@ -51,9 +51,11 @@ test("choices and weights are kept with their evidence, and one that can serve n
   const file = join(await temporaryFolder(), "medley.lock.json");
   const choice = { definition: { encoder: "text", field: "plot" }, evidence: { seed: 1 } };
   const weights = { weights: { plot: 1.5, cast: 0.5 }, evidence: { seed: 1 } };
+  const dimensions = { spaces: { plot: { to: 96, by: "pca" as const } }, evidence: { seed: 1 } };
   await updateLock(file, (_models, _trained, chosen) => {
     chosen.spaces["films.plot"] = choice;
     chosen.weights.films = weights;
+    chosen.dimensions.films = dimensions;
   });
   await updateLock(file, (models) => {
     models["a/a"] = model;
@@ -61,11 +63,14 @@ test("choices and weights are kept with their evidence, and one that can serve n
   expect((await readLock(file)).assigned).toEqual({
     spaces: { "films.plot": choice },
     weights: { films: weights },
+    dimensions: { films: dimensions },
   });
   const broken = [
     { spaces: [] },
     { spaces: { "films.plot": { evidence: {} } } },
     { weights: { films: { ...weights, weights: { plot: "heavy" } } } },
+    { dimensions: { films: { ...dimensions, spaces: { plot: { to: 96, by: "half" } } } } },
+    { dimensions: { films: { spaces: {} } } },
   ];
   for (const one of broken) {
     await writeFile(file, JSON.stringify({ lockVersion: 3, models: {}, trained: {}, assigned: one }));
@@ -83,7 +88,7 @@ const lockWith = (one: object) => ({ lockVersion: 1, models: { "a/a": one } });
 test.for([
   ["no JSON", "{"],
   ["null", null],
-  ["a later version", { lockVersion: 4, models: {} }],
+  ["a later version", { lockVersion: 5, models: {} }],
   ["no version", { models: {} }],
   ["an artefact of no space", lockWithTrained("../films.cast", artefact)],
   ["a run that leads elsewhere", lockWithTrained("films.cast", { ...artefact, run: "../x" })],

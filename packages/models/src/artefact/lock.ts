@@ -38,8 +38,8 @@ export interface LockedFile {
 }
 
 export const lockFileName = "medley.lock.json";
-/** 2: with `trained`. 3: with `assigned`. */
-const lockVersion = 3;
+/** 2: with `trained`. 3: with `assigned`. 4: with `assigned.dimensions`. */
+const lockVersion = 4;
 const lockVersionMin = 1;
 
 /** Pins nothing: only bundled models and folders can be loaded. */
@@ -84,9 +84,14 @@ export async function updateLock(
 ): Promise<ModelLock> {
   const before = await readLock(file);
   const [models, trained] = [{ ...before.models }, { ...before.trained }];
-  const assigned = { spaces: { ...before.assigned.spaces }, weights: { ...before.assigned.weights } };
+  const { spaces, weights, dimensions } = before.assigned;
+  const assigned = { spaces: { ...spaces }, weights: { ...weights }, dimensions: { ...dimensions } };
   change(models, trained, assigned);
-  const inOrder = { spaces: sortedKeys(assigned.spaces), weights: sortedKeys(assigned.weights) };
+  const inOrder = {
+    spaces: sortedKeys(assigned.spaces),
+    weights: sortedKeys(assigned.weights),
+    dimensions: sortedKeys(assigned.dimensions),
+  };
   const written = { lockVersion, models: sorted(models), trained: sorted(trained), assigned: inOrder };
   await writeFileAtomic(file, `${JSON.stringify(written, null, 2)}\n`);
   return { file, models, trained, assigned };

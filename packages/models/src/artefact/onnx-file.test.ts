@@ -161,7 +161,12 @@ test("a hub snapshot's links to its blobs are its own; other links are not", asy
   await symlink("../../blobs/abc", join(snapshot, "model.onnx"));
   const sha256 = createHash("sha256").update(emptyModel).digest("hex");
   const models = { "acme/tiny": { revision, files: { "model.onnx": { sha256, bytes: emptyModel.length } } } };
-  const lock = { file: undefined, models, trained: {}, assigned: { spaces: {}, weights: {} } };
+  const lock = {
+    file: undefined,
+    models,
+    trained: {},
+    assigned: { spaces: {}, weights: {}, dimensions: {} },
+  };
   const located = await locateModel("acme/tiny", { HF_HUB_CACHE: cache }, { lock });
   expect((await pinModel(await ModelFiles.open(located), "model.onnx")).sha256).toBe(sha256);
   await writeFile(join(cache, "elsewhere.onnx"), emptyModel);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { identityOf } from "@medley/core";
 import { ModelFiles, type PinnedFile } from "./files.ts";
 import { type Environment, type LocateOptions, locateModel } from "./locate.ts";
+import { type Matryoshka, matryoshkaOf } from "./matryoshka.ts";
 import { type PinnedModel, pinModel } from "./onnx-file.ts";
 import {
   type HeadModule,
@@ -33,9 +34,11 @@ export interface TextModel {
   /** Put before stored texts, and before queries. Mostly empty; E5 and others ask for them. */
   readonly passagePrompt: string;
   readonly queryPrompt: string;
+  /** To how many first dimensions its vectors may be cut. */
+  readonly matryoshka: Matryoshka;
   /** 1 where a text's vector would depend on its neighbours in a batch; no bound otherwise. */
   readonly rowsPerBatchMax?: number;
-  /** Hex sha256 of all of the above but name, paths, query prompt and batch bound. */
+  /** Hex sha256 of all of the above but name, paths, query prompt, cuts and batch bound. */
   readonly identity: string;
 }
 
@@ -92,7 +95,19 @@ export async function readTextModel(
     tokenizer: tokenizer.sha256,
   });
   const bound = model.graph.dynamicQuantised && int8Variant.test(name) ? { rowsPerBatchMax: 1 } : {};
-  return { kind: "text", name, ...shape, ...modules, ...prompts, ...bound, model, tokenizer, identity };
+  const matryoshka = matryoshkaOf(name, config);
+  return {
+    kind: "text",
+    name,
+    ...shape,
+    ...modules,
+    ...prompts,
+    ...bound,
+    matryoshka,
+    model,
+    tokenizer,
+    identity,
+  };
 }
 
 async function transformerConfig(files: ModelFiles): Promise<Json> {

@@ -5,6 +5,7 @@ import { type AudioModelOptions, readAudioModel } from "../artefact/audio-model.
 import { readImageModel } from "../artefact/image-model.ts";
 import type { Environment } from "../artefact/locate.ts";
 import type { ModelLock } from "../artefact/lock.ts";
+import type { Matryoshka } from "../artefact/matryoshka.ts";
 import type { Model } from "../artefact/model.ts";
 import { readTextModel } from "../artefact/text-model.ts";
 import type { ContentReader } from "../content/content-reader.ts";
@@ -193,6 +194,14 @@ export class ModelRuntime implements AsyncDisposable {
     if (tuned === undefined) return [name, this.#environment, { lock }];
     const artefact = tunedModel(tuned, lock);
     return [artefact.name, this.#environment, { lock: artefact.lock }];
+  }
+
+  /** To how many first dimensions a text model's vectors may be cut, as its files or its name say. Throws as `textEncoder` does. */
+  async matryoshka(
+    name: string,
+    { lock = this.#lock }: Pick<EncoderOptions, "lock"> = {},
+  ): Promise<Matryoshka> {
+    return (await readTextModel(name, this.#environment, { lock })).matryoshka;
   }
 
   /** The model below an encoder, for callers that prepare and batch themselves. */

@@ -4,6 +4,7 @@ import { entityFeatures } from "./entity-features.ts";
 import { graphsageFeatures } from "./graphsage-features.ts";
 import type { TrainedKind } from "./kinds.ts";
 import { node2vecFeatures } from "./node2vec-features.ts";
+import { projectionFeatures } from "./projection-features.ts";
 import { seriesFeatures } from "./series-features.ts";
 import { time2vecFeatures } from "./time2vec-features.ts";
 import { wordsFeatures } from "./words-features.ts";
@@ -50,6 +51,8 @@ const featuresByKind: Partial<Record<TrainedKind, FeaturesOf>> = {
   informer: seriesFeatures,
   nlinear: seriesFeatures,
   node2vec: node2vecFeatures,
+  pca: projectionFeatures,
+  random: projectionFeatures,
   time2vec: time2vecFeatures,
   words: wordsFeatures,
 };

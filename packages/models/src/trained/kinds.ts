@@ -14,6 +14,9 @@ export const trainedForms = {
   nlinear: "tensors",
   autoformer: "tensors",
   informer: "tensors",
+  // Axes that segments of another encoder are brought to: principal ones, and random ones.
+  pca: "tensors",
+  random: "tensors",
 } as const;
 
 export type TrainedKind = keyof typeof trainedForms;

@@ -42,6 +42,8 @@ export interface TrainedSpaceOptions {
   /** What the configuration says the space is. */
   readonly kind: TrainedKind;
   readonly dimensions: number;
+  /** Of axes: the identity of the encoder whose segments they are for. */
+  readonly encoder?: string;
   readonly lock: ModelLock | undefined;
 }
 
@@ -92,6 +94,7 @@ export async function describeArtefact(
     space,
     kind,
     dimensions,
+    encoder,
     hashes,
   }: Omit<TrainedSpaceOptions, "lock"> & {
     readonly hashes: Readonly<Record<string, { readonly sha256: string }>>;
@@ -120,6 +123,13 @@ export async function describeArtefact(
       `space ${space} is configured as ${kind} with ${dimensions} dimensions, but its artefact ${run} is ` +
         `${manifest.kind} with ${manifest.dimensions}`,
       { mend: `run \`medley train ${space}\`, or configure it as it was trained` },
+    );
+  }
+  if (encoder !== undefined && manifest.encoder !== encoder) {
+    throw new MedleyError(
+      "config_invalid",
+      `space ${space}: the axes of its artefact ${run} were fitted to segments of another encoder than is configured`,
+      { mend: `run \`medley train ${space}\`, or configure the encoder as it was` },
     );
   }
   const pinned = await pinModel(files, modelFile);

@@ -158,6 +158,7 @@ return case when abs(lat) <= 90 and abs(lon) <= 180 then array[
 --   category    "Comedy", ["Comedy", "Drama"] or {"Comedy": 0.7}
 --   recency     {"now": "2026-01-31T12:00:00Z", "halfLifeDays": 90}, both optional; `at` is now where it names none
 --   geo         {"lat": 52.1, "lon": 4.3}
+-- The axes of a space that is reduced are no function here: of it only a segment can be said.
 -- Raises 22023 with a hint for anything else.
 create or replace function medley.encode_part(space jsonb, part jsonb, at timestamptz default now())
 returns real[] language plpgsql stable parallel safe as $$
@@ -168,6 +169,10 @@ declare
 begin
   if jsonb_typeof(part) = 'array' and jsonb_typeof(part -> 0) = 'number' then
     return medley.raw_segment(space, part, place);
+  elsif space ? 'reduced' then
+    raise exception '%: % has to be encoded and reduced first', place, shown using errcode = '22023',
+      hint = format('search with the medley command or over HTTP, or pass the segment: an array of %s numbers',
+        space ->> 'dimensions');
   elsif encoder = 'number' then
     return medley.number_part(space, part, place, shown);
   elsif encoder = 'category' then

@@ -2,13 +2,12 @@ import {
   type Collection,
   canonicalJson,
   firstGeneration,
-  isTrainedSpace,
+  hasArtefact,
   isTunedSpace,
   MedleyError,
   type Profiles,
   type SegmentLayout,
   type Space,
-  type SpaceDefinition,
 } from "@medley/core";
 import pg from "pg";
 import { type FollowedGraph, followedGraphs, followSql } from "./graph-tables.ts";
@@ -228,10 +227,6 @@ export function orNull(value: unknown): string {
 const newName =
   "medley plan says what a new generation of its rows would take, and medley apply makes it; or give the changed collection a new name and backfill it";
 
-function isTrained(definition: SpaceDefinition): boolean {
-  return isTrainedSpace(definition) || isTunedSpace(definition);
-}
-
 function refuseConflicts({ collection, layout }: CollectionLayout, stored: CatalogueRow): void {
   const conflict = (what: string) =>
     new MedleyError("schema_conflict", `collection "${collection.name}": ${what}`, { mend: newName });
@@ -254,7 +249,7 @@ function refuseConflicts({ collection, layout }: CollectionLayout, stored: Catal
     }
     if (space.identity !== segment.encoderIdentity) {
       const definition = collection.spaces[index]?.definition;
-      if (definition !== undefined && isTrained(definition)) {
+      if (definition !== undefined && hasArtefact(definition)) {
         const place = `${collection.name}.${space.name}`;
         throw new MedleyError(
           "schema_conflict",

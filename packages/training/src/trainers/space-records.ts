@@ -24,6 +24,13 @@ export async function* edgesOf(
   }
 }
 
+/** The segments that came with the records. */
+export async function* featuresOf(
+  records: AsyncIterable<TrainingRecord>,
+): AsyncGenerator<Float32Array, void, void> {
+  for await (const { features } of records) yield features as Float32Array;
+}
+
 export function definitionOf<Name extends Space["definition"]["encoder"]>(
   { definition }: Space,
   encoder: Name,

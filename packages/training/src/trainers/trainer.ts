@@ -8,12 +8,14 @@ import type { Setting, Settings } from "./settings.ts";
 export interface TrainingRecord {
   readonly id: string;
   readonly fields: RecordFields;
-  /** Of a space that names features: the record's segments of those spaces, end to end. */
+  /** Of a space that names features: the record's segments of those spaces, end to end. Of one that is reduced, its own before that. */
   readonly features?: Float32Array;
 }
 
 export interface TrainerOptions extends TrainingOptions {
   readonly space: Space;
+  /** Identity of the encoder that the records' features are by, where it is one. */
+  readonly featuresEncoder?: string;
   /** Of the trainer's own; those left out have its defaults. */
   readonly settings: Settings;
   /** Default `cpu`. */

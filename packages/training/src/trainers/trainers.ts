@@ -1,15 +1,24 @@
-import { isTrainedSpace, isTunedSpace, MedleyError, type Space } from "@medley/core";
+import { isTrainedSpace, isTunedSpace, MedleyError, projectionOf, type Space } from "@medley/core";
 import type { EntityValue, SeriesValue } from "@medley/models";
 import { trainEntityFromCoOccurrence } from "../category/train-from-co-occurrence.ts";
 import { type EntityExample, trainEntityFromTarget } from "../category/train-from-target.ts";
 import { trainGraphSage } from "../graph/graphsage.ts";
 import { trainNode2Vec } from "../graph/node2vec.ts";
+import { fitProjection } from "../projection/fit-projection.ts";
 import { type SeriesKind, seriesKinds } from "../series/forecaster.ts";
 import { trainSeries } from "../series/train-series.ts";
 import { type TimeExample, trainTime2Vec } from "../time/train-time2vec.ts";
 import { trainWords } from "../words/train-words.ts";
 import { integer, number } from "./settings.ts";
-import { definitionOf, edgesOf, examplesOf, inputsOf, nodesOf, withoutUndefined } from "./space-records.ts";
+import {
+  definitionOf,
+  edgesOf,
+  examplesOf,
+  featuresOf,
+  inputsOf,
+  nodesOf,
+  withoutUndefined,
+} from "./space-records.ts";
 import type { Trainer, TrainingRecord } from "./trainer.ts";
 import { tunedTrainers } from "./tuned-trainers.ts";
 
@@ -44,6 +53,19 @@ const series: Trainer = {
     const given = withoutUndefined({ kind, dimensions, lookback, horizon });
     const kept = withoutUndefined({ checkpoints });
     return trainSeries(inputsOf<SeriesValue>(records, space), { ...options, ...given, ...settings, ...kept });
+  },
+};
+
+/** Of every encoder whose segments are reduced; they come as the records' features. */
+const projection: Trainer = {
+  settings: {},
+  resumes: false,
+  train: (records, { space, featuresEncoder, ...options }) => {
+    const projected = projectionOf(space.definition);
+    if (projected === undefined || featuresEncoder === undefined)
+      throw new TypeError("a space that is reduced");
+    const { to: dimensions, by } = projected;
+    return fitProjection(featuresOf(records), { ...options, by, dimensions, encoder: featuresEncoder });
   },
 };
 
@@ -134,6 +156,7 @@ const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
  */
 export function trainerOf(space: Space, place: string): Trainer {
   const { definition } = space;
+  if (projectionOf(definition) !== undefined) return projection;
   const trainer = trainers[definition.encoder];
   const isTuned = isTunedSpace(definition);
   checkBlocks(definition, place);

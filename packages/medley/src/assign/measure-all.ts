@@ -1,0 +1,49 @@
+import type { Contender, TrainingRecord } from "@medley/training";
+import type { AssignmentFolder } from "./assignment-folder.ts";
+import type { Candidate } from "./candidates.ts";
+import type { LabelledSample } from "./labelled-sample.ts";
+import { type MeasureOptions, measureCandidate } from "./measure-candidate.ts";
+
+export interface MeasureAllOptions
+  extends Pick<
+    MeasureOptions,
+    "collection" | "lock" | "environment" | "seed" | "threads" | "device" | "signal"
+  > {
+  readonly rows: readonly TrainingRecord[];
+  readonly sample: Omit<LabelledSample, "records">;
+  readonly folder: AssignmentFolder;
+  /** `candidate` says which of how many: `2 of 5, plot: words`. */
+  readonly onProgress: (candidate: string, progress: Parameters<MeasureOptions["onProgress"]>[0]) => void;
+}
+
+export type Measuring = Candidate & Contender;
+
+/** In the order of the configuration, until the signal. What the folder has is not measured again. */
+export async function measureAll(
+  candidates: readonly Candidate[],
+  options: MeasureAllOptions,
+): Promise<readonly Measuring[]> {
+  const { rows, sample, folder, signal } = options;
+  const train = Array.from(sample.split.train, (row) => rows[row] as TrainingRecord);
+  const done: Measuring[] = [];
+  for (const [at, candidate] of candidates.entries()) {
+    const { key, name, space } = candidate;
+    let measured = await folder.measured(key);
+    if (measured === null) {
+      if (signal.aborted) return done;
+      const onProgress: MeasureOptions["onProgress"] = (progress) =>
+        options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
+      const given = { ...options, records: rows, train, folder: folder.path, onProgress };
+      try {
+        measured = await measureCandidate(candidate, given);
+      } catch (error) {
+        // A training that was cut short may fail for having read too little.
+        if (signal.aborted) return done;
+        throw error;
+      }
+      await folder.keep(key, measured);
+    }
+    done.push({ ...candidate, ...measured, candidate: name });
+  }
+  return done;
+}
