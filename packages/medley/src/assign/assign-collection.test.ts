@@ -1,6 +1,9 @@
+import { type Collection, checkConfig } from "@medley/core";
+import type { TrainingRecord } from "@medley/training";
 import { expect, test } from "vitest";
 import { assignCollection } from "./assign-collection.ts";
-import { rows, shop, shopOptions, silent } from "./shop.fixture.ts";
+import type { Measured } from "./assignment-folder.ts";
+import { recordsOf, rows, shop, shopOptions, silent } from "./shop.fixture.ts";
 
 test("what reads the label, or is left out, takes no part; the telling candidate is chosen", async () => {
   const { tasks, choices, sample } = await assignCollection(
@@ -43,4 +46,38 @@ test("a collection without a task is refused with the mend", async () => {
     code: "usage",
     mend: expect.stringContaining("tasks:"),
   });
+});
+
+test("walks know the graph whole, words only what the training records say", async () => {
+  const [collection] = checkConfig({
+    collections: {
+      letters: {
+        fields: { text: "text", sender: "edges", kind: "category" },
+        spaces: {
+          from: {
+            candidates: [
+              { encoder: "words", field: "text", dimensions: 16 },
+              { encoder: "node2vec", field: "sender", dimensions: 16 },
+            ],
+          },
+        },
+        tasks: { kind: { kind: "classification", label: "kind" } },
+      },
+    },
+  });
+  // Two letters of each sender, which say the same: either both or neither is held out.
+  const letters = Array.from({ length: 400 }, (_, n): TrainingRecord => {
+    const sender = `sender${Math.floor(n / 2)}`;
+    return { id: `l${n}`, fields: { text: sender, sender: { [sender]: 1 }, kind: `kind ${n % 4}` } };
+  });
+  const { candidates, folder, sample } = await assignCollection(
+    await shopOptions({ collection: collection as Collection, records: recordsOf(letters) }),
+  );
+  const placed = candidates.map(async ({ key }) => {
+    const { table } = (await folder.measured(key)) as Measured;
+    const { values, dimensions } = table;
+    const rows = letters.map((_, row) => values.subarray(row * dimensions, (row + 1) * dimensions));
+    return rows.filter((row) => row.some((value) => value !== 0)).length;
+  });
+  expect(await Promise.all(placed)).toEqual([sample.split.train.length, 400]);
 });

@@ -31,7 +31,7 @@ export interface MeasureOptions {
   readonly collection: Collection;
   /** All of them are encoded. */
   readonly records: readonly TrainingRecord[];
-  /** Those that a candidate may be trained on. */
+  /** Those that a candidate which is not trained on all of them may be trained on. */
   readonly train: readonly TrainingRecord[];
   /** What is trained lies here, with a lock of its own. */
   readonly folder: string;
@@ -45,7 +45,7 @@ export interface MeasureOptions {
 }
 
 /**
- * Trains a candidate on the training records where it has to be, and encodes all records as the embedding stage would. Throws what
+ * Trains a candidate where it has to be, on the records that it may see, and encodes all records as the embedding stage would. Throws what
  * training and encoding throw, and the signal's reason: a training that is cut short is nothing to compare.
  */
 export async function measureCandidate(candidate: Candidate, options: MeasureOptions): Promise<Measured> {
@@ -87,6 +87,7 @@ async function trainCandidate(
 ): Promise<{ lock: ModelLock; trained: Trained }> {
   const {
     collection,
+    records,
     train,
     folder,
     lock: own,
@@ -105,8 +106,8 @@ async function trainCandidate(
   await trainSpace({
     ...{ place, collection, space, lockFile, seed, threads, device, signal, onProgress },
     records: {
-      name: "the training records",
-      read: () => eachOf(train),
+      name: `the ${candidate.trainedOn}`,
+      read: () => eachOf(candidate.trainedOn === "all records" ? records : train),
       skipped: { count: 0, first: null },
     },
     models: { environment, lock: own },
