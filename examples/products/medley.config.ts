@@ -54,6 +54,8 @@ export default defineConfig({
         price: { encoder: "number", field: "price", range: [5, 1000], scale: "log", prefer: "low" },
         launched: { encoder: "recency", field: "launched", horizonDays: 1_200 },
       },
+      /** What the spaces should weigh for products of one category to be near each other: medley assign. */
+      tasks: { category: { kind: "classification", label: "category" } },
       profiles: { events: { view: 1, buy: 4, return: -4 }, halfLifeDays: 90 },
     },
   },
