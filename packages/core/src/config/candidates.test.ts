@@ -35,6 +35,19 @@ test("until there is a choice the first candidate serves; the weight is the spac
   expect(collectionWith({ plot: text })?.spaces[0]?.candidates).toEqual([]);
 });
 
+test("queries may be judged in a folder, by its test split if none is named", () => {
+  const judged = { kind: "retrieval", judgements: "./beir" };
+  const tasks = { search: judged, dev: { ...judged, split: "dev", without: ["plot"] } };
+  expect(collectionWith({ plot: text }, tasks)?.tasks).toEqual([
+    { name: "search", ...judged, split: "test", without: [] },
+    { name: "dev", ...judged, split: "dev", without: ["plot"] },
+  ]);
+  const wrong = messageOf({ plot: text }, { search: { ...judged, label: "genre", without: ["plots"] } });
+  expect(wrong).toContain('unknown key "label"');
+  const misnamed = messageOf({ plot: text }, { search: { ...judged, without: ["plots"] } });
+  expect(misnamed).toContain('without: there is no space "plots"; did you mean "plot"?');
+});
+
 test.for([
   ["one candidate alone", [words], "space plot, candidates"],
   [

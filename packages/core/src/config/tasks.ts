@@ -21,29 +21,56 @@ export interface RegressionTask<F extends Fields> extends Task {
   readonly label: FieldOf<F, "number">;
 }
 
-/** What a collection's vectors should be good at, for `medley assign` to measure. */
-export type TaskDefinition<F extends Fields = Fields> = ClassificationTask<F> | RegressionTask<F>;
+/** Queries find the records that were judged to be relevant to them. */
+export interface RetrievalTask extends Task {
+  readonly kind: "retrieval";
+  /** A folder in BEIR's format, with queries.jsonl and qrels/SPLIT.tsv; relative to the configuration. */
+  readonly judgements: string;
+  /** Which judgements. Default "test". */
+  readonly split?: string;
+}
 
-/** Of a checked configuration. */
-export interface CollectionTask {
+/** What a collection's vectors should be good at, for `medley assign` to measure. */
+export type TaskDefinition<F extends Fields = Fields> =
+  | ClassificationTask<F>
+  | RegressionTask<F>
+  | RetrievalTask;
+
+interface CheckedTask {
   readonly name: string;
-  readonly kind: TaskDefinition["kind"];
-  /** The field that holds it. */
-  readonly label: string;
   /** Spaces that take no part. */
   readonly without: readonly string[];
 }
 
-const labelTypes: Record<TaskDefinition["kind"], string> = {
+export interface CollectionLabelTask extends CheckedTask {
+  readonly kind: "classification" | "regression";
+  /** The field that holds it. */
+  readonly label: string;
+}
+
+export interface CollectionRetrievalTask extends CheckedTask {
+  readonly kind: "retrieval";
+  readonly judgements: string;
+  readonly split: string;
+}
+
+/** Of a checked configuration. */
+export type CollectionTask = CollectionLabelTask | CollectionRetrievalTask;
+
+const labelTypes: Record<CollectionLabelTask["kind"], string> = {
   classification: "category",
   regression: "number",
 };
 
-const task = { label: z.string(), without: z.array(z.string()).optional() };
+const without = z.array(z.string()).optional();
 
 export const taskShape = z.discriminatedUnion("kind", [
-  z.strictObject({ ...task, kind: z.literal("classification") }),
-  z.strictObject({ ...task, kind: z.literal("regression") }),
+  z.strictObject({ label: z.string(), without, kind: z.literal("classification") }),
+  z.strictObject({ label: z.string(), without, kind: z.literal("regression") }),
+  z.strictObject({
+    ...{ judgements: z.string().min(1), split: z.string().min(1).optional(), without },
+    kind: z.literal("retrieval"),
+  }),
 ]);
 
 interface CollectionNames {
@@ -53,16 +80,32 @@ interface CollectionNames {
 
 /** With the mend; the place is the caller's to add. */
 export function* taskProblems(
-  { kind, label, without = [] }: z.infer<typeof taskShape>,
+  task: z.infer<typeof taskShape>,
   { fields, spaces }: CollectionNames,
+): Generator<string> {
+  if (task.kind !== "retrieval") yield* labelProblems(task, fields);
+  for (const space of task.without ?? []) {
+    if (Object.hasOwn(spaces, space)) continue;
+    yield `without: there is no space "${space}"; ${suggestion(space, Object.keys(spaces))}`;
+  }
+}
+
+function* labelProblems(
+  { kind, label }: Pick<CollectionLabelTask, "kind" | "label">,
+  fields: CollectionNames["fields"],
 ): Generator<string> {
   const type = Object.hasOwn(fields, label) ? fields[label] : undefined;
   if (type === undefined) yield `label "${label}" does not exist; ${suggestion(label, Object.keys(fields))}`;
   else if (type !== labelTypes[kind]) {
     yield `label "${label}" is ${type}; that of a ${kind} must be a field of type ${labelTypes[kind]}`;
   }
-  for (const space of without) {
-    if (Object.hasOwn(spaces, space)) continue;
-    yield `without: there is no space "${space}"; ${suggestion(space, Object.keys(spaces))}`;
-  }
+}
+
+export function taskOf(name: string, task: z.infer<typeof taskShape>): CollectionTask {
+  const checked = { name, without: Object.freeze(task.without ?? []) };
+  return Object.freeze(
+    task.kind === "retrieval"
+      ? { ...checked, kind: task.kind, judgements: task.judgements, split: task.split ?? "test" }
+      : { ...checked, kind: task.kind, label: task.label },
+  );
 }

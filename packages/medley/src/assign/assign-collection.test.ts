@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { type Collection, checkConfig } from "@medley/core";
 import type { TrainingRecord } from "@medley/training";
 import { expect, test } from "vitest";
@@ -80,4 +82,50 @@ test("walks know the graph whole, words only what the training records say", asy
     return rows.filter((row) => row.some((value) => value !== 0)).length;
   });
   expect(await Promise.all(placed)).toEqual([sample.split.train.length, 400]);
+});
+
+test("queries that are judged choose the field they ask about; records that are relevant are never left out", async () => {
+  const about = (field: string) => ({ encoder: "words", field, dimensions: 24 });
+  const [collection] = checkConfig({
+    collections: {
+      letters: {
+        fields: { text: "text", shelf: "text", seen: "number" },
+        spaces: {
+          said: { candidates: [about("shelf"), about("text")] },
+          seen: { encoder: "number", field: "seen", range: [0, 400] },
+        },
+        tasks: { search: { kind: "retrieval", judgements: "./judged" } },
+      },
+    },
+  });
+  const letters = Array.from({ length: 400 }, (_, n): TrainingRecord => {
+    const text = `topic${n % 25} note${n % 7}`;
+    return { id: `l${n}`, fields: { text, shelf: `shelf${n % 9}`, seen: n } };
+  });
+  const options = await shopOptions({
+    ...{ collection: collection as Collection, records: recordsOf(letters), recordsMax: 300 },
+  });
+  const folder = join(dirname(options.lock.file as string), "judged");
+  await mkdir(join(folder, "qrels"), { recursive: true });
+  const queries = Array.from({ length: 50 }, (_, n) => ({ _id: `q${n}`, text: `topic${n % 25}` }));
+  await writeFile(
+    join(folder, "queries.jsonl"),
+    queries.map((query) => `${JSON.stringify(query)}\n`).join(""),
+  );
+  const judged = queries.flatMap(({ _id }, n) =>
+    [0, 1].map((more) => `${_id}\tl${(n % 25) + 25 * more}\t1\n`),
+  );
+  await writeFile(join(folder, "qrels/test.tsv"), `query-id\tcorpus-id\tscore\n${judged.join("")}`);
+
+  const { tasks, choices, sample } = await assignCollection(options);
+  // No query speaks of the number.
+  expect(tasks[0]?.spaces.map(({ space }) => space)).toEqual(["said"]);
+  expect(choices).toEqual([{ space: "said", candidate: "words of text, dimensions 24", verdict: "best" }]);
+  expect(tasks[0]).toMatchObject({ kind: "retrieval", rows: { train: 300, validation: 25, test: 25 } });
+  expect(tasks[0]?.spaces[0]?.decision.test.isConfirmed).toBe(true);
+  expect(sample.recordsRead).toBe(400);
+  await expect(assignCollection({ ...options, recordsMax: 50 })).rejects.toMatchObject({
+    code: "usage",
+    message: "50 records are relevant to queries, of 50 that are drawn",
+  });
 });

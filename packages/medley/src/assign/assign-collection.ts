@@ -8,11 +8,13 @@ import {
   type TaskReport,
   type TrainingRecord,
 } from "@medley/training";
+import { relevantIds } from "../evaluate/judged-query.ts";
 import type { TrainingRecords } from "../train/training-records.ts";
 import { AssignmentFolder } from "./assignment-folder.ts";
 import { type Candidate, candidatesOf, takesPart } from "./candidates.ts";
 import { type LabelledSample, labelledSample, tasksOf } from "./labelled-sample.ts";
 import { type MeasureOptions, measureCandidate } from "./measure-candidate.ts";
+import { type TaskQuery, taskQueries } from "./task-queries.ts";
 
 export interface AssignCollectionOptions
   extends Pick<
@@ -41,24 +43,27 @@ export interface Assignment {
 
 /**
  * Measures every candidate of a collection on its tasks. Candidates that were measured before on the same records are not measured
- * again. After the signal what is done is kept and nothing is judged. Throws `usage` for a collection without tasks or candidates.
+ * again. After the signal what is done is kept and nothing is judged. Throws `usage` for a collection without tasks or candidates, or with
+ * judgements that can't be read.
  */
 export async function assignCollection(options: AssignCollectionOptions): Promise<Assignment> {
   const { collection, lock, records, recordsMax, seed, signal } = options;
   const candidates = candidatesOf(collection, lock);
-  checkAssignable(collection, candidates);
-  const { records: rows, ...sample } = await labelledSample(records, collection, {
-    recordsMax,
-    seed,
-    signal,
-  });
-  const root = join(dirname(lock.file as string), "runs");
-  const known = { data: sample.fingerprint.sha256, train: [...sample.split.train], seed };
+  const directory = dirname(lock.file as string);
+  const queries = await taskQueries(collection, { directory, seed });
+  checkAssignable(collection, candidates, queries);
+  const drawing = { recordsMax, seed, signal, kept: relevantIds(queries) };
+  const { records: rows, ...sample } = await labelledSample(records, collection, drawing);
+  const known = {
+    ...{ data: sample.fingerprint.sha256, train: [...sample.split.train], seed },
+    queries: queries.map(({ text, parts }) => ({ text, parts })),
+  };
   const id = `${collection.name}-${identityOf(known).slice(0, 8)}`;
-  const folder = new AssignmentFolder(root, { id, rowCount: rows.length });
-  const contenders = await measureAll(candidates, { ...options, rows, sample, folder });
+  const rowCount = rows.length + queries.length;
+  const folder = new AssignmentFolder(join(directory, "runs"), { id, rowCount });
+  const contenders = await measureAll(candidates, { ...options, rows, queries, sample, folder });
   const isComplete = contenders.length === candidates.length;
-  const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, sample }) : [];
+  const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, queries, sample }) : [];
   return {
     ...{ collection, seed, sample, candidates, folder, tasks },
     measured: contenders.length,
@@ -66,22 +71,29 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
   };
 }
 
-function checkAssignable({ name, tasks }: Collection, candidates: readonly Candidate[]): void {
+function checkAssignable(
+  { name, tasks }: Collection,
+  candidates: readonly Candidate[],
+  queries: readonly TaskQuery[],
+): void {
   if (tasks.length === 0) {
     throw new MedleyError("usage", `collection ${name} has no task to measure anything by`, {
-      mend: 'add tasks: { NAME: { kind: "classification", label: FIELD } } to the collection',
+      mend: 'add tasks: { NAME: { kind: "classification", label: FIELD } } to the collection; docs/ASSIGNMENT.md has the other kinds',
     });
   }
   for (const task of tasks) {
-    if (candidates.some((candidate) => takesPart(candidate, task))) continue;
+    if (candidates.some((candidate) => takesPart(candidate, task, queries))) continue;
+    const wanted =
+      task.kind === "retrieval" ? "that its queries speak of" : `that does not read "${task.label}"`;
     throw new MedleyError("usage", `task ${task.name} of collection ${name} has no space to be solved by`, {
-      mend: `name fewer spaces in "without", or add one that does not read "${task.label}"`,
+      mend: `name fewer spaces in "without", or add one ${wanted}`,
     });
   }
 }
 
 interface Sampled extends AssignCollectionOptions {
   readonly rows: readonly TrainingRecord[];
+  readonly queries: readonly TaskQuery[];
   readonly sample: Omit<LabelledSample, "records">;
 }
 
@@ -119,11 +131,11 @@ async function measureAll(
 
 function judgeTasks(
   contenders: readonly Measuring[],
-  { collection, seed, rows, sample }: Sampled,
+  { collection, seed, rows, queries, sample }: Sampled,
 ): readonly TaskReport[] {
-  return tasksOf(collection, rows).map((task, at) => {
+  return tasksOf(collection, rows, queries).map((task, at) => {
     const configured = collection.tasks[at] as Collection["tasks"][number];
-    const taking = contenders.filter((contender) => takesPart(contender, configured));
+    const taking = contenders.filter((contender) => takesPart(contender, configured, queries));
     return assignTask(taking, { task, split: sample.split }, { seed });
   });
 }

@@ -1,6 +1,8 @@
 import { type Collection, type CollectionTask, identityOf, type SpaceDefinition } from "@medley/core";
 import { defaultTextModel, type ModelLock } from "@medley/models";
+import { partFor } from "../evaluate/judged-query.ts";
 import { candidateNames } from "./candidate-name.ts";
+import type { TaskQuery } from "./task-queries.ts";
 
 /** One way to encode one space of a collection. */
 export interface Candidate {
@@ -45,7 +47,14 @@ export function modelOf(definition: SpaceDefinition): string | null {
   return definition.encoder === "image" || definition.encoder === "audio" ? definition.model : null;
 }
 
-/** Whether a candidate may be used for a task: not what reads the label itself. */
-export function takesPart({ space, definition }: Candidate, { label, without }: CollectionTask): boolean {
-  return !without.includes(space) && !([definition.field].flat() as readonly string[]).includes(label);
+/** Whether a candidate may be used for a task: not what reads the label itself, nor what no query speaks of. */
+export function takesPart(
+  { space: name, definition }: Candidate,
+  task: CollectionTask,
+  queries: readonly TaskQuery[],
+): boolean {
+  if (task.without.includes(name)) return false;
+  return task.kind === "retrieval"
+    ? queries.some((query) => query.task === task.name && partFor({ name, definition }, query) !== undefined)
+    : !([definition.field].flat() as readonly string[]).includes(task.label);
 }

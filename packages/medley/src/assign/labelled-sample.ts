@@ -1,7 +1,8 @@
-import { type Collection, canonicalJson, identityOf, MedleyError } from "@medley/core";
+import { type Collection, type CollectionTask, canonicalJson, identityOf, MedleyError } from "@medley/core";
 import {
   type DataFingerprint,
   FingerprintBuilder,
+  type QueryRow,
   Random,
   type Split,
   type SplitRow,
@@ -11,6 +12,7 @@ import {
   type TrainingRecord,
 } from "@medley/training";
 import type { TrainingRecords } from "../train/training-records.ts";
+import type { TaskQuery } from "./task-queries.ts";
 
 /** The records that an assignment looks at, in three parts that share nothing. */
 export interface LabelledSample {
@@ -23,27 +25,44 @@ export interface LabelledSample {
 
 const shares = { train: 0.5, validation: 0.25, test: 0.25 };
 
+export interface SampleOptions {
+  readonly recordsMax: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  /** The ids of records that are not left out. */
+  readonly kept: ReadonlySet<string>;
+}
+
 /**
  * Draws at most `recordsMax` records and parts them, by the classes of the first classification task. Records that say the same but for
- * their ids and labels stay in one part. Throws `training_data_invalid`.
+ * their ids and labels stay in one part. Throws `training_data_invalid`, and `usage` where more are to be kept than may be drawn.
  */
 export async function labelledSample(
   records: TrainingRecords,
   collection: Collection,
-  {
-    recordsMax,
-    seed,
-    signal,
-  }: { readonly recordsMax: number; readonly seed: number; readonly signal: AbortSignal },
+  { recordsMax, seed, signal, kept }: SampleOptions,
 ): Promise<LabelledSample> {
+  if (kept.size >= recordsMax) {
+    throw new MedleyError(
+      "usage",
+      `${kept.size} records are relevant to queries, of ${recordsMax} that are drawn`,
+      {
+        mend: `draw more with --records, or judge fewer queries`,
+      },
+    );
+  }
   let recordsRead = 0;
-  const counted = (async function* () {
+  const relevant: TrainingRecord[] = [];
+  const others = (async function* () {
     for await (const record of records.read()) {
       recordsRead += 1;
-      yield record;
+      if (kept.has(record.id)) relevant.push(record);
+      else yield record;
     }
   })();
-  const sample = await sampleItems(counted, { itemsMax: recordsMax, random: new Random(seed), signal });
+  const itemsMax = recordsMax - kept.size;
+  const drawn = await sampleItems(others, { itemsMax, random: new Random(seed), signal });
+  const sample = [...relevant, ...drawn];
   signal.throwIfAborted();
   if (sample.length === 0) {
     throw new MedleyError("training_data_invalid", `${records.name} holds no record to measure on`, {
@@ -53,8 +72,8 @@ export async function labelledSample(
   sample.sort((a, b) => (a.id < b.id ? -1 : 1));
   const builder = new FingerprintBuilder();
   for (const { id, fields } of sample) builder.add(id, canonicalJson(fields));
-  const labels = new Set(collection.tasks.map(({ label }) => label));
-  const stratum = collection.tasks.find(({ kind }) => kind === "classification")?.label;
+  const labels = new Set(collection.tasks.flatMap((task) => (task.kind === "retrieval" ? [] : [task.label])));
+  const stratum = collection.tasks.flatMap((task) => (task.kind === "classification" ? [task.label] : []))[0];
   const rows = sample.map(({ id, fields }): SplitRow => {
     const said = Object.fromEntries(Object.entries(fields).filter(([name]) => !labels.has(name)));
     const value = stratum === undefined ? null : fields[stratum];
@@ -64,11 +83,37 @@ export async function labelledSample(
   return { records: sample, recordsRead, split, fingerprint: builder.finish() };
 }
 
-/** The collection's tasks with their labels, in the records' order. */
-export function tasksOf({ tasks }: Collection, records: readonly TrainingRecord[]): readonly Task[] {
-  return tasks.map(({ name, kind, label }) => ({
-    name,
-    kind,
-    values: records.map(({ fields }) => (fields[label] ?? null) as string | number | null),
-  }));
+/** The collection's tasks with their labels, in the records' order, and their queries, which are rows after the records'. */
+export function tasksOf(
+  { tasks }: Collection,
+  records: readonly TrainingRecord[],
+  queries: readonly TaskQuery[],
+): readonly Task[] {
+  const rowOf = new Map(records.map(({ id }, row) => [id, row]));
+  return tasks.map((task) => {
+    if (task.kind === "retrieval")
+      return { name: task.name, kind: task.kind, queries: queryRows(task, queries, rowOf) };
+    const { name, kind, label } = task;
+    return {
+      name,
+      kind,
+      values: records.map(({ fields }) => (fields[label] ?? null) as string | number | null),
+    };
+  });
+}
+
+/** Of a task's queries those to which a record is relevant that is there. */
+function queryRows(
+  { name }: CollectionTask,
+  queries: readonly TaskQuery[],
+  rowOf: ReadonlyMap<string, number>,
+): readonly QueryRow[] {
+  return queries.flatMap(({ id, task, grades }, at) => {
+    const found = [...grades].flatMap(([record, grade]): [number, number][] => {
+      const row = rowOf.get(record);
+      return row === undefined || record === id ? [] : [[row, grade]];
+    });
+    if (task !== name || !found.some(([, grade]) => grade > 0)) return [];
+    return [{ row: rowOf.size + at, self: rowOf.get(id) ?? null, grades: new Map(found) }];
+  });
 }

@@ -1,4 +1,3 @@
-import { strict as assert } from "node:assert";
 import {
   cosineTable,
   keepHighest,
@@ -36,8 +35,6 @@ export interface JudgedArm extends Arm {
   readonly cost: Cost;
 }
 
-/** Numbers of neighbours, in the order in which equals are preferred. */
-const neighboursTried = [15, 5, 1, 3, 9, 25, 51];
 const weightsTried = [1, 0.5, 2, 0.25, 4];
 
 export function singleArm(contender: Contender): Arm {
@@ -114,19 +111,13 @@ export function rowsOf({ values, dimensions }: VectorTable, rows: Int32Array): V
   return { values: chosen, dimensions };
 }
 
-/** How many neighbours may answer where so many rows are known. */
-export function neighboursToTry(knownRows: number): readonly number[] {
-  assert(knownRows > 0, "a known row");
-  return neighboursTried.filter((k) => k <= knownRows);
-}
-
 /** Answers the validation rows from the training rows, with every number of neighbours and every weighting. */
 export function judgeArm(
   arm: Arm,
   tables: CosineTables,
   { judge, labels, rows, folds }: TaskData,
 ): JudgedArm {
-  const ks = neighboursToTry(rows.train.length);
+  const { ks } = judge;
   const known = labelsOf(labels, rows.train);
   const answers = arm.weightings.flatMap((weights) =>
     judge.predict(tables.nearest(arm, weights, Math.max(...ks)), known, ks),

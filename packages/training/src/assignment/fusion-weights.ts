@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { type BootstrapInterval, pairedBootstrap } from "../evaluation/bootstrap.ts";
 import { minimise } from "../evaluation/lbfgs.ts";
 import { Random } from "../random.ts";
-import { type CosineTables, type JudgedArm, labelsOf, neighboursToTry, scoresOf, testArm } from "./arm.ts";
+import { type CosineTables, type JudgedArm, labelsOf, scoresOf, testArm } from "./arm.ts";
 import { crossFit, type Folds } from "./cross-fit.ts";
 import type { TaskData } from "./task-data.ts";
 
@@ -34,6 +34,8 @@ export interface WeightsOptions {
 const penalties = [1, 0.1, 0.01, 0.001];
 const comparedNeighbours = 50;
 const comparisonsPerQuery = 10;
+/** Of most pairs both may be as good: few records are relevant to a query. */
+const drawsPerQuery = 200;
 const bootstrapFits = 100;
 const intervalResamples = 2_000;
 const scalePenalty = 1e-4;
@@ -51,7 +53,7 @@ export function learnWeights(even: JudgedArm, options: WeightsOptions): LearnedW
   const folded = foldedFits(comparisons, data.folds);
   const { scores, setting } = crossFit(heldOutScores(even, folded, options), data.folds);
   const validation = pairedBootstrap(scores, even.fitted.scores, { seed, resamples: intervalResamples });
-  const neighbours = neighboursToTry(data.rows.train.length)[setting] as number;
+  const neighbours = data.judge.ks[setting] as number;
   const weights = weightsOf(fitSlopes(comparisons, comparisons.keys(), folded.penalty));
   const onTest = pairedBootstrap(
     testArm({ ...even, weights, neighbours }, test, data),
@@ -86,12 +88,12 @@ function comparisonsOf(even: JudgedArm, { data, validation, seed }: WeightsOptio
   const { judge, labels, rows } = data;
   const k = Math.min(comparedNeighbours, rows.train.length);
   const nearest = validation.nearest(even, even.weights, k).rows;
-  const [known, truth] = [labelsOf(labels, rows.train), labelsOf(labels, rows.validation)];
+  const truth = labelsOf(labels, rows.validation);
   const random = new Random(seed);
   return Array.from(truth, (label, query) => {
-    const worth = (row: number) => judge.score(known[row] as number, label);
+    const worth = (row: number) => judge.worth(row, label);
     const found: number[][] = [];
-    for (let draw = 0; draw < 4 * comparisonsPerQuery && found.length < comparisonsPerQuery; draw += 1) {
+    for (let draw = 0; draw < drawsPerQuery && found.length < comparisonsPerQuery; draw += 1) {
       const [a, b] = [
         nearest[query * k + random.below(k)] as number,
         nearest[query * k + random.below(k)] as number,
@@ -152,7 +154,7 @@ function heldOutScores(
   const { judge, labels, rows, folds } = data;
   const [known, truth] = [labelsOf(labels, rows.train), labelsOf(labels, rows.validation)];
   // The number of neighbours is chosen as it was for equal weights: else they would be compared by what only one of them may choose.
-  const ks = neighboursToTry(known.length);
+  const { ks } = judge;
   const scores = ks.map(() => new Float64Array(truth.length));
   for (const [fold, own] of weights.entries()) {
     const nearest = validation.nearest(even, own, Math.max(...ks));
