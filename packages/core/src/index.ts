@@ -41,7 +41,7 @@ export {
   tableName,
   type ZonedColumn,
 } from "./config/table-source.ts";
-export type { CollectionRetrievalTask, CollectionTask, TaskDefinition } from "./config/tasks.ts";
+export { type CollectionTask, isLabelTask, type TaskDefinition } from "./config/tasks.ts";
 export type {
   DeleteCondition,
   DeleteValue,

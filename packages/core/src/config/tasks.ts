@@ -30,11 +30,19 @@ export interface RetrievalTask extends Task {
   readonly split?: string;
 }
 
+/** Records find those that belong to them: what was clicked, bought or read after a record. */
+export interface PairsTask extends Task {
+  readonly kind: "pairs";
+  /** A file of `{"id", "other", "grade"}`; relative to the configuration. */
+  readonly pairs: string;
+}
+
 /** What a collection's vectors should be good at, for `medley assign` to measure. */
 export type TaskDefinition<F extends Fields = Fields> =
   | ClassificationTask<F>
   | RegressionTask<F>
-  | RetrievalTask;
+  | RetrievalTask
+  | PairsTask;
 
 interface CheckedTask {
   readonly name: string;
@@ -54,8 +62,20 @@ export interface CollectionRetrievalTask extends CheckedTask {
   readonly split: string;
 }
 
+export interface CollectionPairsTask extends CheckedTask {
+  readonly kind: "pairs";
+  readonly pairs: string;
+}
+
 /** Of a checked configuration. */
-export type CollectionTask = CollectionLabelTask | CollectionRetrievalTask;
+export type CollectionTask = CollectionLabelTask | CollectionRetrievalTask | CollectionPairsTask;
+
+/** Whether it is of the field `label`; else of judgements that stand in files. */
+export function isLabelTask<T extends { readonly kind: string }>(
+  task: T,
+): task is Extract<T, { kind: CollectionLabelTask["kind"] }> {
+  return task.kind === "classification" || task.kind === "regression";
+}
 
 const labelTypes: Record<CollectionLabelTask["kind"], string> = {
   classification: "category",
@@ -71,6 +91,7 @@ export const taskShape = z.discriminatedUnion("kind", [
     ...{ judgements: z.string().min(1), split: z.string().min(1).optional(), without },
     kind: z.literal("retrieval"),
   }),
+  z.strictObject({ pairs: z.string().min(1), without, kind: z.literal("pairs") }),
 ]);
 
 interface CollectionNames {
@@ -83,7 +104,7 @@ export function* taskProblems(
   task: z.infer<typeof taskShape>,
   { fields, spaces }: CollectionNames,
 ): Generator<string> {
-  if (task.kind !== "retrieval") yield* labelProblems(task, fields);
+  if (isLabelTask(task)) yield* labelProblems(task, fields);
   for (const space of task.without ?? []) {
     if (Object.hasOwn(spaces, space)) continue;
     yield `without: there is no space "${space}"; ${suggestion(space, Object.keys(spaces))}`;
@@ -103,9 +124,15 @@ function* labelProblems(
 
 export function taskOf(name: string, task: z.infer<typeof taskShape>): CollectionTask {
   const checked = { name, without: Object.freeze(task.without ?? []) };
-  return Object.freeze(
-    task.kind === "retrieval"
-      ? { ...checked, kind: task.kind, judgements: task.judgements, split: task.split ?? "test" }
-      : { ...checked, kind: task.kind, label: task.label },
-  );
+  switch (task.kind) {
+    case "retrieval":
+      return Object.freeze({
+        ...{ ...checked, kind: task.kind },
+        ...{ judgements: task.judgements, split: task.split ?? "test" },
+      });
+    case "pairs":
+      return Object.freeze({ ...checked, kind: task.kind, pairs: task.pairs });
+    default:
+      return Object.freeze({ ...checked, kind: task.kind, label: task.label });
+  }
 }

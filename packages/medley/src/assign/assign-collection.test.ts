@@ -126,6 +126,30 @@ test("queries that are judged choose the field they ask about; records that are 
   expect(sample.recordsRead).toBe(400);
   await expect(assignCollection({ ...options, recordsMax: 50 })).rejects.toMatchObject({
     code: "usage",
-    message: "50 records are relevant to queries, of 50 that are drawn",
+    message: "50 records are judged, of 50 that are drawn",
+  });
+});
+
+test("pairs choose what brings their records together; a line that is none is named", async () => {
+  const collection = {
+    ...shop({ without: [] }),
+    tasks: [{ name: "clicks", kind: "pairs", pairs: "./clicks.jsonl", without: [...silent, "kind"] }],
+  } as const;
+  const options = await shopOptions({ collection });
+  const file = join(dirname(options.lock.file as string), "clicks.jsonl");
+  const clicked = rows.slice(0, 120).map(({ id, fields }, at) => {
+    const others = rows.filter((row) => row.id !== id && row.fields.colour === fields.colour);
+    return { id, other: others[at % others.length]?.id };
+  });
+  const lines = clicked.map((pair) => JSON.stringify(pair));
+  await writeFile(file, lines.join("\n"));
+  const { tasks, choices } = await assignCollection(options);
+  expect(tasks).toMatchObject([{ kind: "pairs", rows: { train: 400, validation: 60, test: 60 } }]);
+  expect(choices).toEqual([{ space: "place", candidate: "category of colour", verdict: "best" }]);
+  await writeFile(file, [...lines, '{"id": "r1", "other": 7}'].join("\n"));
+  await expect(assignCollection(options)).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringContaining("121 is no pair"),
+    mend: expect.stringContaining('{"id": "a", "other": "b"}'),
   });
 });

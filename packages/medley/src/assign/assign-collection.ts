@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { type Collection, identityOf, MedleyError } from "@medley/core";
+import { type Collection, identityOf, isLabelTask, MedleyError } from "@medley/core";
 import {
   assignTask,
   type Contender,
@@ -14,6 +14,7 @@ import { AssignmentFolder } from "./assignment-folder.ts";
 import { type Candidate, candidatesOf, takesPart } from "./candidates.ts";
 import { type LabelledSample, labelledSample, tasksOf } from "./labelled-sample.ts";
 import { type MeasureOptions, measureCandidate } from "./measure-candidate.ts";
+import { type TaskPairs, taskPairs } from "./task-pairs.ts";
 import { type TaskQuery, taskQueries } from "./task-queries.ts";
 
 export interface AssignCollectionOptions
@@ -51,8 +52,10 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
   const candidates = candidatesOf(collection, lock);
   const directory = dirname(lock.file as string);
   const queries = await taskQueries(collection, { directory, seed });
+  const pairs = await taskPairs(collection, { directory, seed });
   checkAssignable(collection, candidates, queries);
-  const drawing = { recordsMax, seed, signal, kept: relevantIds(queries) };
+  const kept = new Set([...relevantIds([...queries, ...pairs]), ...pairs.map(({ id }) => id)]);
+  const drawing = { recordsMax, seed, signal, kept };
   const { records: rows, ...sample } = await labelledSample(records, collection, drawing);
   const known = {
     ...{ data: sample.fingerprint.sha256, train: [...sample.split.train], seed },
@@ -61,9 +64,9 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
   const id = `${collection.name}-${identityOf(known).slice(0, 8)}`;
   const rowCount = rows.length + queries.length;
   const folder = new AssignmentFolder(join(directory, "runs"), { id, rowCount });
-  const contenders = await measureAll(candidates, { ...options, rows, queries, sample, folder });
+  const contenders = await measureAll(candidates, { ...options, rows, queries, pairs, sample, folder });
   const isComplete = contenders.length === candidates.length;
-  const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, queries, sample }) : [];
+  const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, queries, pairs, sample }) : [];
   return {
     ...{ collection, seed, sample, candidates, folder, tasks },
     measured: contenders.length,
@@ -83,8 +86,7 @@ function checkAssignable(
   }
   for (const task of tasks) {
     if (candidates.some((candidate) => takesPart(candidate, task, queries))) continue;
-    const wanted =
-      task.kind === "retrieval" ? "that its queries speak of" : `that does not read "${task.label}"`;
+    const wanted = isLabelTask(task) ? `that does not read "${task.label}"` : "that its queries speak of";
     throw new MedleyError("usage", `task ${task.name} of collection ${name} has no space to be solved by`, {
       mend: `name fewer spaces in "without", or add one ${wanted}`,
     });
@@ -94,6 +96,7 @@ function checkAssignable(
 interface Sampled extends AssignCollectionOptions {
   readonly rows: readonly TrainingRecord[];
   readonly queries: readonly TaskQuery[];
+  readonly pairs: readonly TaskPairs[];
   readonly sample: Omit<LabelledSample, "records">;
 }
 
@@ -131,9 +134,9 @@ async function measureAll(
 
 function judgeTasks(
   contenders: readonly Measuring[],
-  { collection, seed, rows, queries, sample }: Sampled,
+  { collection, seed, rows, queries, pairs, sample }: Sampled,
 ): readonly TaskReport[] {
-  return tasksOf(collection, rows, queries).map((task, at) => {
+  return tasksOf(collection, rows, { queries, pairs }).map((task, at) => {
     const configured = collection.tasks[at] as Collection["tasks"][number];
     const taking = contenders.filter((contender) => takesPart(contender, configured, queries));
     return assignTask(taking, { task, split: sample.split }, { seed });

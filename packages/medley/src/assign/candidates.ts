@@ -1,4 +1,10 @@
-import { type Collection, type CollectionTask, identityOf, type SpaceDefinition } from "@medley/core";
+import {
+  type Collection,
+  type CollectionTask,
+  identityOf,
+  isLabelTask,
+  type SpaceDefinition,
+} from "@medley/core";
 import { defaultTextModel, type ModelLock } from "@medley/models";
 import { partFor } from "../evaluate/judged-query.ts";
 import { candidateNames } from "./candidate-name.ts";
@@ -54,7 +60,8 @@ export function takesPart(
   queries: readonly TaskQuery[],
 ): boolean {
   if (task.without.includes(name)) return false;
-  return task.kind === "retrieval"
-    ? queries.some((query) => query.task === task.name && partFor({ name, definition }, query) !== undefined)
-    : !([definition.field].flat() as readonly string[]).includes(task.label);
+  if (isLabelTask(task)) return !([definition.field].flat() as readonly string[]).includes(task.label);
+  const speaks = (query: TaskQuery) =>
+    query.task === task.name && partFor({ name, definition }, query) !== undefined;
+  return task.kind === "pairs" || queries.some(speaks);
 }

@@ -1,4 +1,4 @@
-import { type Collection, type CollectionTask, canonicalJson, identityOf, MedleyError } from "@medley/core";
+import { type Collection, canonicalJson, identityOf, isLabelTask, MedleyError } from "@medley/core";
 import {
   type DataFingerprint,
   FingerprintBuilder,
@@ -12,6 +12,7 @@ import {
   type TrainingRecord,
 } from "@medley/training";
 import type { TrainingRecords } from "../train/training-records.ts";
+import type { TaskPairs } from "./task-pairs.ts";
 import type { TaskQuery } from "./task-queries.ts";
 
 /** The records that an assignment looks at, in three parts that share nothing. */
@@ -29,7 +30,7 @@ export interface SampleOptions {
   readonly recordsMax: number;
   readonly seed: number;
   readonly signal: AbortSignal;
-  /** The ids of records that are not left out. */
+  /** The ids of records that are drawn in any case. */
   readonly kept: ReadonlySet<string>;
 }
 
@@ -43,13 +44,9 @@ export async function labelledSample(
   { recordsMax, seed, signal, kept }: SampleOptions,
 ): Promise<LabelledSample> {
   if (kept.size >= recordsMax) {
-    throw new MedleyError(
-      "usage",
-      `${kept.size} records are relevant to queries, of ${recordsMax} that are drawn`,
-      {
-        mend: `draw more with --records, or judge fewer queries`,
-      },
-    );
+    throw new MedleyError("usage", `${kept.size} records are judged, of ${recordsMax} that are drawn`, {
+      mend: "draw more with --records, or judge fewer",
+    });
   }
   let recordsRead = 0;
   const relevant: TrainingRecord[] = [];
@@ -72,7 +69,7 @@ export async function labelledSample(
   sample.sort((a, b) => (a.id < b.id ? -1 : 1));
   const builder = new FingerprintBuilder();
   for (const { id, fields } of sample) builder.add(id, canonicalJson(fields));
-  const labels = new Set(collection.tasks.flatMap((task) => (task.kind === "retrieval" ? [] : [task.label])));
+  const labels = new Set(collection.tasks.flatMap((task) => (isLabelTask(task) ? [task.label] : [])));
   const stratum = collection.tasks.flatMap((task) => (task.kind === "classification" ? [task.label] : []))[0];
   const rows = sample.map(({ id, fields }): SplitRow => {
     const said = Object.fromEntries(Object.entries(fields).filter(([name]) => !labels.has(name)));
@@ -87,33 +84,36 @@ export async function labelledSample(
 export function tasksOf(
   { tasks }: Collection,
   records: readonly TrainingRecord[],
-  queries: readonly TaskQuery[],
+  { queries, pairs }: { readonly queries: readonly TaskQuery[]; readonly pairs: readonly TaskPairs[] },
 ): readonly Task[] {
   const rowOf = new Map(records.map(({ id }, row) => [id, row]));
+  const asked = queries.map((query, at) => ({ ...query, row: records.length + at }));
+  const paired = pairs.map((pair) => ({ ...pair, row: rowOf.get(pair.id) ?? null }));
   return tasks.map((task) => {
-    if (task.kind === "retrieval")
-      return { name: task.name, kind: task.kind, queries: queryRows(task, queries, rowOf) };
-    const { name, kind, label } = task;
-    return {
-      name,
-      kind,
-      values: records.map(({ fields }) => (fields[label] ?? null) as string | number | null),
-    };
+    const { name } = task;
+    if (!isLabelTask(task))
+      return { name, kind: task.kind, queries: queryRows(name, [...asked, ...paired], rowOf) };
+    const valueOf = ({ fields }: TrainingRecord) => (fields[task.label] ?? null) as string | number | null;
+    return { name, kind: task.kind, values: records.map(valueOf) };
   });
 }
 
-/** Of a task's queries those to which a record is relevant that is there. */
+interface Asked extends TaskPairs {
+  readonly row: number | null;
+}
+
+/** Of a task's queries those that are there, and to which a record is relevant that is there. */
 function queryRows(
-  { name }: CollectionTask,
-  queries: readonly TaskQuery[],
+  name: string,
+  queries: readonly Asked[],
   rowOf: ReadonlyMap<string, number>,
 ): readonly QueryRow[] {
-  return queries.flatMap(({ id, task, grades }, at) => {
+  return queries.flatMap(({ id, task, grades, row }) => {
     const found = [...grades].flatMap(([record, grade]): [number, number][] => {
-      const row = rowOf.get(record);
-      return row === undefined || record === id ? [] : [[row, grade]];
+      const at = rowOf.get(record);
+      return at === undefined || record === id ? [] : [[at, grade]];
     });
-    if (task !== name || !found.some(([, grade]) => grade > 0)) return [];
-    return [{ row: rowOf.size + at, self: rowOf.get(id) ?? null, grades: new Map(found) }];
+    if (task !== name || row === null || !found.some(([, grade]) => grade > 0)) return [];
+    return [{ row, self: rowOf.get(id) ?? null, grades: new Map(found) }];
   });
 }

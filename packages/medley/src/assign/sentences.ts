@@ -19,6 +19,13 @@ export function armNames({ arms }: Decision): readonly string[] {
   });
 }
 
+const countedBy: Record<TaskReport["kind"], string> = {
+  classification: "labelled records",
+  regression: "labelled records",
+  retrieval: "judged queries",
+  pairs: "records with pairs",
+};
+
 /** What came of a comparison, in a sentence. */
 export function decisionSentence(
   decision: Decision,
@@ -39,7 +46,7 @@ export function decisionSentence(
     case "undecided":
       return (
         `not enough data to tell whether ${names[chosen]}, which is cheaper, is as good as ${names[best]}: ` +
-        `about ${recordsToDecide?.toLocaleString("en-US")} ${kind === "retrieval" ? "judged queries" : "labelled records"} would`
+        `about ${recordsToDecide?.toLocaleString("en-US")} ${countedBy[kind]} would`
       );
   }
 }

@@ -63,12 +63,13 @@ const measures: Record<TaskReport["kind"], string> = {
   classification: "accuracy",
   regression: "1 - error / error of the median",
   retrieval: "nDCG@10",
+  pairs: "nDCG@10",
 };
 
 function taskText(report: TaskReport, candidates: readonly Candidate[]): string[] {
   const { task, kind, baseline, rows, spaces, fusions, weights, hasEvidence } = report;
   const known =
-    kind === "retrieval"
+    kind === "retrieval" || kind === "pairs"
       ? `queries: ${rows.validation} + ${rows.test}, over ${count(rows.train)} records`
       : `labels: ${rows.train} + ${rows.validation} + ${rows.test}`;
   return [

@@ -23,7 +23,7 @@ export function partFor(
 }
 
 /** The records that are relevant to any of them. */
-export function relevantIds(queries: readonly JudgedQuery[]): ReadonlySet<string> {
+export function relevantIds(queries: readonly Pick<JudgedQuery, "grades">[]): ReadonlySet<string> {
   const ids = queries.flatMap(({ grades }) => [...grades].filter(([, grade]) => grade > 0).map(([id]) => id));
   return new Set(ids);
 }

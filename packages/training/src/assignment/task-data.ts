@@ -13,10 +13,13 @@ export interface LabelTask {
   readonly values: readonly (string | number | null)[];
 }
 
-/** Queries, which are rows of the tables after those of all records, and what is relevant to them. */
+/**
+ * Queries and what is relevant to them. Of a retrieval they are rows of the tables after those of all records, of pairs they are records
+ * themselves.
+ */
 export interface RankingTask {
   readonly name: string;
-  readonly kind: "retrieval";
+  readonly kind: "retrieval" | "pairs";
   readonly queries: readonly QueryRow[];
 }
 
@@ -41,7 +44,7 @@ const rowsMin = 10;
 
 /** Throws `training_data_invalid` where too few records have a label, or all the same one, or there are too few queries. */
 export function taskDataOf(task: Task, split: Split, seed: number): TaskData {
-  return task.kind === "retrieval" ? rankingData(task, split, seed) : labelData(task, split, seed);
+  return "queries" in task ? rankingData(task, split, seed) : labelData(task, split, seed);
 }
 
 /** Half of the queries choose, the other half confirms. */
@@ -54,7 +57,7 @@ function rankingData({ name, queries }: RankingTask, split: Split, seed: number)
     throw new MedleyError(
       "training_data_invalid",
       `task ${name}: ${numbers.length} of its queries have a relevant record here, at least ${2 * rowsMin} are needed`,
-      { mend: "judge more queries, or leave the task out" },
+      { mend: "give it more queries or pairs, or leave it out" },
     );
   }
   const labels = new Float64Array(queries.reduce((most, { row }) => Math.max(most, row + 1), 0));
