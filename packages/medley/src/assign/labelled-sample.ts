@@ -93,8 +93,8 @@ export function tasksOf(
     const { name } = task;
     if (!isLabelTask(task))
       return { name, kind: task.kind, queries: queryRows(name, [...asked, ...paired], rowOf) };
-    const valueOf = ({ fields }: TrainingRecord) => (fields[task.label] ?? null) as string | number | null;
-    return { name, kind: task.kind, values: records.map(valueOf) };
+    const labelIn = ({ fields }: TrainingRecord) => (fields[task.label] ?? null) as string | number | null;
+    return { name, kind: task.kind, values: records.map(labelIn) };
   });
 }
 
