@@ -1,24 +1,13 @@
 import { strict as assert } from "node:assert";
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import {
-  backfill,
-  type Deployment,
-  type Hit,
-  hitTable,
-  loadConfig,
-  openDeployment,
-  openSource,
-  readSettings,
-  type SearchQuery,
-} from "medley";
+import { backfill, type Deployment, loadConfig, openDeployment, openSource, readSettings } from "medley";
 import pg from "pg";
+import { expectHits, here, indent, isShoe, photo, recent, say, search } from "./asking.ts";
+import { askForShoppers, sendEvents } from "./for-whom.ts";
 
-// Pictures, texts, categories, prices and dates in one vector: "what looks like this picture, is described as ..., in my
-// categories, recent and cheap". Each part asserts that what it shows makes sense, and the demo ends where it does not.
-const here = fileURLToPath(new URL(".", import.meta.url));
+// Pictures, texts, categories, prices, dates and what shoppers like in one vector: "products like this picture, launched recently, for
+// this user, matching these words". Each part asserts that what it shows makes sense, and the demo ends where it does not.
 const dataDir = `${here}.medley`;
-const say = (text: string) => process.stdout.write(`${text}\n`);
 
 async function load(deployment: Deployment): Promise<void> {
   const path = `${here}products.jsonl`;
@@ -34,13 +23,8 @@ async function load(deployment: Deployment): Promise<void> {
   say(
     `   ${progress.indexed} products indexed in ${seconds.toFixed(1)} s: 240 photos by thin-resnet-50 and 240`,
   );
-  say("   texts by all-MiniLM-L6-v2 on this machine; each product is one vector of 1,486 dimensions");
+  say("   texts by all-MiniLM-L6-v2 on this machine; each product is one vector of 1,498 dimensions");
 }
-
-const photo = (name: string) => ({ base64: readFileSync(`${here}queries/${name}.webp`).toString("base64") });
-
-/** Dates are counted from when the products were made up, so that the demo says the same on any day. */
-const recent = { now: "2026-07-01", halfLifeDays: 180 };
 
 const wish = {
   photo: photo("red-high-top"),
@@ -50,37 +34,9 @@ const wish = {
   launched: recent,
 };
 
-const nothing = { photo: 0, about: 0, category: 0, price: 0, launched: 0 };
-
-async function search(
-  deployment: Deployment,
-  title: string,
-  query: SearchQuery & { weights: Record<string, number> },
-): Promise<readonly Hit[]> {
-  const hits = await deployment.search("products", { k: 5, ...query });
-  const counting = Object.entries(query.weights).filter(([, weight]) => weight !== 0);
-  say(`\n   ${title}: ${counting.map(([space, weight]) => `${space} ${weight}`).join(", ")}`);
-  const spaces = counting.map(([space]) => space);
-  say(indent(hitTable(hits, spaces)));
-  return hits;
-}
-
-/** Ends the demo where fewer than `countMin` of the hits are as they should be. */
-function expectHits(
-  hits: readonly Hit[],
-  what: string,
-  countMin: number,
-  isSo: (fields: Hit["fields"]) => boolean,
-): void {
-  const count = hits.filter(({ fields }) => isSo(fields)).length;
-  assert(count >= countMin, `${count} of ${hits.length} hits ${what}, ${countMin} expected`);
-}
-
-const isShoe = ({ category }: Hit["fields"]) => category === "sneakers" || category === "boots";
-
 async function weigh(deployment: Deployment): Promise<void> {
   const ask = (title: string, weights: Record<string, number>) =>
-    search(deployment, title, { parts: wish, weights: { ...nothing, ...weights } });
+    search(deployment, title, { parts: wish, weights });
 
   const looks = await ask("the picture alone", { photo: 1 });
   assert.equal(looks[0]?.fields.colour, "red", "the nearest picture shows the same shoe");
@@ -102,12 +58,12 @@ async function addWords(deployment: Deployment): Promise<void> {
   const mug = photo("blue-striped-mug");
   const alone = await search(deployment, "the picture alone", {
     parts: { photo: mug },
-    weights: { ...nothing, photo: 1 },
+    weights: { photo: 1 },
   });
   expectHits(alone, "are mugs", 4, ({ category }) => category === "mugs");
   const [first] = await search(deployment, 'the picture and the words "a blue mug"', {
     parts: { photo: mug, about: "a blue mug" },
-    weights: { ...nothing, photo: 1, about: 1 },
+    weights: { photo: 1, about: 1 },
   });
   const { category, colour } = first?.fields ?? {};
   assert.deepEqual([category, colour], ["mugs", "blue"], "the words bring the colour");
@@ -116,7 +72,7 @@ async function addWords(deployment: Deployment): Promise<void> {
 async function like(deployment: Deployment): Promise<void> {
   const hits = await search(deployment, 'like lamps-01, {"price": {"lte": 60}}', {
     like: "lamps-01",
-    weights: { ...nothing, photo: 1, about: 1 },
+    weights: { photo: 1, about: 1 },
     filter: { price: { lte: 60 } },
   });
   expectHits(hits, "are lamps", 4, ({ category }) => category === "lamps");
@@ -142,7 +98,7 @@ const agreementSql = `select
 from medley.products p
 cross join lateral medley.search(
   'products',
-  medley.query('products', weights => '{"photo": 1, "about": 0, "category": 0, "price": 0, "launched": 0}', "like" => p.id),
+  medley.query('products', weights => '{"photo": 1, "about": 0, "category": 0, "colour": 0, "price": 0, "launched": 0}', "like" => p.id),
   k => 6
 ) s
 join medley.products near on near.id = s.id
@@ -151,7 +107,7 @@ where near.id <> p.id`;
 const likeSql = `select p.title, p.price, round(s.score::numeric, 3) as score, s.contributions
 from medley.search(
   'products',
-  medley.query('products', '{"category": ["teapots"]}', '{"photo": 2, "about": 0, "launched": 0}', "like" => 'mugs-01'),
+  medley.query('products', '{"category": ["teapots"]}', '{"photo": 2, "about": 0, "colour": 0, "launched": 0}', "like" => 'mugs-01'),
   k => 3, filter => '{"price": {"lte": 100}, "category": {"ne": "mugs"}}'
 ) s join medley.products p using (id) order by s.score desc`;
 
@@ -164,7 +120,7 @@ async function showSql(connectionString: string): Promise<void> {
     for (const { title, price, score, contributions } of rows)
       say(`   -> ${title} (${price})  ${score}  ${JSON.stringify(contributions)}`);
     assert.match(rows[0]?.title, /Pot|Teapot/, "a teapot that looks like the mug");
-    say("\n8. What the picture model sees: of the five nearest pictures of each of the 240 products");
+    say("\n9. What the picture model sees: of the five nearest pictures of each of the 240 products");
     const [agreement] = (await client.query(agreementSql)).rows;
     const [category, colour] = [agreement.category, agreement.colour].map((x) => `${(100 * x).toFixed(0)} %`);
     say(`   ${category} show the same category, ${colour} the same colour (by chance: 8 % each)`);
@@ -172,10 +128,6 @@ async function showSql(connectionString: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-function indent(text: string): string {
-  return text.replaceAll(/^/gm, "   ");
 }
 
 const startMs = performance.now();
@@ -195,13 +147,16 @@ const settings = { ...readSettings(process.env), dataDir, postgresPort: 0 };
   const { photo: _, ...spoken } = wish;
   say(`\n3. One wish, four weightings: looks like queries/red-high-top.webp, ${JSON.stringify(spoken)}`);
   await weigh(deployment);
-  say("\n4. What a picture does not say: looks like queries/blue-striped-mug.webp");
+  say("\n4. Products like this picture, launched recently, for this user, matching these words");
+  const shoppers = await sendEvents(deployment);
+  await askForShoppers(deployment, shoppers);
+  say("\n5. What a picture does not say: looks like queries/blue-striped-mug.webp");
   await addWords(deployment);
-  say("\n5. Like a product that is there, under a condition");
+  say("\n6. Like a product that is there, under a condition");
   await like(deployment);
-  say("\n6. The index is live");
+  say("\n7. The index is live");
   await change(deployment);
-  say("\n7. From SQL, by any driver: what looks like the mug mugs-01, but is a teapot");
+  say("\n8. From SQL, by any driver: what looks like the mug mugs-01, but is a teapot");
   await showSql(deployment.database.connectionString);
 }
 const rssMb = process.resourceUsage().maxRSS / 1024;

@@ -3,15 +3,18 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
 import { catalogue } from "./catalogue.ts";
-import { queries } from "./draw.ts";
+import { jsonLines, queries } from "./draw.ts";
 import { pictureOf } from "./picture.ts";
+import { shopping } from "./shopping.ts";
 
 const example = join(import.meta.dirname, "../../examples/products");
 const items = catalogue();
 
-test("examples/products/products.jsonl is what the script makes: run node infra/example-products/draw.ts", () => {
-  const lines = items.map(({ product }) => `${JSON.stringify(product)}\n`);
-  expect(readFileSync(join(example, "products.jsonl"), "utf8")).toBe(lines.join(""));
+test.each([
+  ["products.jsonl", items.map(({ product }) => product)],
+  ["events.jsonl", shopping(items.map(({ product }) => product))],
+])("examples/products/%s is what the script makes: run node infra/example-products/draw.ts", (name, made) => {
+  expect(readFileSync(join(example, name), "utf8")).toBe(jsonLines(made));
 });
 
 test("there is a picture per product and none besides, small enough for a repository", () => {

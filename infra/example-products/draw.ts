@@ -1,6 +1,6 @@
 /**
- * Makes the products of examples/products: `photos/*.webp`, `products.jsonl` and the pictures to search with, `queries/*.webp`,
- * which are no product's.
+ * Makes the products of examples/products: `photos/*.webp`, `products.jsonl`, the pictures to search with, `queries/*.webp`, which are no
+ * product's, and what shoppers did, `events.jsonl`.
  *
  *     node infra/example-products/draw.ts
  *
@@ -10,6 +10,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { catalogue } from "./catalogue.ts";
 import { type Look, pictureOf } from "./picture.ts";
+import { shopping } from "./shopping.ts";
 
 /** By name: another view of a shoe that is in the collection, and a mug of a colour and pattern that is not. */
 export const queries: Readonly<Record<string, Look>> = {
@@ -29,6 +30,10 @@ export const queries: Readonly<Record<string, Look>> = {
   },
 };
 
+export function jsonLines(values: readonly object[]): string {
+  return values.map((value) => `${JSON.stringify(value)}\n`).join("");
+}
+
 async function draw(folder: string, looks: readonly (readonly [name: string, look: Look])[]): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -46,7 +51,8 @@ if (import.meta.main) {
     join(example, "queries"),
     Object.entries(queries).map(([name, look]) => [`${name}.webp`, look]),
   );
-  const lines = items.map(({ product }) => `${JSON.stringify(product)}\n`);
-  writeFileSync(join(example, "products.jsonl"), lines.join(""));
+  const products = items.map(({ product }) => product);
+  writeFileSync(join(example, "products.jsonl"), jsonLines(products));
+  writeFileSync(join(example, "events.jsonl"), jsonLines(shopping(products)));
   process.stdout.write(`${items.length} products in ${example}\n`);
 }

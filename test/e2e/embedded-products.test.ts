@@ -1,4 +1,4 @@
-/** Pictures from a file's records to search, on the products of examples/products. */
+/** Pictures from a file's records to search, alone and beside words, dates and profiles, on the products of examples/products. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig, openDeployment, readSettings } from "medley";
@@ -8,7 +8,10 @@ import { jsonLines, Workplace } from "./medley.fixture.ts";
 interface Product {
   readonly id: string;
   readonly photo: string;
+  readonly category: string;
+  readonly colour: string;
   readonly price: number;
+  readonly launched: string;
 }
 
 const example = join(import.meta.dirname, "../../examples/products");
@@ -19,9 +22,9 @@ const products: Product[] = readFileSync(join(example, "products.jsonl"), "utf8"
 
 /** A collection with `names` of the example's spaces, its photos in a folder of its own. */
 async function shopOf(chosen: readonly Product[], names: readonly string[]): Promise<Workplace> {
-  const { collections } = await loadConfig(example);
-  const spaces = collections.get("products")?.spaces.filter(({ name }) => names.includes(name)) ?? [];
-  const fields = collections.get("products")?.fields ?? [];
+  const products = (await loadConfig(example)).collections.get("products");
+  const spaces = products?.spaces.filter(({ name }) => names.includes(name)) ?? [];
+  const fields = products?.fields ?? [];
   const shop = new Workplace({
     collections: {
       products: {
@@ -32,6 +35,7 @@ async function shopOf(chosen: readonly Product[], names: readonly string[]): Pro
             definition.encoder === "image" ? { ...definition, from: { folder: "photos" } } : definition,
           ]),
         ),
+        profiles: products?.profiles ?? undefined,
       },
     },
   });
@@ -122,4 +126,53 @@ test("a new price runs no model; a new picture runs one picture and no text", as
   expect(await runs([{ ...changed, price: changed.price + 100, photo }])).toEqual({ models: 1, segments: 1 });
   const { rows } = await deployment.pool.query("select count(*)::int as rows from medley.products");
   expect(rows).toEqual([{ rows: 12 }]);
+});
+
+test("like this picture, launched recently, for this user, matching these words: each factor counts in one search", async () => {
+  const chosen = products.filter(({ category }) => ["boots", "lamps", "sneakers"].includes(category));
+  const shop = await shopOf(chosen, ["photo", "about", "colour", "price", "launched"]);
+  const { collections } = await loadConfig(shop.folder);
+  const settings = readSettings({ MEDLEY_DATA_DIR: shop.path(".medley"), MEDLEY_POSTGRES_PORT: "0" });
+  await using deployment = await openDeployment({ collections, settings });
+  await deployment.runStages(["embed", "index"]);
+  await deployment.ingest("products", chosen);
+  await deployment.settled();
+  const buys = (user: string, liked: string) =>
+    chosen
+      .filter(({ category, colour }) => category === "lamps" && colour === liked)
+      .map(({ id }) => ({ _op: "event", user, item: id, kind: "buy", at: "2026-06-01T00:00:00Z" }));
+  const events = [...buys("kim", "blue"), ...buys("jon", "red")];
+  expect((await deployment.ingest("products", events)).rejected).toEqual([]);
+  await deployment.settled();
+
+  const byId = new Map(chosen.map((product) => [product.id, product]));
+  const photo = { base64: readFileSync(join(example, "queries/red-high-top.webp")).toString("base64") };
+  const parts = {
+    photo,
+    about: "warm and dry feet in the rain",
+    launched: { now: "2026-07-01", halfLifeDays: 180 },
+  };
+  const ask = async (user: string, weights: Record<string, number>) => {
+    const all = { photo: 8, about: 2, launched: 1, colour: 1.5, price: 0.3, ...weights };
+    const query = { parts, for: user, excludeSeen: true, weights: all, k: 5 };
+    const hits = await deployment.search("products", query);
+    for (const { score, contributions } of hits)
+      expect(Object.values(contributions).reduce((sum, one) => sum + one)).toBeCloseTo(score, 2);
+    return hits.map(({ id }) => byId.get(id) as Product);
+  };
+  const share = (found: readonly Product[], isSo: (product: Product) => boolean) =>
+    found.filter(isSo).length / found.length;
+  const isShoe = ({ category }: Product) => category !== "lamps";
+  const isBoot = ({ category }: Product) => category === "boots";
+  const isNew = ({ launched }: Product) => launched > "2025-07-01";
+  const isBlue = ({ colour }: Product) => colour === "blue";
+
+  const found = await ask("kim", {});
+  expect(share(found, isShoe)).toBe(1);
+  expect(share(await ask("kim", { photo: 0, about: 0 }), isShoe)).toBeLessThan(1);
+  expect(share(await ask("kim", { about: 20 }), isBoot)).toBeGreaterThan(share(found, isBoot));
+  expect(share(await ask("kim", { launched: 20 }), isNew)).toBe(1);
+  expect(share(found, isNew)).toBeGreaterThan(share(await ask("kim", { launched: 0 }), isNew));
+  expect(share(found, isBlue)).toBeGreaterThan(share(await ask("jon", {}), isBlue));
+  expect(share(await ask("kim", { colour: 0 }), isBlue)).toBeLessThan(share(found, isBlue));
 });

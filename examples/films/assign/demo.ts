@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { openExample, writeRecords } from "@medley/example-steps";
+import { openExample, trainSpace, writeRecords } from "@medley/example-steps";
 import { labelledFilms } from "./films.ts";
 
 // Should the plot be read by a pre-trained model or by words learned from these films, and the cast as names or as a graph? `medley assign`
@@ -24,7 +24,10 @@ async function main(): Promise<void> {
     rmSync(`${here}${name}`, { recursive: true, force: true });
   const records = labelledFilms();
   process.stdout.write(`1. What ${records.length} films are best told apart by\n`);
-  assign(writeRecords(here, "films.jsonl", records));
+  const from = writeRecords(here, "films.jsonl", records);
+  assign(from);
+  // There was nothing to choose for the title, so it is trained as any space is.
+  trainSpace(here, "films.title", { from });
   await using deployment = await openExample(here);
   const layout = deployment
     .collection("films")

@@ -33,10 +33,13 @@ export default defineConfig({
             { encoder: "node2vec", field: "players", dimensions: 64 },
           ],
         },
+        title: { encoder: "words", field: "title", dimensions: 64 },
+        year: { encoder: "number", field: "year", range: [1970, 2023] },
       },
       tasks: {
         genre: { kind: "classification", label: "genre" },
-        decade: { kind: "classification", label: "decade" },
+        /** Without the year, which knows the answer. */
+        decade: { kind: "classification", label: "decade", without: ["year"] },
       },
     },
   },

@@ -51,7 +51,7 @@ export {
   tableName,
   type ZonedColumn,
 } from "./config/table-source.ts";
-export type { CollectionTask, TaskDefinition } from "./config/tasks.ts";
+export { type CollectionTask, isLabelTask, type TaskDefinition } from "./config/tasks.ts";
 export type {
   DeleteCondition,
   DeleteValue,

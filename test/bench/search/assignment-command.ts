@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Collection } from "@medley/core";
 import type { TaskReport } from "@medley/training";
+import { loadConfig } from "medley";
 import { confirmedShare, weightsMeasurement } from "../assignment-figures.ts";
 import { films } from "../films.ts";
 import type { Measurement } from "../measurement.ts";
@@ -10,10 +12,15 @@ import { readLines } from "../shared-data.ts";
 
 const command = new URL("../../../packages/medley/bin/medley.js", import.meta.url).pathname;
 
-/** Custom or pre-trained, as `medley assign` answers it for films and, where it is asked for, for reviews. */
+/** Custom or pre-trained and what spaces should weigh, as `medley assign` answers it for films, products and, where it is asked for, reviews. */
 export async function run(): Promise<Measurement[]> {
-  const tasks = assignedFilms();
-  return [confirmedShare("films", tasks), weightsMeasurement("films", tasks), reviews()];
+  const [films, products] = [assignedFilms(), await assignedProducts()];
+  return [
+    confirmedShare("films", films),
+    weightsMeasurement("films", films),
+    weightsMeasurement("products", products),
+    reviews(),
+  ];
 }
 
 /** `medley assign` as anyone would type it, in a folder of its own. */
@@ -40,7 +47,10 @@ function assignedFilms(): readonly TaskReport[] {
     collections: {
       films: {
         unknownKeys: "ignore",
-        fields: { plot: "text", cast: "categories", players: "edges", genre: "category", decade: "category" },
+        fields: {
+          ...{ plot: "text", title: "text", year: "number", cast: "categories", players: "edges" },
+          ...{ genre: "category", decade: "category" },
+        },
         spaces: {
           plot: { candidates: [text, { encoder: "words", field: "plot", dimensions: 128 }] },
           cast: {
@@ -49,10 +59,12 @@ function assignedFilms(): readonly TaskReport[] {
               { encoder: "node2vec", field: "players", dimensions: 64 },
             ],
           },
+          title: { encoder: "words", field: "title", dimensions: 64 },
+          year: { encoder: "number", field: "year", range: [1970, 2023] },
         },
         tasks: {
           genre: { kind: "classification", label: "genre" },
-          decade: { kind: "classification", label: "decade" },
+          decade: { kind: "classification", label: "decade", without: ["year"] },
         },
       },
     },
@@ -62,6 +74,26 @@ function assignedFilms(): readonly TaskReport[] {
     ...{ players: film.cast, genre: film.genres[0] ?? null, decade: `${Math.floor(film.year / 10)}0s` },
   }));
   return assigned(config, records);
+}
+
+/** What of a product tells its category: the example's spaces, but for the one that reads it. */
+async function assignedProducts(): Promise<readonly TaskReport[]> {
+  const example = new URL("../../../examples/products/", import.meta.url).pathname;
+  const loaded = (await loadConfig(example)).collections.get("products") as Collection;
+  const config = {
+    collections: {
+      products: {
+        fields: Object.fromEntries(loaded.fields.map(({ name, type }) => [name, type])),
+        spaces: Object.fromEntries(loaded.spaces.map(({ name, definition }) => [name, definition])),
+        tasks: { category: { kind: "classification", label: "category" } },
+      },
+    },
+  };
+  const lines = readFileSync(join(example, "products.jsonl"), "utf8").trimEnd().split("\n");
+  return assigned(
+    config,
+    lines.map((line) => JSON.parse(line)),
+  );
 }
 
 /** Reviews take long: a pre-trained model reads 7,000 of them, and is fine-tuned. */

@@ -35,6 +35,21 @@ test("until there is a choice the first candidate serves; the weight is the spac
   expect(collectionWith({ plot: text })?.spaces[0]?.candidates).toEqual([]);
 });
 
+test("queries may be judged in a folder, by its test split if none is named, and pairs stand in a file", () => {
+  const judged = { kind: "retrieval", judgements: "./beir" };
+  const clicks = { kind: "pairs", pairs: "./clicks.jsonl" };
+  const tasks = { search: judged, dev: { ...judged, split: "dev", without: ["plot"] }, clicks };
+  expect(collectionWith({ plot: text }, tasks)?.tasks).toEqual([
+    { name: "search", ...judged, split: "test", without: [] },
+    { name: "dev", ...judged, split: "dev", without: ["plot"] },
+    { name: "clicks", ...clicks, without: [] },
+  ]);
+  const wrong = messageOf({ plot: text }, { search: { ...judged, label: "genre", without: ["plots"] } });
+  expect(wrong).toContain('unknown key "label"');
+  const misnamed = messageOf({ plot: text }, { search: { ...judged, without: ["plots"] } });
+  expect(misnamed).toContain('without: there is no space "plots"; did you mean "plot"?');
+});
+
 test.for([
   ["one candidate alone", [words], "space plot, candidates"],
   [

@@ -11,7 +11,7 @@ import { reducedProblems } from "./reduced.ts";
 import { remoteAddressProblems } from "./remote-address.ts";
 import { type CollectionShape, configShape, type ServedShape } from "./shape.ts";
 import { type SourceDefinition, sharedGroups, sourcesProblems } from "./sources.ts";
-import { type CollectionTask, taskProblems } from "./tasks.ts";
+import { type CollectionTask, taskOf, taskProblems } from "./tasks.ts";
 import { trainedProblems } from "./trained-problems.ts";
 import { featuresOfSpace } from "./trained-spaces.ts";
 
@@ -168,8 +168,7 @@ function checkTasks(collection: string, shape: CollectionShape, problems: string
     const place = `collection ${collection}, task ${JSON.stringify(name)}`;
     if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
     for (const problem of taskProblems(definition, shape)) problems.push(`${place}: ${problem}`);
-    const { kind, label, without = [] } = definition;
-    return Object.freeze({ name, kind, label, without: Object.freeze(without) });
+    return taskOf(name, definition);
   });
 }
 

@@ -21,29 +21,77 @@ export interface RegressionTask<F extends Fields> extends Task {
   readonly label: FieldOf<F, "number">;
 }
 
-/** What a collection's vectors should be good at, for `medley assign` to measure. */
-export type TaskDefinition<F extends Fields = Fields> = ClassificationTask<F> | RegressionTask<F>;
+/** Queries find the records that were judged to be relevant to them. */
+export interface RetrievalTask extends Task {
+  readonly kind: "retrieval";
+  /** A folder in BEIR's format, with queries.jsonl and qrels/SPLIT.tsv; relative to the configuration. */
+  readonly judgements: string;
+  /** Which judgements. Default "test". */
+  readonly split?: string;
+}
 
-/** Of a checked configuration. */
-export interface CollectionTask {
+/** Records find those that belong to them: what was clicked, bought or read after a record. */
+export interface PairsTask extends Task {
+  readonly kind: "pairs";
+  /** A file of `{"id", "other", "grade"}`; relative to the configuration. */
+  readonly pairs: string;
+}
+
+/** What a collection's vectors should be good at, for `medley assign` to measure. */
+export type TaskDefinition<F extends Fields = Fields> =
+  | ClassificationTask<F>
+  | RegressionTask<F>
+  | RetrievalTask
+  | PairsTask;
+
+interface CheckedTask {
   readonly name: string;
-  readonly kind: TaskDefinition["kind"];
-  /** The field that holds it. */
-  readonly label: string;
   /** Spaces that take no part. */
   readonly without: readonly string[];
 }
 
-const labelTypes: Record<TaskDefinition["kind"], string> = {
+export interface CollectionLabelTask extends CheckedTask {
+  readonly kind: "classification" | "regression";
+  /** The field that holds it. */
+  readonly label: string;
+}
+
+export interface CollectionRetrievalTask extends CheckedTask {
+  readonly kind: "retrieval";
+  readonly judgements: string;
+  readonly split: string;
+}
+
+export interface CollectionPairsTask extends CheckedTask {
+  readonly kind: "pairs";
+  readonly pairs: string;
+}
+
+/** Of a checked configuration. */
+export type CollectionTask = CollectionLabelTask | CollectionRetrievalTask | CollectionPairsTask;
+
+/** Whether it is of the field `label`; else of judgements that stand in files. */
+export function isLabelTask<T extends { readonly kind: string }>(
+  task: T,
+): task is Extract<T, { kind: CollectionLabelTask["kind"] }> {
+  return task.kind === "classification" || task.kind === "regression";
+}
+
+const labelTypes: Record<CollectionLabelTask["kind"], string> = {
   classification: "category",
   regression: "number",
 };
 
-const task = { label: z.string(), without: z.array(z.string()).optional() };
+const without = z.array(z.string()).optional();
 
 export const taskShape = z.discriminatedUnion("kind", [
-  z.strictObject({ ...task, kind: z.literal("classification") }),
-  z.strictObject({ ...task, kind: z.literal("regression") }),
+  z.strictObject({ label: z.string(), without, kind: z.literal("classification") }),
+  z.strictObject({ label: z.string(), without, kind: z.literal("regression") }),
+  z.strictObject({
+    ...{ judgements: z.string().min(1), split: z.string().min(1).optional(), without },
+    kind: z.literal("retrieval"),
+  }),
+  z.strictObject({ pairs: z.string().min(1), without, kind: z.literal("pairs") }),
 ]);
 
 interface CollectionNames {
@@ -53,16 +101,38 @@ interface CollectionNames {
 
 /** With the mend; the place is the caller's to add. */
 export function* taskProblems(
-  { kind, label, without = [] }: z.infer<typeof taskShape>,
+  task: z.infer<typeof taskShape>,
   { fields, spaces }: CollectionNames,
+): Generator<string> {
+  if (isLabelTask(task)) yield* labelProblems(task, fields);
+  for (const space of task.without ?? []) {
+    if (Object.hasOwn(spaces, space)) continue;
+    yield `without: there is no space "${space}"; ${suggestion(space, Object.keys(spaces))}`;
+  }
+}
+
+function* labelProblems(
+  { kind, label }: Pick<CollectionLabelTask, "kind" | "label">,
+  fields: CollectionNames["fields"],
 ): Generator<string> {
   const type = Object.hasOwn(fields, label) ? fields[label] : undefined;
   if (type === undefined) yield `label "${label}" does not exist; ${suggestion(label, Object.keys(fields))}`;
   else if (type !== labelTypes[kind]) {
     yield `label "${label}" is ${type}; that of a ${kind} must be a field of type ${labelTypes[kind]}`;
   }
-  for (const space of without) {
-    if (Object.hasOwn(spaces, space)) continue;
-    yield `without: there is no space "${space}"; ${suggestion(space, Object.keys(spaces))}`;
+}
+
+export function taskOf(name: string, task: z.infer<typeof taskShape>): CollectionTask {
+  const checked = { name, without: Object.freeze(task.without ?? []) };
+  switch (task.kind) {
+    case "retrieval":
+      return Object.freeze({
+        ...{ ...checked, kind: task.kind },
+        ...{ judgements: task.judgements, split: task.split ?? "test" },
+      });
+    case "pairs":
+      return Object.freeze({ ...checked, kind: task.kind, pairs: task.pairs });
+    default:
+      return Object.freeze({ ...checked, kind: task.kind, label: task.label });
   }
 }

@@ -1,7 +1,11 @@
-import { reduce, spaceOf } from "@medley/core";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Collection, checkConfig, reduce, spaceOf } from "@medley/core";
+import type { TrainingRecord } from "@medley/training";
 import { expect, test } from "vitest";
 import { assignCollection } from "./assign-collection.ts";
-import { rows, shop, shopOptions, silent } from "./shop.fixture.ts";
+import type { Measured } from "./assignment-folder.ts";
+import { recordsOf, rows, shop, shopOptions, silent } from "./shop.fixture.ts";
 
 test("what reads the label, or is left out, takes no part; the telling candidate is chosen", async () => {
   const { tasks, choices, sample } = await assignCollection(
@@ -64,5 +68,109 @@ test("a collection without a task is refused with the mend", async () => {
   await expect(assignCollection(given)).rejects.toMatchObject({
     code: "usage",
     mend: expect.stringContaining("tasks:"),
+  });
+});
+
+test("walks know the graph whole, words only what the training records say", async () => {
+  const [collection] = checkConfig({
+    collections: {
+      letters: {
+        fields: { text: "text", sender: "edges", kind: "category" },
+        spaces: {
+          from: {
+            candidates: [
+              { encoder: "words", field: "text", dimensions: 16 },
+              { encoder: "node2vec", field: "sender", dimensions: 16 },
+            ],
+          },
+        },
+        tasks: { kind: { kind: "classification", label: "kind" } },
+      },
+    },
+  });
+  // Two letters of each sender, which say the same: either both or neither is held out.
+  const letters = Array.from({ length: 400 }, (_, n): TrainingRecord => {
+    const sender = `sender${Math.floor(n / 2)}`;
+    return { id: `l${n}`, fields: { text: sender, sender: { [sender]: 1 }, kind: `kind ${n % 4}` } };
+  });
+  const { candidates, folder, sample } = await assignCollection(
+    await shopOptions({ collection: collection as Collection, records: recordsOf(letters) }),
+  );
+  const placed = candidates.map(async ({ key }) => {
+    const { table } = (await folder.measured(key)) as Measured;
+    const { values, dimensions } = table;
+    const rows = letters.map((_, row) => values.subarray(row * dimensions, (row + 1) * dimensions));
+    return rows.filter((row) => row.some((value) => value !== 0)).length;
+  });
+  expect(await Promise.all(placed)).toEqual([sample.split.train.length, 400]);
+});
+
+test("queries that are judged choose the field they ask about; records that are relevant are never left out", async () => {
+  const about = (field: string) => ({ encoder: "words", field, dimensions: 24 });
+  const [collection] = checkConfig({
+    collections: {
+      letters: {
+        fields: { text: "text", shelf: "text", seen: "number" },
+        spaces: {
+          said: { candidates: [about("shelf"), about("text")] },
+          seen: { encoder: "number", field: "seen", range: [0, 400] },
+        },
+        tasks: { search: { kind: "retrieval", judgements: "./judged" } },
+      },
+    },
+  });
+  const letters = Array.from({ length: 400 }, (_, n): TrainingRecord => {
+    const text = `topic${n % 25} note${n % 7}`;
+    return { id: `l${n}`, fields: { text, shelf: `shelf${n % 9}`, seen: n } };
+  });
+  const options = await shopOptions({
+    ...{ collection: collection as Collection, records: recordsOf(letters), recordsMax: 300 },
+  });
+  const folder = join(dirname(options.lock.file as string), "judged");
+  await mkdir(join(folder, "qrels"), { recursive: true });
+  const queries = Array.from({ length: 50 }, (_, n) => ({ _id: `q${n}`, text: `topic${n % 25}` }));
+  await writeFile(
+    join(folder, "queries.jsonl"),
+    queries.map((query) => `${JSON.stringify(query)}\n`).join(""),
+  );
+  const judged = queries.flatMap(({ _id }, n) =>
+    [0, 1].map((more) => `${_id}\tl${(n % 25) + 25 * more}\t1\n`),
+  );
+  await writeFile(join(folder, "qrels/test.tsv"), `query-id\tcorpus-id\tscore\n${judged.join("")}`);
+
+  const { tasks, choices, sample } = await assignCollection(options);
+  // No query speaks of the number.
+  expect(tasks[0]?.spaces.map(({ space }) => space)).toEqual(["said"]);
+  expect(choices).toEqual([{ space: "said", candidate: "words of text, dimensions 24", verdict: "best" }]);
+  expect(tasks[0]).toMatchObject({ kind: "retrieval", rows: { train: 300, validation: 25, test: 25 } });
+  expect(tasks[0]?.spaces[0]?.decision.test.isConfirmed).toBe(true);
+  expect(sample.recordsRead).toBe(400);
+  await expect(assignCollection({ ...options, recordsMax: 50 })).rejects.toMatchObject({
+    code: "usage",
+    message: "50 records are judged, of 50 that are drawn",
+  });
+});
+
+test("pairs choose what brings their records together; a line that is none is named", async () => {
+  const collection = {
+    ...shop({ without: [] }),
+    tasks: [{ name: "clicks", kind: "pairs", pairs: "./clicks.jsonl", without: [...silent, "kind"] }],
+  } as const;
+  const options = await shopOptions({ collection });
+  const file = join(dirname(options.lock.file as string), "clicks.jsonl");
+  const clicked = rows.slice(0, 120).map(({ id, fields }, at) => {
+    const others = rows.filter((row) => row.id !== id && row.fields.colour === fields.colour);
+    return { id, other: others[at % others.length]?.id };
+  });
+  const lines = clicked.map((pair) => JSON.stringify(pair));
+  await writeFile(file, lines.join("\n"));
+  const { tasks, choices } = await assignCollection(options);
+  expect(tasks).toMatchObject([{ kind: "pairs", rows: { train: 400, validation: 60, test: 60 } }]);
+  expect(choices).toEqual([{ space: "place", candidate: "category of colour", verdict: "best" }]);
+  await writeFile(file, [...lines, '{"id": "r1", "other": 7}'].join("\n"));
+  await expect(assignCollection(options)).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringContaining("121 is no pair"),
+    mend: expect.stringContaining('{"id": "a", "other": "b"}'),
   });
 });

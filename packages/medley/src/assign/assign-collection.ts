@@ -1,4 +1,5 @@
-import { type Collection, MedleyError } from "@medley/core";
+import { dirname } from "node:path";
+import { type Collection, isLabelTask, MedleyError } from "@medley/core";
 import {
   assignTask,
   type SpaceChoice,
@@ -6,13 +7,17 @@ import {
   type TaskReport,
   type TrainingRecord,
 } from "@medley/training";
+import { relevantIds } from "../evaluate/judged-query.ts";
 import type { TrainingRecords } from "../train/training-records.ts";
 import { AssignmentFolder } from "./assignment-folder.ts";
 import { type Candidate, candidatesOf, takesPart } from "./candidates.ts";
 import { type LabelledSample, labelledSample, tasksOf } from "./labelled-sample.ts";
 import { type MeasureAllOptions, type Measuring, measureAll } from "./measure-all.ts";
+import { type TaskPairs, taskPairs } from "./task-pairs.ts";
+import { type TaskQuery, taskQueries } from "./task-queries.ts";
 
-export interface AssignCollectionOptions extends Omit<MeasureAllOptions, "rows" | "sample" | "folder"> {
+export interface AssignCollectionOptions
+  extends Omit<MeasureAllOptions, "rows" | "queries" | "sample" | "folder"> {
   readonly records: TrainingRecords;
   readonly recordsMax: number;
 }
@@ -33,21 +38,24 @@ export interface Assignment {
 
 /**
  * Measures every candidate of a collection on its tasks. Candidates that were measured before on the same records are not measured
- * again. After the signal what is done is kept and nothing is judged. Throws `usage` for a collection without tasks or candidates.
+ * again. After the signal what is done is kept and nothing is judged. Throws `usage` for a collection without tasks or candidates, or with
+ * judgements that can't be read.
  */
 export async function assignCollection(options: AssignCollectionOptions): Promise<Assignment> {
   const { collection, lock, records, recordsMax, seed, signal } = options;
   const candidates = candidatesOf(collection, lock);
-  checkAssignable(collection, candidates);
-  const { records: rows, ...sample } = await labelledSample(records, collection, {
-    recordsMax,
-    seed,
-    signal,
-  });
-  const folder = AssignmentFolder.of(collection.name, { lock, sample, seed, rowCount: rows.length });
-  const contenders = await measureAll(candidates, { ...options, rows, sample, folder });
+  const directory = dirname(lock.file as string);
+  const queries = await taskQueries(collection, { directory, seed });
+  const pairs = await taskPairs(collection, { directory, seed });
+  checkAssignable(collection, candidates, queries);
+  const kept = new Set([...relevantIds([...queries, ...pairs]), ...pairs.map(({ id }) => id)]);
+  const drawing = { recordsMax, seed, signal, kept };
+  const { records: rows, ...sample } = await labelledSample(records, collection, drawing);
+  const rowCount = rows.length + queries.length;
+  const folder = AssignmentFolder.of(collection.name, { lock, sample, seed, queries, rowCount });
+  const contenders = await measureAll(candidates, { ...options, rows, queries, sample, folder });
   const isComplete = contenders.length === candidates.length;
-  const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, sample }) : [];
+  const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, queries, pairs, sample }) : [];
   return {
     ...{ collection, seed, sample, candidates, folder, tasks },
     measured: contenders.length,
@@ -55,32 +63,39 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
   };
 }
 
-function checkAssignable({ name, tasks }: Collection, candidates: readonly Candidate[]): void {
+function checkAssignable(
+  { name, tasks }: Collection,
+  candidates: readonly Candidate[],
+  queries: readonly TaskQuery[],
+): void {
   if (tasks.length === 0) {
     throw new MedleyError("usage", `collection ${name} has no task to measure anything by`, {
-      mend: 'add tasks: { NAME: { kind: "classification", label: FIELD } } to the collection',
+      mend: 'add tasks: { NAME: { kind: "classification", label: FIELD } } to the collection; docs/ASSIGNMENT.md has the other kinds',
     });
   }
   for (const task of tasks) {
-    if (candidates.some((candidate) => takesPart(candidate, task))) continue;
+    if (candidates.some((candidate) => takesPart(candidate, task, queries))) continue;
+    const wanted = isLabelTask(task) ? `that does not read "${task.label}"` : "that its queries speak of";
     throw new MedleyError("usage", `task ${task.name} of collection ${name} has no space to be solved by`, {
-      mend: `name fewer spaces in "without", or add one that does not read "${task.label}"`,
+      mend: `name fewer spaces in "without", or add one ${wanted}`,
     });
   }
 }
 
 interface Sampled extends AssignCollectionOptions {
   readonly rows: readonly TrainingRecord[];
+  readonly queries: readonly TaskQuery[];
+  readonly pairs: readonly TaskPairs[];
   readonly sample: Omit<LabelledSample, "records">;
 }
 
 function judgeTasks(
   contenders: readonly Measuring[],
-  { collection, seed, rows, sample }: Sampled,
+  { collection, seed, rows, queries, pairs, sample }: Sampled,
 ): readonly TaskReport[] {
-  return tasksOf(collection, rows).map((task, at) => {
+  return tasksOf(collection, rows, { queries, pairs }).map((task, at) => {
     const configured = collection.tasks[at] as Collection["tasks"][number];
-    const taking = contenders.filter((contender) => takesPart(contender, configured));
+    const taking = contenders.filter((contender) => takesPart(contender, configured, queries));
     return assignTask(taking, { task, split: sample.split }, { seed });
   });
 }

@@ -4,6 +4,7 @@ import { identityOf, isObject } from "@medley/core";
 import { type ModelLock, writeFileAtomic } from "@medley/models";
 import type { Cost, VectorTable } from "@medley/training";
 import type { LabelledSample } from "./labelled-sample.ts";
+import type { TaskQuery } from "./task-queries.ts";
 
 /** What is kept of a candidate that was trained and encoded. */
 export interface Measured {
@@ -34,15 +35,20 @@ export class AssignmentFolder {
       lock,
       sample: { fingerprint, split },
       seed,
+      queries = [],
       rowCount,
     }: {
       readonly lock: ModelLock;
       readonly sample: Pick<LabelledSample, "fingerprint" | "split">;
       readonly seed: number;
+      readonly queries?: readonly TaskQuery[];
       readonly rowCount: number;
     },
   ): AssignmentFolder {
-    const known = { data: fingerprint.sha256, train: [...split.train], seed };
+    const known = {
+      ...{ data: fingerprint.sha256, train: [...split.train], seed },
+      queries: queries.map(({ text, parts }) => ({ text, parts })),
+    };
     const id = `${collection}-${identityOf(known).slice(0, 8)}`;
     return new AssignmentFolder(join(dirname(lock.file as string), "runs"), { id, rowCount });
   }

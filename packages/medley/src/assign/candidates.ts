@@ -1,6 +1,14 @@
-import { type Collection, type CollectionTask, identityOf, type SpaceDefinition } from "@medley/core";
+import {
+  type Collection,
+  type CollectionTask,
+  identityOf,
+  isLabelTask,
+  type SpaceDefinition,
+} from "@medley/core";
 import { defaultTextModel, type ModelLock } from "@medley/models";
+import { partFor } from "../evaluate/judged-query.ts";
 import { candidateNames } from "./candidate-name.ts";
+import type { TaskQuery } from "./task-queries.ts";
 
 /** One way to encode one space of a collection. */
 export interface Candidate {
@@ -8,8 +16,18 @@ export interface Candidate {
   readonly name: string;
   /** As it is configured. */
   readonly definition: SpaceDefinition;
-  /** Hex: of the definition and the model that it names. What was measured of an equal one holds for this one. */
+  /** Hex: of the definition, the model that it names and what it is trained on. What was measured of an equal one holds for this one. */
   readonly key: string;
+  readonly trainedOn: "training records" | "all records";
+}
+
+/**
+ * A graph is known whole, and only labels are held out: walks are drawn on it without any label, and a node that comes later brings its edges.
+ * So a space over edges is trained on those of all records, as the published results of such models are made; whatever learns from a label
+ * sees training records alone.
+ */
+function trainedOn({ encoder }: SpaceDefinition): Candidate["trainedOn"] {
+  return encoder === "node2vec" ? "all records" : "training records";
 }
 
 /**
@@ -21,10 +39,11 @@ export function candidatesOf({ spaces }: Collection, lock: ModelLock): readonly 
     if (definition.encoder === "graphsage") return [];
     const definitions = candidates.length === 0 ? [definition] : candidates;
     const names = candidateNames(definitions);
-    return definitions.map((one, at) => ({
-      ...{ space, name: names[at] as string, definition: one },
-      key: identityOf({ definition: one, model: lock.models[modelOf(one) ?? ""] ?? null }).slice(0, 16),
-    }));
+    return definitions.map((one, at) => {
+      const known = { model: lock.models[modelOf(one) ?? ""] ?? null, trainedOn: trainedOn(one) };
+      const key = identityOf({ definition: one, ...known }).slice(0, 16);
+      return { space, name: names[at] as string, definition: one, key, trainedOn: known.trainedOn };
+    });
   });
 }
 
@@ -34,7 +53,15 @@ export function modelOf(definition: SpaceDefinition): string | null {
   return definition.encoder === "image" || definition.encoder === "audio" ? definition.model : null;
 }
 
-/** Whether a candidate may be used for a task: not what reads the label itself. */
-export function takesPart({ space, definition }: Candidate, { label, without }: CollectionTask): boolean {
-  return !without.includes(space) && !([definition.field].flat() as readonly string[]).includes(label);
+/** Whether a candidate may be used for a task: not what reads the label itself, nor what no query speaks of. */
+export function takesPart(
+  { space: name, definition }: Candidate,
+  task: CollectionTask,
+  queries: readonly TaskQuery[],
+): boolean {
+  if (task.without.includes(name)) return false;
+  if (isLabelTask(task)) return !([definition.field].flat() as readonly string[]).includes(task.label);
+  const speaks = (query: TaskQuery) =>
+    query.task === task.name && partFor({ name, definition }, query) !== undefined;
+  return task.kind === "pairs" || queries.some(speaks);
 }

@@ -3,6 +3,7 @@ import type { AssignmentFolder } from "./assignment-folder.ts";
 import type { Candidate } from "./candidates.ts";
 import type { LabelledSample } from "./labelled-sample.ts";
 import { type MeasureOptions, measureCandidate } from "./measure-candidate.ts";
+import type { TaskQuery } from "./task-queries.ts";
 
 export interface MeasureAllOptions
   extends Pick<
@@ -10,6 +11,8 @@ export interface MeasureAllOptions
     "collection" | "lock" | "environment" | "seed" | "threads" | "device" | "signal"
   > {
   readonly rows: readonly TrainingRecord[];
+  /** They are encoded after the rows. */
+  readonly queries: readonly TaskQuery[];
   readonly sample: Omit<LabelledSample, "records">;
   readonly folder: AssignmentFolder;
   /** `candidate` says which of how many: `2 of 5, plot: words`. */

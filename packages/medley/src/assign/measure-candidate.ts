@@ -21,16 +21,20 @@ import {
 import type { TrainingProgress, TrainingRecord } from "@medley/training";
 import { withFolder } from "../config/load-config.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
+import { partFor } from "../evaluate/judged-query.ts";
 import { withFeatures } from "../train/feature-records.ts";
 import { trainSpace } from "../train/train-space.ts";
 import type { Measured } from "./assignment-folder.ts";
 import { type Candidate, modelOf } from "./candidates.ts";
+import type { TaskQuery } from "./task-queries.ts";
 
 export interface MeasureOptions {
   readonly collection: Collection;
   /** All of them are encoded. */
   readonly records: readonly TrainingRecord[];
-  /** Those that a candidate may be trained on. */
+  /** They are encoded after the records. */
+  readonly queries: readonly TaskQuery[];
+  /** Those that a candidate which is not trained on all of them may be trained on. */
   readonly train: readonly TrainingRecord[];
   /** What is trained lies here, with a lock of its own. */
   readonly folder: string;
@@ -44,7 +48,7 @@ export interface MeasureOptions {
 }
 
 /**
- * Trains a candidate on the training records where it has to be, and encodes all records as the embedding stage would. Throws what
+ * Trains a candidate where it has to be, on the records that it may see, and encodes all records as the embedding stage would, and queries as a search would. Throws what
  * training and encoding throw, and the signal's reason: a training that is cut short is nothing to compare.
  */
 export async function measureCandidate(candidate: Candidate, options: MeasureOptions): Promise<Measured> {
@@ -85,6 +89,7 @@ async function trainCandidate(
 ): Promise<{ lock: ModelLock; trained: Trained }> {
   const {
     collection,
+    records,
     train,
     folder,
     lock: own,
@@ -103,8 +108,8 @@ async function trainCandidate(
   await trainSpace({
     ...{ place, collection, space, lockFile, seed, threads, device, signal, onProgress },
     records: {
-      name: "the training records",
-      read: () => eachOf(train),
+      name: `the ${candidate.trainedOn}`,
+      read: () => eachOf(candidate.trainedOn === "all records" ? records : train),
       skipped: { count: 0, first: null },
     },
     models: { environment, lock: own },
@@ -129,7 +134,7 @@ async function encodeAll(
   candidate: Candidate,
   options: MeasureOptions & { readonly trained: Trained },
 ): Promise<Measured> {
-  const { collection, records, lock, environment, threads, signal, onProgress, trained } = options;
+  const { collection, records, queries, lock, environment, threads, signal, onProgress, trained } = options;
   await using resources = new AsyncDisposableStack();
   const runtime = resources.use(openModelRuntime({ environment, lock, threads, device: options.device }));
   const part = { ...collection, spaces: [spaceFor(candidate, options)] };
@@ -137,7 +142,7 @@ async function encodeAll(
   const opened = (await openEncoders(new Map([[part.name, part]]), encoding)).get(part.name);
   if (opened === undefined) throw new TypeError("the candidate's encoder is open");
   const { dimensions } = opened;
-  const values = new Float32Array(records.length * dimensions);
+  const values = new Float32Array((records.length + queries.length) * dimensions);
   // The quickest packet counts: whatever else the machine does, and loading the model, only adds to it.
   let millisecondsPerRecord = Number.POSITIVE_INFINITY;
   for (let done = 0; done < records.length; ) {
@@ -150,6 +155,13 @@ async function encodeAll(
     }
     millisecondsPerRecord = Math.min(millisecondsPerRecord, (performance.now() - startedMs) / packet.length);
     onProgress({ stage: "encoding", done, total: records.length, unit: "records" });
+  }
+  for (const [at, query] of queries.entries()) {
+    signal.throwIfAborted();
+    const part = partFor({ name: candidate.space, definition: candidate.definition }, query);
+    if (part === undefined) continue;
+    const segment = (await opened.encoders[0]?.encodeQuery(part, signal)) as Float32Array;
+    values.set(segment, (records.length + at) * dimensions);
   }
   const cost = { ...trained, millisecondsPerRecord, bytesPerRecord: 2 * dimensions };
   return { table: { values, dimensions }, cost };

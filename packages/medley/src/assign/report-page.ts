@@ -26,18 +26,18 @@ ${tasks.map((task) => taskSection(task, assignment)).join("\n")}`,
 }
 
 function taskSection(task: TaskReport, { candidates }: Assignment): string {
-  const { spaces, fusions, baseline, hasEvidence } = task;
+  const { kind, spaces, fusions, baseline, hasEvidence } = task;
   const sections = spaces.map(({ space, decision, verdict }) => {
     const origins = originSentence(decision, { space, candidates });
-    const sentences = [decisionSentence(decision, verdict), ...(origins === null ? [] : [origins])];
+    const sentences = [decisionSentence(decision, verdict, kind), ...(origins === null ? [] : [origins])];
     return decisionSection(`Space ${space}`, decision, { baseline, sentences });
   });
   if (fusions !== null && hasEvidence) {
-    const sentences = [decisionSentence(fusions, fusions.verdict)];
+    const sentences = [decisionSentence(fusions, fusions.verdict, kind)];
     if (task.weights !== null) sentences.push(weightsSentence(task.weights));
     sections.push(decisionSection("Spaces together", fusions, { baseline, sentences }));
   }
-  return `<h2>Task ${escaped(task.task)} (${task.kind})</h2>\n${sections.join("\n")}`;
+  return `<h2>Task ${escaped(task.task)} (${kind})</h2>\n${sections.join("\n")}`;
 }
 
 function decisionSection(

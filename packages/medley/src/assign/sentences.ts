@@ -1,5 +1,12 @@
 import { isTrainedSpace, isTunedSpace, type SpaceDefinition } from "@medley/core";
-import type { ArmReport, Decision, Estimate, LearnedWeights, SpaceChoice } from "@medley/training";
+import type {
+  ArmReport,
+  Decision,
+  Estimate,
+  LearnedWeights,
+  SpaceChoice,
+  TaskReport,
+} from "@medley/training";
 import type { Candidate } from "./candidates.ts";
 import type { SpacePlan } from "./decisions.ts";
 
@@ -12,8 +19,19 @@ export function armNames({ arms }: Decision): readonly string[] {
   });
 }
 
+const countedBy: Record<TaskReport["kind"], string> = {
+  classification: "labelled records",
+  regression: "labelled records",
+  retrieval: "judged queries",
+  pairs: "records with pairs",
+};
+
 /** What came of a comparison, in a sentence. */
-export function decisionSentence(decision: Decision, verdict: SpaceChoice["verdict"]): string {
+export function decisionSentence(
+  decision: Decision,
+  verdict: SpaceChoice["verdict"],
+  kind: TaskReport["kind"],
+): string {
   const { chosen, best, test, recordsToDecide } = decision;
   const names = armNames(decision);
   const confirms = test.isConfirmed ? "which confirms it" : "which does not confirm it";
@@ -28,7 +46,7 @@ export function decisionSentence(decision: Decision, verdict: SpaceChoice["verdi
     case "undecided":
       return (
         `not enough data to tell whether ${names[chosen]}, which is cheaper, is as good as ${names[best]}: ` +
-        `about ${recordsToDecide?.toLocaleString("en-US")} labelled records would`
+        `about ${recordsToDecide?.toLocaleString("en-US")} ${countedBy[kind]} would`
       );
   }
 }

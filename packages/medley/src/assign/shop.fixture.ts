@@ -55,6 +55,16 @@ export const rows = Array.from({ length: 400 }, (_, n): TrainingRecord => {
   return { id: `r${n}`, fields: { shelf, colour: kind, kind, ...drawn } };
 });
 
+export function recordsOf(given: readonly TrainingRecord[]): AssignCollectionOptions["records"] {
+  return {
+    name: "rows",
+    async *read() {
+      yield* given;
+    },
+    skipped: { count: 0, first: null },
+  };
+}
+
 /** An assignment of a shop in a folder of its own, which is removed after the test. */
 export async function shopOptions(given: Partial<AssignCollectionOptions>): Promise<AssignCollectionOptions> {
   const folder = await mkdtemp(join(tmpdir(), "medley-assign-"));
@@ -62,13 +72,7 @@ export async function shopOptions(given: Partial<AssignCollectionOptions>): Prom
   return {
     ...{ collection: shop(), seed: 1, threads: 1, device: "cpu", environment: {}, recordsMax: 1_000 },
     lock: { ...emptyLock, file: join(folder, "medley.lock.json") },
-    records: {
-      name: "rows",
-      async *read() {
-        yield* rows;
-      },
-      skipped: { count: 0, first: null },
-    },
+    records: recordsOf(rows),
     signal: new AbortController().signal,
     onProgress: () => {},
     ...given,

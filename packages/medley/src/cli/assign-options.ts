@@ -43,7 +43,8 @@ export function assignCommands(medley: Command, run: Run): void {
     )
     .addHelpText(
       "after",
-      "\nHalf of the records is trained on, a quarter chooses, a quarter confirms the choice once. The cheapest candidate that is not" +
+      "\nMeasured by the collection's tasks: labels, judged queries in BEIR's format, or pairs such as clicks. Half of the records is trained" +
+        "\non, a quarter chooses, a quarter confirms the choice once (of queries half and half). The cheapest candidate that is not" +
         "\nsignificantly worse than the best is chosen; docs/ASSIGNMENT.md says how. A first choice is written at once, a later one with" +
         "\n--apply. Ctrl-C or --minutes keep the candidates that are done: the same command goes on with the others." +
         "\n\nExamples:\n  $ medley assign films --from films.jsonl\n  $ medley assign films --plan --minutes 30\n  $ medley assign films --apply\n  $ medley assign films --budget 512 --plan",

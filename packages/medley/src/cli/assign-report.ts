@@ -59,20 +59,30 @@ export function assignmentText(
   ].join("\n");
 }
 
+const measures: Record<TaskReport["kind"], string> = {
+  classification: "accuracy",
+  regression: "1 - error / error of the median",
+  retrieval: "nDCG@10",
+  pairs: "nDCG@10",
+};
+
 function taskText(report: TaskReport, candidates: readonly Candidate[]): string[] {
   const { task, kind, baseline, rows, spaces, fusions, weights, hasEvidence } = report;
-  const measure = kind === "classification" ? "accuracy" : "1 - error / error of the median";
+  const known =
+    kind === "retrieval" || kind === "pairs"
+      ? `queries: ${rows.validation} + ${rows.test}, over ${count(rows.train)} records`
+      : `labels: ${rows.train} + ${rows.validation} + ${rows.test}`;
   return [
     "",
-    `task ${task} (${kind}; ${measure}; the baseline has ${figure(baseline)}; labels: ${rows.train} + ${rows.validation} + ${rows.test})`,
-    ...spaces.flatMap((one) => spaceText(one, baseline, candidates)),
+    `task ${task} (${kind}; ${measures[kind]}; the baseline has ${figure(baseline)}; ${known})`,
+    ...spaces.flatMap((one) => spaceText(one, report, candidates)),
     ...(fusions === null || !hasEvidence
       ? []
       : [
           "",
           "  spaces together",
           ...decisionText(fusions, baseline),
-          `  ${decisionSentence(fusions, fusions.verdict)}`,
+          `  ${decisionSentence(fusions, fusions.verdict, kind)}`,
           ...(weights === null ? [] : [`  ${weightsSentence(weights)}`]),
         ]),
   ];
@@ -80,7 +90,7 @@ function taskText(report: TaskReport, candidates: readonly Candidate[]): string[
 
 function spaceText(
   { space, decision, verdict }: SpaceDecision,
-  baseline: number,
+  { kind, baseline }: TaskReport,
   candidates: readonly Candidate[],
 ): string[] {
   const origins = originSentence(decision, { space, candidates });
@@ -88,7 +98,7 @@ function spaceText(
     "",
     `  space ${space}`,
     ...decisionText(decision, baseline),
-    `  ${decisionSentence(decision, verdict)}`,
+    `  ${decisionSentence(decision, verdict, kind)}`,
     ...(origins === null ? [] : [`  ${origins}`]),
   ];
 }

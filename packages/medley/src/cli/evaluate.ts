@@ -5,7 +5,7 @@ import { missingIds } from "@medley/store";
 import type { Command } from "commander";
 import { readBeir } from "../evaluate/beir.ts";
 import { type EvaluatedWeighting, evaluateSearch } from "../evaluate/evaluate-search.ts";
-import type { JudgedQuery } from "../evaluate/judged-query.ts";
+import { type JudgedQuery, relevantIds } from "../evaluate/judged-query.ts";
 import { trecRun } from "../evaluate/trec-run.ts";
 import { readVectorDbBench } from "../evaluate/vector-db-bench.ts";
 import { type Context, configOf, openHere, type Run } from "./context.ts";
@@ -64,7 +64,7 @@ async function evaluateCommand(
   const { weight, k, run } = given;
   const queries = await readQueries(context, collection, given);
   await using deployment = await openHere(context, true);
-  const missing = await missingIds(deployment.pool, collection, relevantIds(queries));
+  const missing = await missingIds(deployment.pool, collection, [...relevantIds(queries)]);
   const progress = new Progress(collection, { unit: "queries" });
   try {
     const evaluated = await evaluateSearch({
@@ -110,11 +110,6 @@ async function readQueries(
   throw new MedleyError("usage", `${collection} has ${vectors.length} spaces of vectors`, {
     mend: `name the one that the queries are of: --space ${vectors[0] ?? spaces[0]?.name}`,
   });
-}
-
-function relevantIds(queries: readonly JudgedQuery[]): readonly string[] {
-  const ids = queries.flatMap(({ grades }) => [...grades].filter(([, grade]) => grade > 0).map(([id]) => id));
-  return [...new Set(ids)];
 }
 
 /** Else an unfinished load would look like bad searches. */

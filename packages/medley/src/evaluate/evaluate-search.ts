@@ -1,8 +1,8 @@
-import { type Collection, isTextSpace } from "@medley/core";
+import type { Collection } from "@medley/core";
 import { type Query, querySegments } from "@medley/pipeline";
 import { type BootstrapInterval, pairedBootstrap } from "@medley/training";
 import type { Deployment } from "../deployment/deployment.ts";
-import type { JudgedQuery } from "./judged-query.ts";
+import { type JudgedQuery, partFor } from "./judged-query.ts";
 import { ndcgAtK, recallAtK, reciprocalRankAtK } from "./ranking-metrics.ts";
 
 export interface RankedHit {
@@ -115,9 +115,9 @@ async function searchEncoded(
   return says ? deployment.searchEncoded(collection, query) : [];
 }
 
-function partsOf({ spaces }: Collection, { text, parts }: JudgedQuery): Readonly<Record<string, unknown>> {
-  const worded = text === null ? [] : spaces.filter(isTextSpace).map(({ name }) => [name, text]);
-  return { ...Object.fromEntries(worded), ...parts };
+function partsOf({ spaces }: Collection, query: JudgedQuery): Readonly<Record<string, unknown>> {
+  const said = spaces.map((space) => [space.name, partFor(space, query)] as const);
+  return { ...Object.fromEntries(said.filter(([, part]) => part !== undefined)), ...query.parts };
 }
 
 function spacesAsked(collection: Collection, queries: readonly JudgedQuery[]): readonly string[] {

@@ -1,4 +1,4 @@
-import { MedleyError } from "@medley/core";
+import { isTextSpace, MedleyError, type Space } from "@medley/core";
 import { openSource, type SourceItem } from "@medley/sources";
 import type { Grades } from "./ranking-metrics.ts";
 
@@ -11,6 +11,21 @@ export interface JudgedQuery {
   readonly parts: Readonly<Record<string, unknown>>;
   /** By record id; at least one is above 0. */
   readonly grades: Grades;
+}
+
+/** What a query says of a space, in its `parts` or by its words; undefined: nothing. */
+export function partFor(
+  { name, definition }: Pick<Space, "name" | "definition">,
+  { text, parts }: Pick<JudgedQuery, "text" | "parts">,
+): unknown {
+  if (Object.hasOwn(parts, name)) return parts[name];
+  return text !== null && isTextSpace({ definition }) ? text : undefined;
+}
+
+/** The records that are relevant to any of them. */
+export function relevantIds(queries: readonly Pick<JudgedQuery, "grades">[]): ReadonlySet<string> {
+  const ids = queries.flatMap(({ grades }) => [...grades].filter(([, grade]) => grade > 0).map(([id]) => id));
+  return new Set(ids);
 }
 
 const queriesMax = 100_000;

@@ -61,7 +61,7 @@ export interface TestLook {
 /** What is chosen among arms; numbers are places in `arms`. */
 export interface Decision extends Choice {
   readonly arms: readonly ArmReport[];
-  /** Where it is undecided: about how many labelled records would tell. */
+  /** Where it is undecided: about how many labelled records, or judged queries, would tell. */
   readonly recordsToDecide: number | null;
   readonly test: TestLook;
 }
@@ -200,14 +200,13 @@ class Judging {
     const reports = arms.map((arm, at) => this.#report(arm, behind[at] as Behind, told.get(arm)));
     const choice = cheapestAsGood(reports, { best: bestOf(scores), margin });
     const lead = behind[choice.chosen] as Behind;
-    const { train, validation, test } = this.#data.rows;
-    const share = validation.length / (train.length + validation.length + test.length);
+    const { length } = this.#data.rows.validation;
     return {
       ...choice,
       arms: reports,
       recordsToDecide:
         choice.verdict === "undecided"
-          ? Math.ceil(rowsToDecide(validation.length, lead, margin) / share)
+          ? Math.ceil((rowsToDecide(length, lead, margin) * this.#data.labelled) / length)
           : null,
       test: this.#look(arms[choice.chosen] as JudgedArm, arms[choice.best] as JudgedArm),
     };

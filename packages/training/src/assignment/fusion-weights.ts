@@ -3,7 +3,7 @@ import { type BootstrapInterval, pairedBootstrap } from "../evaluation/bootstrap
 import { minimise } from "../evaluation/lbfgs.ts";
 import { Random } from "../random.ts";
 import { type CosineTables, type JudgedArm, labelsOf, scoresOf, testArm } from "./arm.ts";
-import { crossFit } from "./cross-fit.ts";
+import { crossFit, type Folds } from "./cross-fit.ts";
 import type { TaskData } from "./task-data.ts";
 
 /** What spaces should weigh for a task, learned from which records are alike, and whether that is any better than equal weights. */
@@ -34,6 +34,8 @@ export interface WeightsOptions {
 const penalties = [1, 0.1, 0.01, 0.001];
 const comparedNeighbours = 50;
 const comparisonsPerQuery = 10;
+/** Of most pairs both may be as good: few records are relevant to a query. */
+const drawsPerQuery = 200;
 const bootstrapFits = 100;
 const intervalResamples = 2_000;
 const scalePenalty = 1e-4;
@@ -48,16 +50,20 @@ export function learnWeights(even: JudgedArm, options: WeightsOptions): LearnedW
   const { data, test, seed } = options;
   assert(even.contenders.length > 1, "spaces to weigh");
   const comparisons = comparisonsOf(even, options);
-  const tried = penalties.map((penalty) => heldOutScores(even, comparisons, { ...options, penalty }));
-  const { scores, setting } = crossFit(tried, data.folds);
+  const folded = foldedFits(comparisons, data.folds);
+  const { scores, setting } = crossFit(heldOutScores(even, folded, options), data.folds);
   const validation = pairedBootstrap(scores, even.fitted.scores, { seed, resamples: intervalResamples });
-  const penalty = penalties[setting] as number;
-  const weights = fitWeights(comparisons, comparisons.keys(), penalty);
-  const onTest = pairedBootstrap(testArm({ ...even, weights }, test, data), testArm(even, test, data), {
-    seed,
-    resamples: intervalResamples,
-  });
-  const drawn = bootstrapWeights(comparisons, penalty, seed);
+  const neighbours = data.judge.ks[setting] as number;
+  const weights = weightsOf(fitSlopes(comparisons, comparisons.keys(), folded.penalty));
+  const onTest = pairedBootstrap(
+    testArm({ ...even, weights, neighbours }, test, data),
+    testArm(even, test, data),
+    {
+      seed,
+      resamples: intervalResamples,
+    },
+  );
+  const drawn = bootstrapWeights(comparisons, folded.penalty, seed);
   return {
     weights: even.contenders.map(({ space }, at) => {
       const sorted = Float64Array.from(drawn, (one) => one[at] as number).sort();
@@ -82,12 +88,12 @@ function comparisonsOf(even: JudgedArm, { data, validation, seed }: WeightsOptio
   const { judge, labels, rows } = data;
   const k = Math.min(comparedNeighbours, rows.train.length);
   const nearest = validation.nearest(even, even.weights, k).rows;
-  const [known, truth] = [labelsOf(labels, rows.train), labelsOf(labels, rows.validation)];
+  const truth = labelsOf(labels, rows.validation);
   const random = new Random(seed);
   return Array.from(truth, (label, query) => {
-    const worth = (row: number) => judge.score(known[row] as number, label);
+    const worth = (row: number) => judge.worth(row, label);
     const found: number[][] = [];
-    for (let draw = 0; draw < 4 * comparisonsPerQuery && found.length < comparisonsPerQuery; draw += 1) {
+    for (let draw = 0; draw < drawsPerQuery && found.length < comparisonsPerQuery; draw += 1) {
       const [a, b] = [
         nearest[query * k + random.below(k)] as number,
         nearest[query * k + random.below(k)] as number,
@@ -105,37 +111,76 @@ function comparisonsOf(even: JudgedArm, { data, validation, seed }: WeightsOptio
   });
 }
 
-/** Each fold's scores with weights learned from the other folds. */
+interface FoldedFits {
+  /** Per fold, learned from the other folds alone, the penalty included. */
+  readonly weights: readonly (readonly number[])[];
+  /** That told most of comparisons that it was not fitted on. */
+  readonly penalty: number;
+}
+
+/**
+ * How firmly weights are held to equal ones is chosen by the loss on other queries than they were fitted on: a sum of logarithms tells two
+ * penalties apart by far fewer records than a share of right answers.
+ */
+function foldedFits(comparisons: Comparisons, folds: Folds): FoldedFits {
+  const numbers = [...new Set(folds)].sort((a, b) => a - b);
+  const queriesOf = (isOwn: (fold: number) => boolean) =>
+    [...folds.keys()].filter((row) => isOwn(folds[row] as number));
+  const fits = penalties.map((penalty) =>
+    numbers.map((fold) => {
+      const others = queriesOf((other) => other !== fold);
+      const slopes = fitSlopes(comparisons, others, penalty);
+      const held = queriesOf((other) => other === fold).flatMap((query) => comparisons[query] ?? []);
+      const loss = held.length * rankingLoss(held, slopes, new Float64Array(slopes.length));
+      return { weights: weightsOf(slopes), loss };
+    }),
+  );
+  const best = (except: number | null) => {
+    const losses = fits.map((of) => of.reduce((sum, { loss }, at) => sum + (at === except ? 0 : loss), 0));
+    return losses.indexOf(Math.min(...losses));
+  };
+  return {
+    weights: numbers.map((_, at) => fits[best(at)]?.[at]?.weights as readonly number[]),
+    penalty: penalties[best(null)] as number,
+  };
+}
+
+/** Each fold's scores with weights learned from the other folds, for each number of neighbours. [ks][validation rows]. */
 function heldOutScores(
   even: JudgedArm,
-  comparisons: Comparisons,
-  { data, validation, penalty }: WeightsOptions & { readonly penalty: number },
-): Float64Array {
+  { weights }: FoldedFits,
+  { data, validation }: WeightsOptions,
+): readonly Float64Array[] {
   const { judge, labels, rows, folds } = data;
   const [known, truth] = [labelsOf(labels, rows.train), labelsOf(labels, rows.validation)];
-  const scores = new Float64Array(truth.length);
-  for (let fold = 0; fold <= Math.max(...folds); fold += 1) {
-    const others = [...folds.keys()].filter((row) => folds[row] !== fold);
-    const weights = fitWeights(comparisons, others, penalty);
-    const nearest = validation.nearest(even, weights, even.neighbours);
-    const [answer] = judge.predict(nearest, known, [even.neighbours]);
-    const own = scoresOf(answer as Float64Array, truth, judge.score);
-    for (const [row, score] of own.entries()) if (folds[row] === fold) scores[row] = score;
+  // The number of neighbours is chosen as it was for equal weights: else they would be compared by what only one of them may choose.
+  const { ks } = judge;
+  const scores = ks.map(() => new Float64Array(truth.length));
+  for (const [fold, own] of weights.entries()) {
+    const nearest = validation.nearest(even, own, Math.max(...ks));
+    for (const [at, answer] of judge.predict(nearest, known, ks).entries()) {
+      const told = scoresOf(answer, truth, judge.score);
+      for (const [row, score] of told.entries())
+        if (folds[row] === fold) (scores[at] as Float64Array)[row] = score;
+    }
   }
   return scores;
 }
 
-/** Of mean 1, from the comparisons of some queries, which may be named more than once. */
-function fitWeights(comparisons: Comparisons, queries: Iterable<number>, penalty: number): number[] {
+/** How much a cosine of each space says, from the comparisons of some queries, which may be named more than once. */
+function fitSlopes(comparisons: Comparisons, queries: Iterable<number>, penalty: number): Float64Array {
   const ahead = [...queries].flatMap((query) => comparisons[query] as Comparisons[number]);
-  const spaces = ahead[0]?.length ?? comparisons.find((of) => of.length > 0)?.[0]?.length ?? 0;
-  if (ahead.length === 0) return new Array<number>(spaces).fill(1);
+  const spaces = comparisons.find((of) => of.length > 0)?.[0]?.length ?? 0;
+  const slopes = new Float64Array(spaces).fill(1);
+  if (ahead.length === 0) return slopes;
   const scale = scaleOf(ahead, spaces);
-  const weights = new Float64Array(spaces);
+  const toSlopes = (deviations: Float64Array) => {
+    for (const [space, deviation] of deviations.entries()) slopes[space] = scale * (1 + deviation);
+    return slopes;
+  };
   const deviations = minimise(
     (at, gradient) => {
-      for (let space = 0; space < spaces; space += 1) weights[space] = scale * (1 + (at[space] as number));
-      let loss = rankingLoss(ahead, weights, gradient);
+      let loss = rankingLoss(ahead, toSlopes(at), gradient);
       for (const [space, deviation] of at.entries()) {
         loss += (penalty / 2) * deviation ** 2;
         gradient[space] = scale * (gradient[space] as number) + penalty * deviation;
@@ -145,9 +190,14 @@ function fitWeights(comparisons: Comparisons, queries: Iterable<number>, penalty
     new Float64Array(spaces),
     minimising,
   );
-  const fitted = Array.from(deviations, (deviation) => Math.max(0, 1 + deviation));
-  const mean = fitted.reduce((sum, weight) => sum + weight, 0) / spaces;
-  return mean === 0 ? fitted.fill(1) : fitted.map((weight) => weight / mean);
+  return toSlopes(deviations);
+}
+
+/** Of mean 1, none below 0; equal ones where nothing else is left. */
+function weightsOf(slopes: Float64Array): readonly number[] {
+  const kept = Array.from(slopes, (slope) => Math.max(0, slope));
+  const mean = kept.reduce((sum, slope) => sum + slope, 0) / kept.length;
+  return kept.map((slope) => (mean === 0 ? 1 : slope / mean));
 }
 
 /** How much a difference of cosines says with equal weights: it is held to nothing but being finite and above 0. */
@@ -179,17 +229,23 @@ function rankingLoss(ahead: Comparisons[number], weights: Float64Array, gradient
     for (let space = 0; space < lead.length; space += 1)
       gradient[space] = (gradient[space] as number) - slope * (lead[space] as number);
   }
-  return loss / ahead.length;
+  return ahead.length === 0 ? 0 : loss / ahead.length;
 }
 
 /** Of queries that are drawn with repetition. */
-function bootstrapWeights(comparisons: Comparisons, penalty: number, seed: number): readonly number[][] {
+function bootstrapWeights(
+  comparisons: Comparisons,
+  penalty: number,
+  seed: number,
+): readonly (readonly number[])[] {
   const random = new Random(seed);
   return Array.from({ length: bootstrapFits }, () =>
-    fitWeights(
-      comparisons,
-      comparisons.map(() => random.below(comparisons.length)),
-      penalty,
+    weightsOf(
+      fitSlopes(
+        comparisons,
+        comparisons.map(() => random.below(comparisons.length)),
+        penalty,
+      ),
     ),
   );
 }

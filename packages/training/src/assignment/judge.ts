@@ -3,24 +3,35 @@ import { electClasses, type Neighbours } from "../evaluation/nearest-neighbours.
 
 /** How neighbours answer a kind of task, and how good an answer is. */
 export interface Judge {
+  /** Numbers of neighbours that may answer, in the order in which equals are preferred. */
+  readonly ks: readonly number[];
   /** One answer per query from the labels of its first k neighbours, for each k. [ks][queries]. */
   predict(neighbours: Neighbours, labels: ArrayLike<number>, ks: readonly number[]): readonly Float64Array[];
   /** 1 for a right answer. */
   score(predicted: number, truth: number): number;
+  /** How good a neighbour a known row is, by its place among them. */
+  worth(row: number, truth: number): number;
   /** The answer of whoever knows the labels but no record. */
   readonly baseline: number;
 }
 
-export type JudgedKind = "classification" | "regression";
+export type LabelKind = "classification" | "regression";
+
+const neighboursTried = [15, 5, 1, 3, 9, 25, 51];
 
 /** By the labels that are known: classes, 0 ≤ class < classCount, or numbers. */
-export function judgeOf(kind: JudgedKind, known: Float64Array, classCount: number): Judge {
+export function judgeOf(kind: LabelKind, known: Float64Array, classCount: number): Judge {
   assert(known.length > 0, "known labels");
-  return kind === "classification" ? classes(known, classCount) : numbers(known);
+  const judge = kind === "classification" ? classes(known, classCount) : numbers(known);
+  return {
+    ...judge,
+    ks: neighboursTried.filter((k) => k <= known.length),
+    worth: (row, truth) => judge.score(known[row] as number, truth),
+  };
 }
 
 /** The class of most votes; 1 where it is right: the mean is the accuracy. The baseline is the most frequent class. */
-function classes(known: Float64Array, classCount: number): Judge {
+function classes(known: Float64Array, classCount: number): Omit<Judge, "ks" | "worth"> {
   const counts = new Int32Array(classCount);
   for (const label of known) counts[label] = (counts[label] as number) + 1;
   return {
@@ -40,7 +51,7 @@ function classes(known: Float64Array, classCount: number): Judge {
  * The mean over the neighbours; 1 less the error in units of the mean error of the median, which is the baseline: 0 is what it scores
  * itself, on average, and 1 would be without an error.
  */
-function numbers(known: Float64Array): Judge {
+function numbers(known: Float64Array): Omit<Judge, "ks" | "worth"> {
   const median = Float64Array.from(known).sort()[Math.floor(known.length / 2)] as number;
   const scale = known.reduce((sum, value) => sum + Math.abs(value - median), 0) / known.length;
   return {

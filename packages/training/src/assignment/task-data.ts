@@ -3,21 +3,36 @@ import type { Split } from "../data/parts.ts";
 import { classTarget } from "../data/targets.ts";
 import { Random } from "../random.ts";
 import type { Folds } from "./cross-fit.ts";
-import { type Judge, type JudgedKind, judgeOf } from "./judge.ts";
+import { type Judge, judgeOf, type LabelKind } from "./judge.ts";
+import { type QueryRow, rankingJudge } from "./ranking-judge.ts";
 
-/** A task, and the values of its label in the records' order; null where a record has none. */
-export interface Task {
+/** The values of a label in the records' order; null where a record has none. */
+export interface LabelTask {
   readonly name: string;
-  readonly kind: JudgedKind;
+  readonly kind: LabelKind;
   readonly values: readonly (string | number | null)[];
 }
 
+/**
+ * Queries and what is relevant to them. Of a retrieval they are rows of the tables after those of all records, of pairs they are records
+ * themselves.
+ */
+export interface RankingTask {
+  readonly name: string;
+  readonly kind: "retrieval" | "pairs";
+  readonly queries: readonly QueryRow[];
+}
+
+export type Task = LabelTask | RankingTask;
+
 /** What is known of a task's rows. */
 export interface TaskData {
-  /** Per record: a class's number, or the number itself; NaN where there is none. */
+  /** Per row: a class's number, the number itself, or a query's; NaN where there is none. */
   readonly labels: Float64Array;
-  /** Records with a label. */
+  /** Those with a label. Of a retrieval the known ones are all records, the others queries. */
   readonly rows: Split;
+  /** How many records have a label, or queries are judged. */
+  readonly labelled: number;
   /** Of the validation rows. */
   readonly folds: Folds;
   readonly judge: Judge;
@@ -27,8 +42,46 @@ const foldCount = 5;
 /** Of each part: fewer tell nothing. */
 const rowsMin = 10;
 
-/** Throws `training_data_invalid` where too few records have a label, or all the same one. */
-export function taskDataOf({ name, kind, values }: Task, split: Split, seed: number): TaskData {
+/** Throws `training_data_invalid` where too few records have a label, or all the same one, or there are too few queries. */
+export function taskDataOf(task: Task, split: Split, seed: number): TaskData {
+  return "queries" in task ? rankingData(task, split, seed) : labelData(task, split, seed);
+}
+
+/** Half of the queries choose, the other half confirms. */
+function rankingData({ name, queries }: RankingTask, split: Split, seed: number): TaskData {
+  const records = split.train.length + split.validation.length + split.test.length;
+  const random = new Random(seed);
+  const numbers = random.shuffle([...queries.keys()]);
+  const half = Math.ceil(numbers.length / 2);
+  if (numbers.length - half < rowsMin) {
+    throw new MedleyError(
+      "training_data_invalid",
+      `task ${name}: ${numbers.length} of its queries have a relevant record here, at least ${2 * rowsMin} are needed`,
+      { mend: "give it more queries or pairs, or leave it out" },
+    );
+  }
+  const labels = new Float64Array(queries.reduce((most, { row }) => Math.max(most, row + 1), 0));
+  labels.fill(Number.NaN);
+  for (const [number, { row }] of queries.entries()) labels[row] = number;
+  const rowsOf = (some: readonly number[]) =>
+    Int32Array.from(some, (number) => queries[number]?.row as number).sort();
+  const rows = {
+    train: Int32Array.from({ length: records }, (_, row) => row),
+    validation: rowsOf(numbers.slice(0, half)),
+    test: rowsOf(numbers.slice(half)),
+  };
+  return {
+    ...{ labels, rows, labelled: queries.length },
+    folds: foldsOf(rows.validation, random),
+    judge: rankingJudge(queries, records),
+  };
+}
+
+function foldsOf(rows: Int32Array, random: Random): Folds {
+  return random.shuffle(Uint8Array.from(rows, (_, at) => at % foldCount));
+}
+
+function labelData({ name, kind, values }: LabelTask, split: Split, seed: number): TaskData {
   const labels = kind === "classification" ? classesOf(name, values) : Float64Array.from(values, numberOf);
   const labelled = (rows: Int32Array) => rows.filter((row) => !Number.isNaN(labels[row]));
   const rows = {
@@ -44,13 +97,9 @@ export function taskDataOf({ name, kind, values }: Task, split: Split, seed: num
       { mend: "give more records a label, or leave the task out" },
     );
   }
-  const random = new Random(seed);
-  const folds = Uint8Array.from(rows.validation, (_, at) => at % foldCount);
-  random.shuffle(folds);
   return {
-    labels,
-    rows,
-    folds,
+    ...{ labels, rows, labelled: rows.train.length + rows.validation.length + rows.test.length },
+    folds: foldsOf(rows.validation, new Random(seed)),
     judge: judgeOf(
       kind,
       Float64Array.from(rows.train, (row) => labels[row] as number),
@@ -60,7 +109,7 @@ export function taskDataOf({ name, kind, values }: Task, split: Split, seed: num
   };
 }
 
-function classesOf(name: string, values: Task["values"]): Float64Array {
+function classesOf(name: string, values: LabelTask["values"]): Float64Array {
   const target = classTarget(values as readonly (string | null)[], { name });
   const labels = new Float64Array(values.length).fill(Number.NaN);
   for (const [at, row] of target.rows.entries()) labels[row] = target.labels[at] as number;

@@ -57,7 +57,7 @@ export async function assignDimensions(options: AssignDimensionsOptions): Promis
     );
   }
   const folder = AssignmentFolder.of(collection.name, { lock, sample, seed, rowCount: rows.length });
-  const measured = await measureAll(candidates, { ...options, rows, sample, folder });
+  const measured = await measureAll(candidates, { ...options, rows, queries: [], sample, folder });
   const isComplete = measured.length === candidates.length;
   const split = isComplete ? await splitOf(measured, { ...options, sample, kept }) : null;
   return { collection, budget, seed, sample, candidates, measured: measured.length, folder, kept, split };
