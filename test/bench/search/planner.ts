@@ -141,7 +141,7 @@ class Contest {
     this.#films = films;
   }
 
-  /** Exact scans first, since one empties the processor's caches; then planned and by one index, in turns. */
+  /** Exact scans first, since one empties the processor's caches; then planned and by one index, the one first as often as the other. */
   async at(weights: Weights, queriesCount: number, filter: object | null): Promise<SweepRow> {
     const [fusedTimes, times, exactTimes] = [noTimes(), noTimes(), noTimes()];
     let [fusedFound, found, wanted, short] = [0, 0, 0, 0];
@@ -154,8 +154,10 @@ class Contest {
     for (const query of queries) exact.push(await this.#timed(exactSql, query, condition, exactTimes));
     for (const [at, query] of queries.entries()) {
       const best = exact[at] as { score: number }[];
+      // The second finds in memory what the first has read.
+      const fusedFirst = at % 2 === 0 ? await this.#fused(query, condition, fusedTimes) : null;
       const planned = await this.#timed(searchSql, query, condition, times);
-      const fused = await this.#fused(query, condition, fusedTimes);
+      const fused = fusedFirst ?? (await this.#fused(query, condition, fusedTimes));
       const least = (best.at(-1)?.score ?? 0) - 5e-4 * Math.hypot(...weights);
       wanted += best.length;
       found += planned.filter(({ score }) => score >= least).length;
@@ -252,11 +254,15 @@ where ${condition} and ($3::jsonb is null or true) order by embedding <#> $1::ha
   }
 }
 
-/** Half of the rows by title, about 5 % and .5 % by genre: columns that no index is on. */
+/** By title, which has no index, half of the rows and about 5 % and .5 %; by genre, which has one, the latter two. */
 async function filtersOf(pool: pg.Pool): Promise<{ name: string; filter: object }[]> {
-  const { rows: titles } = await pool.query<{ middle: string }>(
-    "select percentile_disc(0.5) within group (order by title) as middle from medley.films",
-  );
+  const title = async (share: number) => {
+    const { rows } = await pool.query<{ least: string }>(
+      `select percentile_disc(1 - $1::float8) within group (order by title collate "C") as least from medley.films`,
+      [share],
+    );
+    return { name: `${100 * share} % by title`, filter: { title: { gte: rows[0]?.least } } };
+  };
   const genre = async (share: number) => {
     const { rows } = await pool.query<{ genre: string; share: number }>(
       `select genre, count(*)::float8 / $2 as share from medley.films, unnest(genres) as genre group by 1
@@ -264,13 +270,9 @@ order by abs(count(*)::float8 / $2 - $1::float8) limit 1`,
       [share, rowsCount],
     );
     const found = rows[0] as (typeof rows)[0];
-    return { name: `${(100 * found.share).toPrecision(2)} %`, filter: { genres: found.genre } };
+    return { name: `${(100 * found.share).toPrecision(2)} % by genre`, filter: { genres: found.genre } };
   };
-  return [
-    { name: "50 %", filter: { title: { gte: titles[0]?.middle } } },
-    await genre(0.05),
-    await genre(0.005),
-  ];
+  return [await title(0.5), await title(0.05), await genre(0.05), await title(0.005), await genre(0.005)];
 }
 
 function sweepMeasurements(rows: readonly SweepRow[], remark: string): Measurement[] {

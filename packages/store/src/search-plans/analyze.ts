@@ -1,8 +1,9 @@
 import pg from "pg";
 import { faultOf } from "../retry.ts";
-import { costOf, type LearnedPlans, learnPlans, type Rung, type Weighed } from "./learn-plans.ts";
-import { type MeasuredPath, readPaths, SampledRows, undisturbed } from "./sampled-rows.ts";
-import { sampleWeightings, sharesOf, type Weighting } from "./weightings.ts";
+import { FindingsByShares } from "./findings-by-shares.ts";
+import { costOf, type LearnedPlans, learnPlans, type Rung } from "./learn-plans.ts";
+import { type MeasuredPath, medianOf, readPaths, SampledRows } from "./sampled-rows.ts";
+import { sampleWeightings } from "./weightings.ts";
 
 const { escapeIdentifier } = pg;
 
@@ -75,28 +76,31 @@ async function learn(
   await using sampled = await SampledRows.open(client, collection, paths);
   if (sampled.rowsCount === 0) return null;
   const weightings = sampleWeightings(sampled.spaces.length, sampled.random);
-  const findings: Weighed[] = weightings.map(() => ({ findings: [] }));
+  const rungs = await sampled.timedRungs(weightings);
+  const gathered = new FindingsByShares();
   let queries = 0;
   const isTime = () => queries < queriesMin || performance.now() - startedMs < secondsMax * 1_000;
   while (queries < queriesMax && isTime()) {
     if (signal?.aborted) return null;
     const query = await sampled.nextQuery();
-    for (const [at, weights] of weightings.entries()) {
-      const found = await sampled.findingsOf(query, weights, hitsWanted);
-      if (found !== null) (findings[at] as { findings: unknown[] }).findings.push(found);
+    const asked = query.segments.map((segment) => segment.some((x) => x !== 0));
+    for (const weights of weightings) {
+      if (!weights.some((weight, space) => weight !== 0 && asked[space])) continue;
+      gathered.add(weights, asked, await sampled.findingsOf(query, weights, hitsWanted));
     }
     queries += 1;
     onProgress({ done: queries, total: queriesMax });
   }
-  const rungs = sampled.rungs();
-  const learned = learnPlans(rungs, findings, { wanted: hitsWanted, targets });
+  const weighed = gathered.all();
+  const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets });
   const mean = await sampled.readMean();
   await sampled[Symbol.asyncDispose]();
-  await write(client, collection, { rows: sampled.rowsCount, ...exact, mean, rungs, weightings, learned });
+  const shares = weighed.map((one) => one.shares);
+  await write(client, collection, { rows: sampled.rowsCount, ...exact, mean, rungs, shares, learned });
   return {
     rows: sampled.rowsCount,
     queries,
-    weightings: weightings.length,
+    weightings: weighed.length,
     plans: learned.plans.length,
     scanning: learned.recalls.filter((recalls) => recalls.every((recall) => recall < usualTarget)).length,
     exactMs: exact.scanMs + exact.scoreMs,
@@ -117,7 +121,7 @@ async function exactCosts(
       await client.query(sql, [...values]);
       times.push(performance.now() - startedMs);
     }
-    return undisturbed(times);
+    return medianOf(times);
   };
   const scanMs = await timed(`select count(*) from ${view} where version > 0`, []);
   const exactMs = await timed(
@@ -134,12 +138,12 @@ interface Learned {
   readonly scoreMs: number;
   readonly mean: string;
   readonly rungs: readonly Rung[];
-  readonly weightings: readonly Weighting[];
+  readonly shares: readonly (readonly number[])[];
   readonly learned: LearnedPlans;
 }
 
 async function write(client: pg.Client, collection: string, found: Learned): Promise<void> {
-  const { rungs, weightings, learned } = found;
+  const { rungs, shares, learned } = found;
   const order = learned.plans
     .map((plan, at) => ({ at, ms: costOf(plan, rungs), paths: plan.map((rung) => rungs[rung] as Rung) }))
     .sort((a, b) => a.ms - b.ms);
@@ -162,7 +166,7 @@ values ($1, $2, $3, $4, $5, $6)`,
 select $1, shares::vector, recalls::vector from unnest($2::text[], $3::text[]) as learned (shares, recalls)`,
         [
           collection,
-          weightings.map((weights) => JSON.stringify(sharesOf(weights))),
+          shares.map((one) => JSON.stringify(one)),
           learned.recalls.map((recalls) => JSON.stringify(order.map(({ at }) => recalls[at]))),
         ],
       );

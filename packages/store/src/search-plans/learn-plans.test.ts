@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { costOf, type Findings, learnPlans, type Rung, recallOf } from "./learn-plans.ts";
+import { FindingsByShares } from "./findings-by-shares.ts";
+import { costOf, type Findings, learnPlans, type Rung, Tally } from "./learn-plans.ts";
 import { sampleWeightings, sharesOf } from "./weightings.ts";
 
 const rungs: readonly Rung[] = [
@@ -37,13 +38,64 @@ test("a weighting at which nothing finds enough has no plan, and is measured wit
   expect(recalls).toEqual([[0], [expect.closeTo(200 / 202)]]);
 });
 
-test("few queries promise little", () => {
+test("where the first choice leads away from the best, two paths are read otherwise at once", () => {
+  const findings = often([[1, 2, 3], [1, 2, 3], [4], []]);
+  const dear: Findings[] = often([
+    [1, 2, 3],
+    [1, 2, 3],
+    [1, 2],
+    [3, 4],
+  ]);
+  const priced = [...rungs.slice(0, 1), { place: 0, depth: 200, ms: 20 }, ...rungs.slice(2)];
+  const plansOf = (of: Findings[]) =>
+    learnPlans(priced, [{ findings: of }], { wanted, targets: [0.98] }).plans;
+  expect(plansOf(findings)).toEqual([[0, 2]]);
+  expect(plansOf(dear)).toEqual([[0, 3]]);
+  // The first rung finds the most for its cost, and the two others together are cheaper than what has to come to it.
+  const three: Rung[] = [
+    { place: 0, depth: 40, ms: 3 },
+    { place: 1, depth: 40, ms: 2.5 },
+    { place: 2, depth: 40, ms: 2.5 },
+    { place: 3, depth: 40, ms: 4 },
+  ];
+  const apart = often([[1, 2, 3], [1, 2], [3, 4], [4]]);
+  expect(learnPlans(three, [{ findings: apart }], { wanted, targets: [0.98] }).plans).toEqual([[1, 2]]);
+});
+
+test("few queries promise little, and so do those that differ", () => {
+  const recallOf = (findings: Findings[]) => new Tally(findings, wanted).recallOf([0]);
   const found = (rows: readonly number[]): Findings => [rows, [], [], []];
   const all = found([1, 2, 3, 4]);
-  expect(recallOf([0], [], wanted)).toBe(0);
-  expect(recallOf([0], [all], wanted)).toBeCloseTo(4 / 6);
-  expect(recallOf([0], often(all), wanted)).toBeCloseTo(200 / 202);
-  expect(recallOf([0], [found([1, 2]), all], wanted)).toBeCloseTo(6 / 10);
+  expect(recallOf([])).toBe(0);
+  expect(recallOf([all])).toBeCloseTo(4 / 6);
+  expect(recallOf(often(all))).toBeCloseTo(200 / 202);
+  const standardError = 0.25 / Math.sqrt(2);
+  expect(recallOf([found([1, 2]), all])).toBeCloseTo(6 / 10 - standardError);
+});
+
+test("of many equals any will do, however many there are", () => {
+  const equals = (first: number) => [first, first + 1, first + 2];
+  const findings = often(Array.from({ length: 20 }, (_, rung) => equals(3 * rung)));
+  const tally = new Tally(findings, wanted);
+  expect(tally.recallOf([0])).toBeCloseTo(150 / 202);
+  expect(tally.recallOf([0, 1])).toBeCloseTo(200 / 202);
+  expect(new Tally(often([[70, 71, 72, 73]]), wanted).recallOf([0])).toBeCloseTo(200 / 202);
+});
+
+test("findings are kept by what a query asks for, and few are joined by those of the nearest shares", () => {
+  const gathered = new FindingsByShares();
+  const findings = (rung: number): Findings => [[rung]];
+  for (let n = 0; n < 25; n++) gathered.add([1, 1, 5], [true, true, false], findings(1));
+  for (let n = 0; n < 15; n++) gathered.add([2, 2, 1], [true, true, false], findings(2));
+  for (let n = 0; n < 3; n++) gathered.add([1, 1, 0.1], [true, true, true], findings(3));
+  gathered.add([0, 0, -1], [true, true, true], findings(4));
+  const [even, nearlyEven, turned] = gathered.all();
+  expect(even?.shares).toEqual([expect.closeTo(Math.SQRT1_2), expect.closeTo(Math.SQRT1_2), 0]);
+  expect(even?.findings).toHaveLength(40);
+  expect(nearlyEven?.findings).toHaveLength(43);
+  expect(nearlyEven?.findings.slice(0, 3)).toEqual([findings(3), findings(3), findings(3)]);
+  expect(turned?.shares).toEqual([0, 0, -1]);
+  expect(turned?.findings[0]).toEqual(findings(4));
 });
 
 test("a plan reaches its target at the weighting it was found at, reads a path once, and more targets cost no less", () => {
@@ -67,7 +119,7 @@ test("a plan reaches its target at the weighting it was found at, reads a path o
   );
 });
 
-test("weightings to learn from: each kind, none twice, none that asks for nothing, at most 96 however many spaces", () => {
+test("weightings to learn from: each kind, none twice, none that asks for nothing, at most 128 however many spaces", () => {
   for (const spaces of [1, 2, 5, 30]) {
     let state = 1;
     const random = () => {
@@ -75,7 +127,7 @@ test("weightings to learn from: each kind, none twice, none that asks for nothin
       return state / 2_147_483_647;
     };
     const weightings = sampleWeightings(spaces, random);
-    expect(weightings.length).toBeLessThanOrEqual(96);
+    expect(weightings.length).toBeLessThanOrEqual(128);
     expect(new Set(weightings.map(String)).size).toBe(weightings.length);
     for (const weights of weightings) {
       expect(weights).toHaveLength(spaces);

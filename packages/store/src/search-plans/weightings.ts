@@ -1,12 +1,12 @@
 /** A weight per space, in the order of the fused vector. */
 export type Weighting = readonly number[];
 
-const randomCount = 32;
+const randomCount = 64;
 const structuredMax = 64;
 
 /**
  * Weightings to learn from: all spaces alike, one alone or turned round, one that counts 5 or 20 times as much as the others,
- * two of them; and as many at random, spaces left out and turned round among them. The same each time; at most 96.
+ * two of them; and as many at random, spaces left out and turned round among them. The same each time; at most 128.
  */
 export function sampleWeightings(spacesCount: number, random: () => number): Weighting[] {
   const spaces = Array.from({ length: spacesCount }, (_, space) => space);
