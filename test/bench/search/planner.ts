@@ -135,6 +135,7 @@ class Contest {
   readonly #films: ManyFilms;
   readonly #random = seededRandom(99);
   #pid: number | null = null;
+  #turn = 0;
 
   constructor(pool: pg.Pool, films: ManyFilms) {
     this.#pool = pool;
@@ -155,7 +156,7 @@ class Contest {
     for (const [at, query] of queries.entries()) {
       const best = exact[at] as { score: number }[];
       // The second finds in memory what the first has read.
-      const fusedFirst = at % 2 === 0 ? await this.#fused(query, condition, fusedTimes) : null;
+      const fusedFirst = this.#turn++ % 2 === 0 ? await this.#fused(query, condition, fusedTimes) : null;
       const planned = await this.#timed(searchSql, query, condition, times);
       const fused = fusedFirst ?? (await this.#fused(query, condition, fusedTimes));
       const least = (best.at(-1)?.score ?? 0) - 5e-4 * Math.hypot(...weights);

@@ -96,13 +96,11 @@ begin
   return (
     select array_agg(
       vector_norm(subvector(query, start, dimensions)) / vector_norm(query)
-        -- A time has no far side: the circle's is another time.
-        * case when encoder <> 'recency' and inner_product(subvector(query, start, dimensions), subvector(mean, start, dimensions)) < 0
-          then -1 else 1 end
+        * case when inner_product(subvector(query, start, dimensions), subvector(mean, start, dimensions)) < 0 then -1 else 1 end
       order by start
     )
     from (
-      select (space ->> 'offset')::int + 1 as start, (space ->> 'dimensions')::int as dimensions, space ->> 'encoder' as encoder
+      select (space ->> 'offset')::int + 1 as start, (space ->> 'dimensions')::int as dimensions
       from jsonb_array_elements(found_row.spaces) as space
     ) as segment
   );

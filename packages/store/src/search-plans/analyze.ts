@@ -2,8 +2,8 @@ import pg from "pg";
 import { faultOf } from "../retry.ts";
 import { FindingsByShares } from "./findings-by-shares.ts";
 import { costOf, type LearnedPlans, learnPlans, type Rung } from "./learn-plans.ts";
-import { type MeasuredPath, medianOf, readPaths, SampledRows } from "./sampled-rows.ts";
-import { sampleWeightings } from "./weightings.ts";
+import { type MeasuredPath, readPaths, SampledRows, usualOf } from "./sampled-rows.ts";
+import { SampledWeightings } from "./weightings.ts";
 
 const { escapeIdentifier } = pg;
 
@@ -28,7 +28,7 @@ export interface SearchAnalysis {
 
 /** Few queries say little; more than these say no more. */
 const queriesMin = 4;
-const queriesMax = 40;
+const queriesMax = 60;
 /** Learned for this many hits; a search for more looks deeper in proportion. */
 export const hitsWanted = 10;
 /** A search may ask for any recall: these are what plans are looked for. */
@@ -75,28 +75,27 @@ async function learn(
   const exact = await exactCosts(client, collection);
   await using sampled = await SampledRows.open(client, collection, paths);
   if (sampled.rowsCount === 0) return null;
-  const weightings = sampleWeightings(sampled.spaces.length, sampled.random);
-  const rungs = await sampled.timedRungs(weightings);
+  const weightings = new SampledWeightings(sampled.spaces.length, sampled.random);
+  const rungs = await sampled.timedRungs(weightings.of(0));
   const gathered = new FindingsByShares();
   let queries = 0;
   const isTime = () => queries < queriesMin || performance.now() - startedMs < secondsMax * 1_000;
   while (queries < queriesMax && isTime()) {
     if (signal?.aborted) return null;
     const query = await sampled.nextQuery();
-    const asked = query.segments.map((segment) => segment.some((x) => x !== 0));
-    for (const weights of weightings) {
-      if (!weights.some((weight, space) => weight !== 0 && asked[space])) continue;
-      gathered.add(weights, asked, await sampled.findingsOf(query, weights, hitsWanted));
+    const sides = sampled.sidesOf(query);
+    for (const weights of weightings.of(queries)) {
+      if (!weights.some((weight, space) => weight !== 0 && sides[space] !== 0)) continue;
+      gathered.add(weights, sides, await sampled.findingsOf(query, weights, hitsWanted));
     }
     queries += 1;
     onProgress({ done: queries, total: queriesMax });
   }
   const weighed = gathered.all();
   const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets });
-  const mean = await sampled.readMean();
   await sampled[Symbol.asyncDispose]();
   const shares = weighed.map((one) => one.shares);
-  await write(client, collection, { rows: sampled.rowsCount, ...exact, mean, rungs, shares, learned });
+  await write(client, collection, { rows: sampled.rowsCount, ...exact, mean: sampled.mean, rungs, shares, learned });
   return {
     rows: sampled.rowsCount,
     queries,
@@ -121,7 +120,7 @@ async function exactCosts(
       await client.query(sql, [...values]);
       times.push(performance.now() - startedMs);
     }
-    return medianOf(times);
+    return usualOf(times);
   };
   const scanMs = await timed(`select count(*) from ${view} where version > 0`, []);
   const exactMs = await timed(
@@ -136,7 +135,7 @@ interface Learned {
   readonly rows: number;
   readonly scanMs: number;
   readonly scoreMs: number;
-  readonly mean: string;
+  readonly mean: readonly number[];
   readonly rungs: readonly Rung[];
   readonly shares: readonly (readonly number[])[];
   readonly learned: LearnedPlans;
@@ -158,7 +157,7 @@ async function write(client: pg.Client, collection: string, found: Learned): Pro
     await client.query(
       `insert into medley_internal.search_statistics (collection, rows, scan_ms, score_ms, mean, plans)
 values ($1, $2, $3, $4, $5, $6)`,
-      [collection, found.rows, found.scanMs, found.scoreMs, found.mean, JSON.stringify(plans)],
+      [collection, found.rows, found.scanMs, found.scoreMs, JSON.stringify(found.mean), JSON.stringify(plans)],
     );
     if (plans.length > 0) {
       await client.query(

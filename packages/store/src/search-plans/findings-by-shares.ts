@@ -4,13 +4,13 @@ import { sharesOf, type Weighting } from "./weightings.ts";
 /** Fewer say too little: those of the nearest shares are taken with them. */
 const findingsMin = 20;
 
-/** What rungs found, by the shares that spaces had in the weighted query: a space that it says nothing of has none, whatever its weight. */
+/** What rungs found, by the shares that spaces had in the weighted query, as a search is looked up by them. */
 export class FindingsByShares {
   readonly #groups = new Map<string, { readonly shares: readonly number[]; readonly findings: Findings[] }>();
 
-  /** `asked`: per space, whether the query says something of it. */
-  add(weights: Weighting, asked: readonly boolean[], findings: Findings): void {
-    const shares = sharesOf(weights.map((weight, space) => (asked[space] ? weight : 0)));
+  /** `sides`: per space, 1 where the query lies on the side of most rows, -1 on the far side, 0 where it says nothing of it. */
+  add(weights: Weighting, sides: readonly number[], findings: Findings): void {
+    const shares = sharesOf(weights.map((weight, space) => weight * (sides[space] as number)));
     const key = shares.map((share) => share.toFixed(6)).join();
     const group = this.#groups.get(key) ?? { shares, findings: [] };
     group.findings.push(findings);

@@ -57,6 +57,8 @@ export function costOf(plan: Plan, rungs: readonly Rung[]): number {
 
 /** As many are counted as missed besides, so that few queries promise little. */
 const missesBefore = 2;
+/** Of the normal distribution: 19 of 20 such samples find less than this many standard errors too much. */
+const standardErrors = 1.645;
 const rowsMax = 31;
 
 /** How many of the best rows plans find at one weighting. Rows are bits: a rung that finds enough by itself has them all. */
@@ -81,7 +83,7 @@ export class Tally {
     });
   }
 
-  /** The share found over all queries, less its standard error: what queries differ in may be worse. */
+  /** The share found over all queries that can be relied on, since others may be harder: the lower end of a confidence interval. */
   recallOf(plan: Plan): number {
     const count = this.#rows.length;
     if (count === 0) return 0;
@@ -94,7 +96,10 @@ export class Tally {
       squares += found * found;
     }
     const variance = Math.max(0, squares / count - (sum / count) ** 2);
-    return Math.max(0, sum / (count + missesBefore / this.#wanted) - Math.sqrt(variance / count));
+    return Math.max(
+      0,
+      sum / (count + missesBefore / this.#wanted) - standardErrors * Math.sqrt(variance / count),
+    );
   }
 }
 
