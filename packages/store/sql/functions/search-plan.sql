@@ -81,11 +81,13 @@ declare
   of_filter json;
   of_all json;
 begin
+  read_share := 1;
   -- A condition reads the filter as $3.
   execute format('explain (format json) select from medley.%I as row where %s', found_row.name, condition)
     into of_filter using null::int, null::int, filter;
-  execute format('explain (format json) select from medley.%I', found_row.name) into of_all;
   rows := (of_filter -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
+  if of_filter -> 0 -> 'Plan' ->> 'Node Type' = 'Seq Scan' then return; end if;
+  execute format('explain (format json) select from medley.%I', found_row.name) into of_all;
   read_share := least(1, (of_filter -> 0 -> 'Plan' ->> 'Total Cost')::float8 / (of_all -> 0 -> 'Plan' ->> 'Total Cost')::float8);
 end $$;
 
@@ -151,7 +153,8 @@ returns jsonb language plpgsql stable parallel safe as $$
 begin
   return (
     select jsonb_build_object('method', 'paths', 'paths', coalesce(jsonb_agg(
-      entry || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)))
+      entry || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)),
+        'deeper', ceil((path ->> 'deeper')::int * medley_internal.depth_factor(k)))
     ), '[]'))
     from jsonb_array_elements(paths) as path join jsonb_array_elements(open) as entry on entry -> 'place' = path -> 'place'
   );

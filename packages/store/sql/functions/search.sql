@@ -69,7 +69,7 @@ declare
   ids text[];
 begin
   if plan ->> 'method' = 'paths' then
-    ids := medley_internal.united_candidates(found_row, plan -> 'paths', query, direction, wanted, condition, filter);
+    ids := medley_internal.united_candidates(found_row, plan -> 'paths', query, direction, k, wanted, condition, filter);
     -- Fewer: the filter is so selective that an index gave up, or there are no more.
     if cardinality(ids) >= k then
       return query execute format('select id, embedding::vector from medley.%I where id = any ($1)', found_row.name)
@@ -88,9 +88,10 @@ begin
   ) using direction, wanted, filter, query;
 end $$;
 
--- The best of what the paths give, by the distance of the fused vectors.
+-- The best of what the paths give, by the distance of the fused vectors. The index over all spaces should have all of the best: where
+-- a path of a space has one that it has not, it may have missed more, and all are read deeper.
 create or replace function medley_internal.united_candidates(
-  found_row medley_internal.collections, paths jsonb, query vector, direction halfvec, wanted int, condition text, filter jsonb
+  found_row medley_internal.collections, paths jsonb, query vector, direction halfvec, k int, wanted int, condition text, filter jsonb
 )
 returns text[] language plpgsql stable as $$
 declare
@@ -98,19 +99,27 @@ declare
   more record;
   ids text[] := '{}';
   distances float8[] := '{}';
+  fused_ids text[];
+  best text[];
 begin
-  for path in select jsonb_array_elements(paths) loop
-    -- A space of weight 0 has no best rows.
-    continue when vector_norm(subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int)) = 0;
-    more := medley_internal.path_candidates(found_row, path, query, direction, wanted, condition, filter);
-    ids := ids || more.ids;
-    distances := distances || more.distances;
+  for round in 1..2 loop
+    for path in select jsonb_array_elements(paths) loop
+      if round = 2 then path := path || jsonb_build_object('depth', path -> 'deeper'); end if;
+      -- A space of weight 0 has no best rows.
+      continue when path -> 'depth' = 'null' or vector_norm(subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int)) = 0;
+      more := medley_internal.path_candidates(found_row, path, query, direction, wanted, condition, filter);
+      if path ->> 'kind' = 'fused' then fused_ids := more.ids; end if;
+      ids := ids || more.ids;
+      distances := distances || more.distances;
+    end loop;
+    best := array(
+      select candidate.id
+      from (select found.id collate "C" as id, distance from unnest(ids, distances) as found (id, distance)) as candidate
+      group by candidate.id order by min(distance), candidate.id limit wanted
+    );
+    exit when coalesce(best[:k] <@ fused_ids, true);
   end loop;
-  return array(
-    select candidate.id
-    from (select found.id collate "C" as id, distance from unnest(ids, distances) as found (id, distance)) as candidate
-    group by candidate.id order by min(distance), candidate.id limit wanted
-  );
+  return best;
 end $$;
 
 create or replace function medley.explain(collection text, id text, query vector)

@@ -16,9 +16,14 @@ end $$;
 
 delete from medley_internal.search_statistics;
 delete from medley_internal.search_weightings;
+-- Read by each search: in the row it needs no look-up of its own.
+alter table medley_internal.search_statistics alter column mean set storage main;
 
 -- Their parameters or results are others.
 drop function if exists medley_internal.search_paths(medley_internal.collections);
 drop function if exists medley_internal.index_definition(text, int, int, jsonb);
 drop function if exists medley_internal.ordered_candidates(medley_internal.collections, jsonb, vector, halfvec, text, jsonb);
 drop function if exists medley_internal.passing_rows(medley_internal.collections, text, jsonb);
+drop function if exists medley_internal.united_candidates(
+  medley_internal.collections, jsonb, vector, halfvec, int, text, jsonb
+);

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { faultOf } from "../retry.ts";
 import { FindingsByShares } from "./findings-by-shares.ts";
-import { costOf, type LearnedPlans, learnPlans, type Rung } from "./learn-plans.ts";
+import { deeperRung, type LearnedPlans, learnPlans, type Rung } from "./learn-plans.ts";
 import { type MeasuredPath, readPaths, SampledRows, usualOf } from "./sampled-rows.ts";
 import { SampledWeightings } from "./weightings.ts";
 
@@ -95,7 +95,14 @@ async function learn(
   const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets });
   await sampled[Symbol.asyncDispose]();
   const shares = weighed.map((one) => one.shares);
-  await write(client, collection, { rows: sampled.rowsCount, ...exact, mean: sampled.mean, rungs, shares, learned });
+  await write(client, collection, {
+    rows: sampled.rowsCount,
+    ...exact,
+    mean: sampled.mean,
+    rungs,
+    shares,
+    learned,
+  });
   return {
     rows: sampled.rowsCount,
     queries,
@@ -143,13 +150,12 @@ interface Learned {
 
 async function write(client: pg.Client, collection: string, found: Learned): Promise<void> {
   const { rungs, shares, learned } = found;
-  const order = learned.plans
-    .map((plan, at) => ({ at, ms: costOf(plan, rungs), paths: plan.map((rung) => rungs[rung] as Rung) }))
-    .sort((a, b) => a.ms - b.ms);
-  const plans = order.map(({ ms, paths }) => ({
-    paths: paths.map(({ place, depth }) => ({ place, depth })),
-    ms,
-  }));
+  const pathOf = (at: number) => {
+    const { place, depth } = rungs[at] as Rung;
+    const deeper = deeperRung(rungs, at);
+    return { place, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
+  };
+  const plans = learned.plans.map(({ rungs: read, ms }) => ({ paths: read.map(pathOf), ms }));
   await client.query("begin");
   try {
     await client.query("delete from medley_internal.search_weightings where collection = $1", [collection]);
@@ -157,7 +163,14 @@ async function write(client: pg.Client, collection: string, found: Learned): Pro
     await client.query(
       `insert into medley_internal.search_statistics (collection, rows, scan_ms, score_ms, mean, plans)
 values ($1, $2, $3, $4, $5, $6)`,
-      [collection, found.rows, found.scanMs, found.scoreMs, JSON.stringify(found.mean), JSON.stringify(plans)],
+      [
+        collection,
+        found.rows,
+        found.scanMs,
+        found.scoreMs,
+        JSON.stringify(found.mean),
+        JSON.stringify(plans),
+      ],
     );
     if (plans.length > 0) {
       await client.query(
@@ -166,7 +179,7 @@ select $1, shares::vector, recalls::vector from unnest($2::text[], $3::text[]) a
         [
           collection,
           shares.map((one) => JSON.stringify(one)),
-          learned.recalls.map((recalls) => JSON.stringify(order.map(({ at }) => recalls[at]))),
+          learned.recalls.map((recalls) => JSON.stringify(recalls)),
         ],
       );
     }

@@ -1,69 +1,81 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FindingsByShares } from "./findings-by-shares.ts";
-import { costOf, type Findings, learnPlans, type Rung, Tally } from "./learn-plans.ts";
+import { deeperRung, type Findings, type LearnedPlans, learnPlans, type Rung, Tally } from "./learn-plans.ts";
 import { SampledWeightings, sharesOf } from "./weightings.ts";
 
 const rungs: readonly Rung[] = [
-  { place: 0, depth: 40, ms: 1 },
-  { place: 0, depth: 200, ms: 4 },
-  { place: 1, depth: 40, ms: 2 },
-  { place: 2, depth: 40, ms: 8 },
+  { place: 1, depth: 40, ms: 1 },
+  { place: 1, depth: 200, ms: 4 },
+  { place: 2, depth: 40, ms: 2 },
+  { place: 3, depth: 40, ms: 8 },
 ];
 const wanted = 4;
+const rungsOf = ({ plans }: LearnedPlans) => plans.map((plan) => plan.rungs);
 /** Of so many queries alike, 2 misses besides are a hundredth. */
 const often = (findings: Findings): Findings[] => Array.from({ length: 50 }, () => findings);
 
 test("the cheapest rungs that together find enough", () => {
   const findings = often([[1], [1, 2], [3, 4], [1, 2, 3, 4]]);
-  const { plans, recalls } = learnPlans(rungs, [{ findings }], { wanted, targets: [0.98, 0.73, 0.2] });
-  expect(plans).toEqual([[1, 2], [0, 2], [0]]);
-  const found = [200, 150, 50];
+  const learned = learnPlans(rungs, [{ findings }], { wanted, targets: [0.98, 0.73, 0.2] });
+  expect(learned.plans).toEqual([
+    { rungs: [0], ms: 1 },
+    { rungs: [0, 2], ms: 3 },
+    { rungs: [1, 2], ms: 6 },
+  ]);
+  const { recalls } = learned;
+  const found = [50, 150, 200];
   expect(recalls).toEqual([found.map((rows) => expect.closeTo(rows / 202))]);
 });
 
 test("what the first choice has made needless is left out", () => {
   const findings = often([[1, 2], [1, 2], [], [1, 2, 3, 4]]);
-  expect(learnPlans(rungs, [{ findings }], { wanted, targets: [0.98] }).plans).toEqual([[3]]);
+  expect(rungsOf(learnPlans(rungs, [{ findings }], { wanted, targets: [0.98] }))).toEqual([[3]]);
 });
 
 test("a weighting at which nothing finds enough has no plan, and is measured with those of others", () => {
   const hopeless = often([[], [1], [], []]);
   const easy = often([[1, 2, 3, 4], [1, 2, 3, 4], [], []]);
-  const { plans, recalls } = learnPlans(rungs, [{ findings: hopeless }, { findings: easy }], {
+  const learned = learnPlans(rungs, [{ findings: hopeless }, { findings: easy }], {
     wanted,
     targets: [0.95],
   });
-  expect(plans).toEqual([[0]]);
-  expect(recalls).toEqual([[0], [expect.closeTo(200 / 202)]]);
+  expect(rungsOf(learned)).toEqual([[0]]);
+  expect(learned.recalls).toEqual([[0], [expect.closeTo(200 / 202)]]);
 });
 
 test("where the first choice leads away from the best, two paths are read otherwise at once", () => {
-  const findings = often([[1, 2, 3], [1, 2, 3], [4], []]);
-  const dear: Findings[] = often([
-    [1, 2, 3],
-    [1, 2, 3],
-    [1, 2],
-    [3, 4],
-  ]);
-  const priced = [...rungs.slice(0, 1), { place: 0, depth: 200, ms: 20 }, ...rungs.slice(2)];
-  const plansOf = (of: Findings[]) =>
-    learnPlans(priced, [{ findings: of }], { wanted, targets: [0.98] }).plans;
-  expect(plansOf(findings)).toEqual([[0, 2]]);
-  expect(plansOf(dear)).toEqual([[0, 3]]);
-  // The first rung finds the most for its cost, and the two others together are cheaper than what has to come to it.
+  // The first finds the most for its cost, and the two others together are cheaper than what has to come to it.
   const three: Rung[] = [
-    { place: 0, depth: 40, ms: 3 },
-    { place: 1, depth: 40, ms: 2.5 },
+    { place: 1, depth: 40, ms: 3 },
     { place: 2, depth: 40, ms: 2.5 },
-    { place: 3, depth: 40, ms: 4 },
+    { place: 3, depth: 40, ms: 2.5 },
+    { place: 4, depth: 40, ms: 4 },
   ];
   const apart = often([[1, 2, 3], [1, 2], [3, 4], [4]]);
-  expect(learnPlans(three, [{ findings: apart }], { wanted, targets: [0.98] }).plans).toEqual([[1, 2]]);
+  expect(rungsOf(learnPlans(three, [{ findings: apart }], { wanted, targets: [0.98] }))).toEqual([[1, 2]]);
+});
+
+test("where paths disagree all are read two rungs deeper, or as deep as there is", () => {
+  const deep: Rung[] = [
+    ...[40, 80, 160].map((depth): Rung => ({ place: 0, depth, ms: depth / 40 })),
+    ...[40, 80].map((depth): Rung => ({ place: 1, depth, ms: depth / 20 })),
+  ];
+  expect(deep.map((_, rung) => deeperRung(deep, rung))).toEqual([2, 2, null, 4, null]);
+  const agreeing: Findings = [[1, 2], [1, 2], [1, 2, 3, 4], [1], [1, 2]];
+  const disagreeing: Findings = [[1, 2], [1, 2], [1, 2, 3, 4], [3], [3]];
+  const outcomeOf = (findings: Findings[], plan: number[]) =>
+    new Tally(deep, findings, wanted).outcomeOf(plan);
+  expect(outcomeOf(often(agreeing), [0, 3])).toEqual({ recall: expect.closeTo(100 / 202), ms: 3 });
+  expect(outcomeOf(often(disagreeing), [0, 3])).toEqual({ recall: expect.closeTo(200 / 202), ms: 3 + 4 + 4 });
+  expect(outcomeOf([agreeing, disagreeing], [0, 3]).ms).toBe(3 + 8 / 2);
+  // Nothing says that one path by itself has missed something.
+  expect(outcomeOf(often(disagreeing), [0])).toEqual({ recall: expect.closeTo(100 / 202), ms: 1 });
+  expect(outcomeOf(often(disagreeing), [3])).toEqual({ recall: expect.closeTo(50 / 202), ms: 2 });
 });
 
 test("few queries promise little, and so do those that differ", () => {
-  const recallOf = (findings: Findings[]) => new Tally(findings, wanted).recallOf([0]);
+  const recallOf = (findings: Findings[]) => new Tally(rungs, findings, wanted).outcomeOf([0]).recall;
   const found = (rows: readonly number[]): Findings => [rows, [], [], []];
   const all = found([1, 2, 3, 4]);
   expect(recallOf([])).toBe(0);
@@ -74,12 +86,12 @@ test("few queries promise little, and so do those that differ", () => {
 });
 
 test("of many equals any will do, however many there are", () => {
+  const spaces = Array.from({ length: 20 }, (_, at): Rung => ({ place: at + 1, depth: 40, ms: 1 }));
   const equals = (first: number) => [first, first + 1, first + 2];
-  const findings = often(Array.from({ length: 20 }, (_, rung) => equals(3 * rung)));
-  const tally = new Tally(findings, wanted);
-  expect(tally.recallOf([0])).toBeCloseTo(150 / 202);
-  expect(tally.recallOf([0, 1])).toBeCloseTo(200 / 202);
-  expect(new Tally(often([[70, 71, 72, 73]]), wanted).recallOf([0])).toBeCloseTo(200 / 202);
+  const tally = new Tally(spaces, often(spaces.map((_, rung) => equals(3 * rung))), wanted);
+  expect(tally.outcomeOf([0]).recall).toBeCloseTo(150 / 202);
+  expect(tally.outcomeOf([0, 1]).recall).toBeCloseTo(200 / 202);
+  expect(new Tally(spaces, often([[70, 71, 72, 73]]), wanted).outcomeOf([0]).recall).toBeCloseTo(200 / 202);
 });
 
 test("findings are kept by what a query asks for, and few are joined by those of the nearest shares", () => {
@@ -110,9 +122,9 @@ test("a plan reaches its target at the weighting it was found at, reads a path o
       for (const target of [0.3, 0.6]) {
         const { plans, recalls } = of(target);
         for (const plan of plans) {
-          expect(new Set(plan.map((rung) => rungs[rung]?.place)).size).toBe(plan.length);
+          expect(new Set(plan.rungs.map((rung) => rungs[rung]?.place)).size).toBe(plan.rungs.length);
           expect(recalls[0]?.[0]).toBeGreaterThanOrEqual(target);
-          expect(costOf(plan, rungs)).toBeGreaterThan(0);
+          expect(plan.ms).toBeGreaterThan(0);
         }
       }
     }),

@@ -23,8 +23,9 @@ export interface Weighed {
 export type Plan = readonly number[];
 
 export interface LearnedPlans {
-  readonly plans: readonly Plan[];
-  /** By weighting and plan, from 0 to 1. See `Tally.recallOf`. */
+  /** In order of cost, which is a mean over all weightings. */
+  readonly plans: readonly { readonly rungs: Plan; readonly ms: number }[];
+  /** By weighting and plan, from 0 to 1. See `Tally.outcomeOf`. */
   readonly recalls: readonly (readonly number[])[];
 }
 
@@ -39,20 +40,34 @@ export function learnPlans(
   { wanted, targets }: { readonly wanted: number; readonly targets: readonly number[] },
 ): LearnedPlans {
   const found = new Map<string, Plan>();
-  const tallies = weightings.map(({ findings }) => new Tally(findings, wanted));
+  const tallies = weightings.map(({ findings }) => new Tally(rungs, findings, wanted));
   for (const tally of tallies) {
     for (const target of targets) {
       const plan = cheapestPlan(rungs, tally, target);
       if (plan !== null) found.set(String(plan), plan);
     }
   }
-  const plans = [...found.values()];
-  return { plans, recalls: tallies.map((tally) => plans.map((plan) => tally.recallOf(plan))) };
+  const measured = [...found.values()].map((plan) => {
+    const outcomes = tallies.map((tally) => tally.outcomeOf(plan));
+    const ms = outcomes.reduce((sum, outcome) => sum + outcome.ms, 0) / outcomes.length;
+    return { rungs: plan, ms, recalls: outcomes.map(({ recall }) => recall) };
+  });
+  measured.sort((a, b) => a.ms - b.ms);
+  return {
+    plans: measured.map(({ rungs: plan, ms }) => ({ rungs: plan, ms })),
+    recalls: tallies.map((_, weighting) => measured.map(({ recalls }) => recalls[weighting] as number)),
+  };
 }
 
-/** Milliseconds of its rungs. */
-export function costOf(plan: Plan, rungs: readonly Rung[]): number {
-  return plan.reduce((sum, rung) => sum + (rungs[rung] as Rung).ms, 0);
+/** A path is read so many rungs deeper where the paths disagree. */
+const rungsDeeper = 2;
+
+/** The rung that is read besides where the paths disagree; null: there is none deeper. */
+export function deeperRung(rungs: readonly Rung[], rung: number): number | null {
+  for (let deeper = rung + rungsDeeper; deeper > rung; deeper--) {
+    if (rungs[deeper]?.place === rungs[rung]?.place) return deeper;
+  }
+  return null;
 }
 
 /** As many are counted as missed besides, so that few queries promise little. */
@@ -63,12 +78,14 @@ const rowsMax = 31;
 
 /** How many of the best rows plans find at one weighting. Rows are bits: a rung that finds enough by itself has them all. */
 export class Tally {
+  readonly #rungs: readonly Rung[];
   readonly #wanted: number;
   /** Per query and rung. */
   readonly #rows: readonly Int32Array[];
 
-  constructor(findings: readonly Findings[], wanted: number) {
+  constructor(rungs: readonly Rung[], findings: readonly Findings[], wanted: number) {
     assert(wanted <= rowsMax);
+    this.#rungs = rungs;
     this.#wanted = wanted;
     this.#rows = findings.map((query) => {
       const bits = new Map<number, number>();
@@ -83,24 +100,42 @@ export class Tally {
     });
   }
 
-  /** The share found over all queries that can be relied on, since others may be harder: the lower end of a confidence interval. */
-  recallOf(plan: Plan): number {
+  /**
+   * The share found over all queries that can be relied on, since others may be harder: the lower end of a confidence interval. And
+   * the mean cost: paths disagree where one of a space has a row of the best that the index over all spaces should have had, and
+   * then all are read deeper.
+   */
+  outcomeOf(plan: Plan): { readonly recall: number; readonly ms: number } {
+    const ms = costOf(plan, this.#rungs);
     const count = this.#rows.length;
-    if (count === 0) return 0;
-    let [sum, squares] = [0, 0];
+    if (count === 0) return { recall: 0, ms };
+    const deeper = plan.map((rung) => deeperRung(this.#rungs, rung)).filter((rung) => rung !== null);
+    const fused = plan.find((rung) => this.#rungs[rung]?.place === 0);
+    let [sum, squares, disagreeing] = [0, 0, 0];
     for (const rows of this.#rows) {
-      let union = 0;
-      for (const rung of plan) union |= rows[rung] as number;
+      let union = unionOf(rows, plan);
+      if (fused !== undefined && (union & ~(rows[fused] as number)) !== 0) {
+        union |= unionOf(rows, deeper);
+        disagreeing += 1;
+      }
       const found = Math.min(bitCount(union), this.#wanted) / this.#wanted;
       sum += found;
       squares += found * found;
     }
     const variance = Math.max(0, squares / count - (sum / count) ** 2);
-    return Math.max(
-      0,
-      sum / (count + missesBefore / this.#wanted) - standardErrors * Math.sqrt(variance / count),
-    );
+    const recall = sum / (count + missesBefore / this.#wanted) - standardErrors * Math.sqrt(variance / count);
+    return { recall: Math.max(0, recall), ms: ms + (disagreeing / count) * costOf(deeper, this.#rungs) };
   }
+}
+
+function costOf(plan: Plan, rungs: readonly Rung[]): number {
+  return plan.reduce((sum, rung) => sum + (rungs[rung] as Rung).ms, 0);
+}
+
+function unionOf(rows: Int32Array, plan: Plan): number {
+  let union = 0;
+  for (const rung of plan) union |= rows[rung] as number;
+  return union;
 }
 
 /** Of 32 bits. */
@@ -112,21 +147,20 @@ function bitCount(bits: number): number {
 
 function cheapestPlan(rungs: readonly Rung[], tally: Tally, target: number): Plan | null {
   let plan: Plan = [];
-  let recall = 0;
+  let { recall, ms } = tally.outcomeOf(plan);
   while (recall < target) {
-    const cost = costOf(plan, rungs);
-    let best: { next: Plan; reached: number; worth: number } | null = null;
+    let best: { plan: Plan; recall: number; ms: number; worth: number } | null = null;
     for (const next of rungs.map((_, rung) => withRung(plan, rung, rungs))) {
-      const more = costOf(next, rungs) - cost;
-      if (more <= 0) continue;
-      const reached = tally.recallOf(next);
-      const worth = (Math.min(reached, target) - recall) / more;
-      if (best === null || worth > best.worth) best = { next, reached, worth };
+      const reached = tally.outcomeOf(next);
+      const gain = Math.min(reached.recall, target) - recall;
+      if (gain <= 0) continue;
+      const worth = gain / Math.max(reached.ms - ms, Number.EPSILON);
+      if (best === null || worth > best.worth) best = { plan: next, ...reached, worth };
     }
-    if (best === null || best.worth <= 0) return null;
-    ({ next: plan, reached: recall } = best);
+    if (best === null) return null;
+    ({ plan, recall, ms } = best);
   }
-  return improved(plan, rungs, (other) => tally.recallOf(other) >= target);
+  return improved(plan, rungs, tally, target);
 }
 
 /** The rung instead of what the plan reads of the same path. */
@@ -135,16 +169,14 @@ function withRung(plan: Plan, rung: number, rungs: readonly Rung[]): Plan {
   return [...plan.filter((other) => rungs[other]?.place !== place), rung].sort((a, b) => a - b);
 }
 
-function improved(plan: Plan, rungs: readonly Rung[], suffices: (other: Plan) => boolean): Plan {
-  assert(suffices(plan));
+function improved(plan: Plan, rungs: readonly Rung[], tally: Tally, target: number): Plan {
   const without = (of: Plan) => of.map((rung) => of.filter((other) => other !== rung));
   const otherwise = (of: Plan) => [...without(of), ...rungs.map((_, rung) => withRung(of, rung, rungs))];
-  const cost = costOf(plan, rungs);
-  const cheaper = otherwise(plan)
-    .flatMap((one) => [one, ...otherwise(one)])
-    .map((other) => ({ other, ms: costOf(other, rungs) }))
-    .filter(({ other, ms }) => other.length > 0 && ms < cost)
-    .sort((a, b) => a.ms - b.ms)
-    .find(({ other }) => suffices(other));
-  return cheaper === undefined ? plan : improved(cheaper.other, rungs, suffices);
+  let best = { plan, ms: tally.outcomeOf(plan).ms };
+  for (const other of otherwise(plan).flatMap((one) => [one, ...otherwise(one)])) {
+    if (other.length === 0 || costOf(other, rungs) >= best.ms) continue;
+    const { recall, ms } = tally.outcomeOf(other);
+    if (recall >= target && ms < best.ms) best = { plan: other, ms };
+  }
+  return best.plan === plan ? plan : improved(best.plan, rungs, tally, target);
 }

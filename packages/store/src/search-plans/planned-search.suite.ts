@@ -224,6 +224,36 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
     },
   );
 
+  test("where a path of a space has one of the best that the index over all spaces has not, all are read deeper", async () => {
+    const { rows: kept } = await database.pool.query("select plans from medley_internal.search_statistics");
+    const { rows: weightings } = await database.pool.query<{ shares: string; recalls: string }>(
+      "select shares::text, recalls::text from medley_internal.search_weightings",
+    );
+    const best = await search({ parts: somewhere, recall: 1 });
+    const foundWhen = async (deeper: number | null) => {
+      const paths = [
+        { place: 0, depth: 2, deeper },
+        { place: 1, depth: 20, deeper: null },
+      ];
+      await database.pool.query("update medley_internal.search_statistics set plans = $1", [
+        JSON.stringify([{ paths, ms: 1 }]),
+      ]);
+      const hits = await search({ parts: somewhere });
+      return hits.filter(({ score }) => score >= (best.at(-1)?.score ?? 0) - 1e-3).length;
+    };
+    await database.pool.query("update medley_internal.search_weightings set recalls = '[1]'");
+    expect(await foundWhen(null)).toBeLessThan(9);
+    expect(await foundWhen(400)).toBeGreaterThanOrEqual(9);
+    await database.pool.query("update medley_internal.search_statistics set plans = $1", [
+      JSON.stringify(kept[0]?.plans),
+    ]);
+    await database.pool.query("delete from medley_internal.search_weightings");
+    await database.pool.query(
+      "insert into medley_internal.search_weightings select 'shops', shares::vector, recalls::vector from unnest($1::text[], $2::text[]) as kept (shares, recalls)",
+      [weightings.map(({ shares }) => shares), weightings.map(({ recalls }) => recalls)],
+    );
+  });
+
   test("a recall that no plan promises is scanned for, one out of range refused", async () => {
     await database.pool.query(
       "update medley_internal.search_weightings set recalls = recalls * array_fill(0.9::real, array[vector_dims(recalls)])::vector",
