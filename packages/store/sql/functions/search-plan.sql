@@ -108,7 +108,7 @@ begin
   );
 end $$;
 
--- Of plans measured, which are in order of cost: the first that at this weighting is expected to find `recall` of the best. Null: none.
+-- Of plans measured, the cheapest that at this weighting is expected to find `recall` of the best. Null: none.
 create or replace function medley_internal.learned_plan(
   found_row medley_internal.collections, open jsonb, statistics medley_internal.search_statistics, query vector, k int,
   recall float8
@@ -116,28 +116,30 @@ create or replace function medley_internal.learned_plan(
 returns jsonb language plpgsql stable as $$
 declare
   asked vector := medley_internal.shares_of(found_row, query, statistics.mean)::vector;
-  expected real[];
+  expected record;
+  paths jsonb;
   chosen jsonb;
 begin
-  -- The nearer a weighting, the more it counts; one that is the query's own alone.
-  select (sum(recalls * array_fill((closeness / total)::real, array[vector_dims(recalls)])::vector))::real[] into expected
-  from (
-    select recalls, closeness, sum(closeness) over () as total
-    from (
-      select recalls, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
+  for expected in
+    -- The nearer a weighting, the more it counts; one that is the query's own alone.
+    with near as (
+      select recalls, costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
       from medley_internal.search_weightings as weighting where collection = found_row.name
       order by weighting.shares <-> asked limit 4
-    ) as near
-  ) as weighed;
-  for number in 1 .. coalesce(cardinality(expected), 0) loop
-    continue when expected[number] < recall;
-    chosen := statistics.plans -> number - 1;
-    chosen := medley_internal.described_plan(open, chosen -> 'paths', k)
-      || jsonb_build_object('recall', expected[number], 'ms', (chosen ->> 'ms')::float8 * medley_internal.depth_factor(k));
+    ), weighed as (
+      select recalls, costs, array_fill((closeness / sum(closeness) over ())::real, array[vector_dims(recalls)])::vector as weights
+      from near
+    )
+    select plan.recall, plan.ms, plan.number
+    from (select sum(recalls * weights)::real[] as recalls, sum(costs * weights)::real[] as costs from weighed) as of_plans,
+      unnest(of_plans.recalls, of_plans.costs) with ordinality as plan (recall, ms, number)
+    where plan.recall >= learned_plan.recall order by plan.ms
+  loop
+    paths := statistics.plans -> expected.number::int - 1 -> 'paths';
+    chosen := medley_internal.described_plan(open, paths, k)
+      || jsonb_build_object('recall', expected.recall, 'ms', expected.ms * medley_internal.depth_factor(k));
     -- Else an index has been dropped since.
-    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(statistics.plans -> number - 1 -> 'paths') then
-      return chosen;
-    end if;
+    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(paths) then return chosen; end if;
   end loop;
   return null;
 end $$;

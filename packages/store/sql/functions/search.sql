@@ -88,8 +88,8 @@ begin
   ) using direction, wanted, filter, query;
 end $$;
 
--- The best of what the paths give, by the distance of the fused vectors. The index over all spaces should have all of the best: where
--- a path of a space has one that it has not, it may have missed more, and all are read deeper.
+-- The best of what the paths give, by the distance of the fused vectors. The index over all spaces should have k as good as the best k:
+-- where it has not, a path of a space has one that it has missed, and it may have missed more: all are read deeper.
 create or replace function medley_internal.united_candidates(
   found_row medley_internal.collections, paths jsonb, query vector, direction halfvec, k int, wanted int, condition text, filter jsonb
 )
@@ -99,8 +99,9 @@ declare
   more record;
   ids text[] := '{}';
   distances float8[] := '{}';
-  fused_ids text[];
+  fused_distances float8[];
   best text[];
+  best_distances float8[];
 begin
   for round in 1..2 loop
     for path in select jsonb_array_elements(paths) loop
@@ -108,16 +109,16 @@ begin
       -- A space of weight 0 has no best rows.
       continue when path -> 'depth' = 'null' or vector_norm(subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int)) = 0;
       more := medley_internal.path_candidates(found_row, path, query, direction, wanted, condition, filter);
-      if path ->> 'kind' = 'fused' then fused_ids := more.ids; end if;
+      if path ->> 'kind' = 'fused' then fused_distances := coalesce(more.distances, '{}'); end if;
       ids := ids || more.ids;
       distances := distances || more.distances;
     end loop;
-    best := array(
-      select candidate.id
-      from (select found.id collate "C" as id, distance from unnest(ids, distances) as found (id, distance)) as candidate
-      group by candidate.id order by min(distance), candidate.id limit wanted
-    );
-    exit when coalesce(best[:k] <@ fused_ids, true);
+    select array_agg(united.id), array_agg(united.distance) into best, best_distances
+    from (
+      select found.id collate "C" as id, min(found.distance) as distance from unnest(ids, distances) as found (id, distance)
+      group by 1 order by 2, 1 limit wanted
+    ) as united;
+    exit when fused_distances is null or coalesce(fused_distances[k], 'Infinity') <= best_distances[k] + 1e-6;
   end loop;
   return best;
 end $$;

@@ -16,6 +16,9 @@ end $$;
 
 delete from medley_internal.search_statistics;
 delete from medley_internal.search_weightings;
+-- Milliseconds of each plan there; what a plan takes depends on how often its paths disagree.
+alter table medley_internal.search_weightings add column costs vector not null;
+
 -- Read by each search: in the row it needs no look-up of its own.
 alter table medley_internal.search_statistics alter column mean set storage main;
 

@@ -108,7 +108,8 @@ async function learn(
     queries,
     weightings: weighed.length,
     plans: learned.plans.length,
-    scanning: learned.recalls.filter((recalls) => recalls.every((recall) => recall < usualTarget)).length,
+    scanning: learned.outcomes.filter((outcomes) => outcomes.every(({ recall }) => recall < usualTarget))
+      .length,
     exactMs: exact.scanMs + exact.scoreMs,
     seconds: (performance.now() - startedMs) / 1_000,
   };
@@ -155,7 +156,7 @@ async function write(client: pg.Client, collection: string, found: Learned): Pro
     const deeper = deeperRung(rungs, at);
     return { place, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
   };
-  const plans = learned.plans.map(({ rungs: read, ms }) => ({ paths: read.map(pathOf), ms }));
+  const plans = learned.plans.map((plan) => ({ paths: plan.map(pathOf) }));
   await client.query("begin");
   try {
     await client.query("delete from medley_internal.search_weightings where collection = $1", [collection]);
@@ -174,12 +175,14 @@ values ($1, $2, $3, $4, $5, $6)`,
     );
     if (plans.length > 0) {
       await client.query(
-        `insert into medley_internal.search_weightings (collection, shares, recalls)
-select $1, shares::vector, recalls::vector from unnest($2::text[], $3::text[]) as learned (shares, recalls)`,
+        `insert into medley_internal.search_weightings (collection, shares, recalls, costs)
+select $1, shares::vector, recalls::vector, costs::vector
+from unnest($2::text[], $3::text[], $4::text[]) as learned (shares, recalls, costs)`,
         [
           collection,
           shares.map((one) => JSON.stringify(one)),
-          learned.recalls.map((recalls) => JSON.stringify(recalls)),
+          learned.outcomes.map((outcomes) => JSON.stringify(outcomes.map(({ recall }) => recall))),
+          learned.outcomes.map((outcomes) => JSON.stringify(outcomes.map(({ ms }) => ms))),
         ],
       );
     }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FindingsByShares } from "./findings-by-shares.ts";
-import { deeperRung, type Findings, type LearnedPlans, learnPlans, type Rung, Tally } from "./learn-plans.ts";
+import { deeperRung, type Findings, learnPlans, type Rung, Tally } from "./learn-plans.ts";
 import { SampledWeightings, sharesOf } from "./weightings.ts";
 
 const rungs: readonly Rung[] = [
@@ -11,26 +11,25 @@ const rungs: readonly Rung[] = [
   { place: 3, depth: 40, ms: 8 },
 ];
 const wanted = 4;
-const rungsOf = ({ plans }: LearnedPlans) => plans.map((plan) => plan.rungs);
 /** Of so many queries alike, 2 misses besides are a hundredth. */
 const often = (findings: Findings): Findings[] => Array.from({ length: 50 }, () => findings);
 
 test("the cheapest rungs that together find enough", () => {
   const findings = often([[1], [1, 2], [3, 4], [1, 2, 3, 4]]);
   const learned = learnPlans(rungs, [{ findings }], { wanted, targets: [0.98, 0.73, 0.2] });
-  expect(learned.plans).toEqual([
-    { rungs: [0], ms: 1 },
-    { rungs: [0, 2], ms: 3 },
-    { rungs: [1, 2], ms: 6 },
+  expect(learned.plans).toEqual([[1, 2], [0, 2], [0]]);
+  expect(learned.outcomes).toEqual([
+    [
+      { recall: expect.closeTo(200 / 202), ms: 6 },
+      { recall: expect.closeTo(150 / 202), ms: 3 },
+      { recall: expect.closeTo(50 / 202), ms: 1 },
+    ],
   ]);
-  const { recalls } = learned;
-  const found = [50, 150, 200];
-  expect(recalls).toEqual([found.map((rows) => expect.closeTo(rows / 202))]);
 });
 
 test("what the first choice has made needless is left out", () => {
   const findings = often([[1, 2], [1, 2], [], [1, 2, 3, 4]]);
-  expect(rungsOf(learnPlans(rungs, [{ findings }], { wanted, targets: [0.98] }))).toEqual([[3]]);
+  expect(learnPlans(rungs, [{ findings }], { wanted, targets: [0.98] }).plans).toEqual([[3]]);
 });
 
 test("a weighting at which nothing finds enough has no plan, and is measured with those of others", () => {
@@ -40,8 +39,8 @@ test("a weighting at which nothing finds enough has no plan, and is measured wit
     wanted,
     targets: [0.95],
   });
-  expect(rungsOf(learned)).toEqual([[0]]);
-  expect(learned.recalls).toEqual([[0], [expect.closeTo(200 / 202)]]);
+  expect(learned.plans).toEqual([[0]]);
+  expect(learned.outcomes).toMatchObject([[{ recall: 0 }], [{ recall: expect.closeTo(200 / 202) }]]);
 });
 
 test("where the first choice leads away from the best, two paths are read otherwise at once", () => {
@@ -53,7 +52,7 @@ test("where the first choice leads away from the best, two paths are read otherw
     { place: 4, depth: 40, ms: 4 },
   ];
   const apart = often([[1, 2, 3], [1, 2], [3, 4], [4]]);
-  expect(rungsOf(learnPlans(three, [{ findings: apart }], { wanted, targets: [0.98] }))).toEqual([[1, 2]]);
+  expect(learnPlans(three, [{ findings: apart }], { wanted, targets: [0.98] }).plans).toEqual([[1, 2]]);
 });
 
 test("where paths disagree all are read two rungs deeper, or as deep as there is", () => {
@@ -120,11 +119,11 @@ test("a plan reaches its target at the weighting it was found at, reads a path o
     fc.property(fc.array(query, { minLength: 1, maxLength: 5 }), (findings) => {
       const of = (target: number) => learnPlans(rungs, [{ findings }], { wanted, targets: [target] });
       for (const target of [0.3, 0.6]) {
-        const { plans, recalls } = of(target);
+        const { plans, outcomes } = of(target);
         for (const plan of plans) {
-          expect(new Set(plan.rungs.map((rung) => rungs[rung]?.place)).size).toBe(plan.rungs.length);
-          expect(recalls[0]?.[0]).toBeGreaterThanOrEqual(target);
-          expect(plan.ms).toBeGreaterThan(0);
+          expect(new Set(plan.map((rung) => rungs[rung]?.place)).size).toBe(plan.length);
+          expect(outcomes[0]?.[0]?.recall).toBeGreaterThanOrEqual(target);
+          expect(outcomes[0]?.[0]?.ms).toBeGreaterThan(0);
         }
       }
     }),

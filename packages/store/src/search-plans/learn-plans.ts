@@ -23,10 +23,16 @@ export interface Weighed {
 export type Plan = readonly number[];
 
 export interface LearnedPlans {
-  /** In order of cost, which is a mean over all weightings. */
-  readonly plans: readonly { readonly rungs: Plan; readonly ms: number }[];
-  /** By weighting and plan, from 0 to 1. See `Tally.outcomeOf`. */
-  readonly recalls: readonly (readonly number[])[];
+  readonly plans: readonly Plan[];
+  /** By weighting and plan. */
+  readonly outcomes: readonly (readonly Outcome[])[];
+}
+
+/** See `Tally.outcomeOf`. */
+export interface Outcome {
+  /** From 0 to 1. */
+  readonly recall: number;
+  readonly ms: number;
 }
 
 /**
@@ -47,16 +53,8 @@ export function learnPlans(
       if (plan !== null) found.set(String(plan), plan);
     }
   }
-  const measured = [...found.values()].map((plan) => {
-    const outcomes = tallies.map((tally) => tally.outcomeOf(plan));
-    const ms = outcomes.reduce((sum, outcome) => sum + outcome.ms, 0) / outcomes.length;
-    return { rungs: plan, ms, recalls: outcomes.map(({ recall }) => recall) };
-  });
-  measured.sort((a, b) => a.ms - b.ms);
-  return {
-    plans: measured.map(({ rungs: plan, ms }) => ({ rungs: plan, ms })),
-    recalls: tallies.map((_, weighting) => measured.map(({ recalls }) => recalls[weighting] as number)),
-  };
+  const plans = [...found.values()];
+  return { plans, outcomes: tallies.map((tally) => plans.map((plan) => tally.outcomeOf(plan))) };
 }
 
 /** A path is read so many rungs deeper where the paths disagree. */
@@ -105,7 +103,7 @@ export class Tally {
    * the mean cost: paths disagree where one of a space has a row of the best that the index over all spaces should have had, and
    * then all are read deeper.
    */
-  outcomeOf(plan: Plan): { readonly recall: number; readonly ms: number } {
+  outcomeOf(plan: Plan): Outcome {
     const ms = costOf(plan, this.#rungs);
     const count = this.#rows.length;
     if (count === 0) return { recall: 0, ms };

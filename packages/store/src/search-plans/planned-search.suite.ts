@@ -226,9 +226,11 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
 
   test("where a path of a space has one of the best that the index over all spaces has not, all are read deeper", async () => {
     const { rows: kept } = await database.pool.query("select plans from medley_internal.search_statistics");
-    const { rows: weightings } = await database.pool.query<{ shares: string; recalls: string }>(
-      "select shares::text, recalls::text from medley_internal.search_weightings",
-    );
+    const { rows: weightings } = await database.pool.query<{
+      shares: string;
+      recalls: string;
+      costs: string;
+    }>("select shares::text, recalls::text, costs::text from medley_internal.search_weightings");
     const best = await search({ parts: somewhere, recall: 1 });
     const foundWhen = async (deeper: number | null) => {
       const paths = [
@@ -236,12 +238,12 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
         { place: 1, depth: 20, deeper: null },
       ];
       await database.pool.query("update medley_internal.search_statistics set plans = $1", [
-        JSON.stringify([{ paths, ms: 1 }]),
+        JSON.stringify([{ paths }]),
       ]);
       const hits = await search({ parts: somewhere });
       return hits.filter(({ score }) => score >= (best.at(-1)?.score ?? 0) - 1e-3).length;
     };
-    await database.pool.query("update medley_internal.search_weightings set recalls = '[1]'");
+    await database.pool.query("update medley_internal.search_weightings set recalls = '[1]', costs = '[1]'");
     expect(await foundWhen(null)).toBeLessThan(9);
     expect(await foundWhen(400)).toBeGreaterThanOrEqual(9);
     await database.pool.query("update medley_internal.search_statistics set plans = $1", [
@@ -249,8 +251,9 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
     ]);
     await database.pool.query("delete from medley_internal.search_weightings");
     await database.pool.query(
-      "insert into medley_internal.search_weightings select 'shops', shares::vector, recalls::vector from unnest($1::text[], $2::text[]) as kept (shares, recalls)",
-      [weightings.map(({ shares }) => shares), weightings.map(({ recalls }) => recalls)],
+      `insert into medley_internal.search_weightings (collection, shares, recalls, costs)
+select 'shops', shares::vector, recalls::vector, costs::vector from json_to_recordset($1) as kept (shares text, recalls text, costs text)`,
+      [JSON.stringify(weightings)],
     );
   });
 

@@ -135,7 +135,7 @@ medley_internal.segments(found) as segment order by start`,
     return this.#numbers.size;
   }
 
-  /** A row, each segment of which is another row's as often as not: what people ask for is in no row as a whole. */
+  /** With what all rows score. */
   async nextQuery(): Promise<SampledQuery> {
     const segments = this.#drawnSegments();
     const scores = await this.#scores(segments);
@@ -216,10 +216,12 @@ medley_internal.segments(found) as segment order by start`,
     return weight > 0 ? ofSpace.near : ofSpace.far;
   }
 
+  /** A row, any share of whose segments are other rows': people ask for what is like a row, and for what is in none as a whole. */
   #drawnSegments(): readonly Float32Array[] {
     const drawn = this.#drawn();
+    const share = this.random();
     return this.spaces.map(({ start, dimensions }) =>
-      (this.random() < 0.5 ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
+      (this.random() < share ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
     );
   }
 
