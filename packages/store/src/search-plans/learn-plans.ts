@@ -38,7 +38,7 @@ export interface Outcome {
 /**
  * Chooses plans. For each weighting and target the cheapest is looked for: the rung is added, or the path deepened, that
  * finds the most for what it costs, until the target is reached; then one or two paths at a time are read otherwise while that
- * is cheaper. All plans so found are measured at all weightings.
+ * is cheaper. All plans so found are measured at all weightings. Of many rungs only one path at a time is read otherwise.
  */
 export function learnPlans(
   rungs: readonly Rung[],
@@ -70,8 +70,8 @@ export function deeperRung(rungs: readonly Rung[], rung: number): number | null 
 
 /** As many are counted as missed besides, so that few queries promise little. */
 const missesBefore = 2;
-/** Of the normal distribution: 19 of 20 such samples find less than this many standard errors too much. */
-const standardErrors = 1.645;
+/** Of the normal distribution: nine of ten such samples find less than this many standard errors too much. */
+const standardErrors = 1.28;
 const rowsMax = 31;
 
 /** How many of the best rows plans find at one weighting. Rows are bits: a rung that finds enough by itself has them all. */
@@ -167,11 +167,15 @@ function withRung(plan: Plan, rung: number, rungs: readonly Rung[]): Plan {
   return [...plan.filter((other) => rungs[other]?.place !== place), rung].sort((a, b) => a - b);
 }
 
+/** Pairs of more rungs are too many to try. */
+const pairedRungsMax = 40;
+
 function improved(plan: Plan, rungs: readonly Rung[], tally: Tally, target: number): Plan {
   const without = (of: Plan) => of.map((rung) => of.filter((other) => other !== rung));
   const otherwise = (of: Plan) => [...without(of), ...rungs.map((_, rung) => withRung(of, rung, rungs))];
   let best = { plan, ms: tally.outcomeOf(plan).ms };
-  for (const other of otherwise(plan).flatMap((one) => [one, ...otherwise(one)])) {
+  const inPairs = rungs.length <= pairedRungsMax;
+  for (const other of otherwise(plan).flatMap((one) => (inPairs ? [one, ...otherwise(one)] : [one]))) {
     if (other.length === 0 || costOf(other, rungs) >= best.ms) continue;
     const { recall, ms } = tally.outcomeOf(other);
     if (recall >= target && ms < best.ms) best = { plan: other, ms };
