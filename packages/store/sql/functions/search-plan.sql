@@ -121,19 +121,17 @@ declare
   chosen jsonb;
 begin
   for expected in
-    -- The nearer a weighting, the more it counts; one that is the query's own alone.
+    -- The nearer a weighting, the more it counts; one that is the query's own alone. Between them a plan may find what it finds at the worst.
     with near as (
-      select recalls, costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
+      select recalls::real[] as recalls, costs::real[] as costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
       from medley_internal.search_weightings as weighting where collection = found_row.name
       order by weighting.shares <-> asked limit 4
     ), weighed as (
-      select recalls, costs, array_fill((closeness / sum(closeness) over ())::real, array[vector_dims(recalls)])::vector as weights
-      from near
+      select recalls, costs, closeness / sum(closeness) over () as weight from near
     )
-    select plan.recall, plan.ms, plan.number
-    from (select sum(recalls * weights)::real[] as recalls, sum(costs * weights)::real[] as costs from weighed) as of_plans,
-      unnest(of_plans.recalls, of_plans.costs) with ordinality as plan (recall, ms, number)
-    where plan.recall >= learned_plan.recall order by plan.ms
+    select number, min(plan.recall) filter (where weight >= 0.1) as recall, sum(plan.ms * weight) as ms
+    from weighed, unnest(recalls, costs) with ordinality as plan (recall, ms, number)
+    group by number having min(plan.recall) filter (where weight >= 0.1) >= learned_plan.recall order by 3
   loop
     paths := statistics.plans -> expected.number::int - 1 -> 'paths';
     chosen := medley_internal.described_plan(open, paths, k)

@@ -118,7 +118,9 @@ begin
       select found.id collate "C" as id, min(found.distance) as distance from unnest(ids, distances) as found (id, distance)
       group by 1 order by 2, 1 limit wanted
     ) as united;
-    exit when fused_distances is null or coalesce(fused_distances[k], 'Infinity') <= best_distances[k] + 1e-6;
+    -- Fewer than k: a scan follows.
+    exit when fused_distances is null or best_distances[k] is null
+      or fused_distances[k] <= best_distances[k] + 1e-6;
   end loop;
   return best;
 end $$;

@@ -7,7 +7,7 @@ const structuredMax = 64;
 
 /**
  * Weightings to learn from: all spaces alike, one alone or turned round, one that counts 5 or 20 times as much as the others, two of
- * them; and others at random, spaces left out and turned round among them. The same each time.
+ * them, one of which may be turned round; and others at random, spaces left out and turned round among them. The same each time.
  */
 export class SampledWeightings {
   readonly #structured: readonly Weighting[];
@@ -23,6 +23,8 @@ export class SampledWeightings {
       ...spaces.map((one) => made((space) => (space === one ? -1 : 0))),
       ...[5, 20].flatMap((weight) => spaces.map((one) => made((space) => (space === one ? weight : 1)))),
       ...pairs.map(([a, b]) => made((space) => (space === a || space === b ? 1 : 0))),
+      ...pairs.map(([a, b]) => made((space) => (space === a ? 1 : space === b ? -1 : 0))),
+      ...pairs.map(([a, b]) => made((space) => (space === a ? -1 : space === b ? 1 : 0))),
     ];
     this.#structured = distinct(structured.slice(0, structuredMax));
     this.#random = Array.from({ length: randomCount }, () => randomWeighting(spacesCount, random));
