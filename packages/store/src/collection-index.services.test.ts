@@ -62,7 +62,7 @@ describe.skipIf(serverUrl === undefined)("the index on the server at DATABASE_UR
     expect([await stateOf(), await indexes()]).toEqual(["missing", []]);
     const fusedOnly = { exclusive: true, fusedOnly: true };
     expect(await buildIndex(connectionString, "films", fusedOnly)).toMatchObject({ state: "built" });
-    expect([await stateOf(), await indexes()]).toEqual(["partial", all.slice(0, 1)]);
+    expect([await stateOf(), await indexes()]).toEqual(["partial", ["medley_internal.films_g1_hnsw"]]);
     expect(await buildIndex(connectionString, "films", fusedOnly)).toMatchObject({ state: "kept" });
   });
 

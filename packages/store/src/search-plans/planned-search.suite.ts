@@ -162,7 +162,12 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
   }, 60_000);
 
   test("at any weights, missing segments and filters among them: recall, no hit too few, best first, ties by id", async () => {
-    const weight = fc.oneof(fc.constant(0), fc.double({ min: -5, max: 5, noNaN: true }).map(Math.fround));
+    // Products too small for single precision are refused by pgvector.
+    const size = fc.double({ min: -5, max: 5, noNaN: true }).map(Math.fround);
+    const weight = fc.oneof(
+      fc.constant(0),
+      size.filter((x) => Math.abs(x) > 1e-6),
+    );
     const asked = fc.record({
       like: fc.integer({ min: 0, max: rowsCount - 1 }).map((n) => `shop-${String(n).padStart(4, "0")}`),
       weights: fc.record({ size: weight, kinds: weight, opened: weight, place: weight }),
