@@ -38,8 +38,8 @@ export async function readPathIndexes(
   generation?: number,
 ): Promise<readonly PathIndex[]> {
   const { rows } = await database.query<PathIndex>(
-    `select path.space, path.kind <> 'ordered' as graph, path.dimensions, quote_ident(path.index_name) as name,
-  medley_internal.index_definition(path.kind, path.start, path.dimensions, path.definition) as definition,
+    `select path.space, path.kind in ('fused', 'graph') as graph, path.dimensions, quote_ident(path.index_name) as name,
+  medley_internal.index_definition(path.kind, path.start, path.dimensions, path.field, path.type) as definition,
   (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(path.index_name))) as valid
 from medley_internal.collections as collection,
   medley_internal.search_paths(medley_internal.as_generation(collection.name, coalesce($2, collection.generation))) as path

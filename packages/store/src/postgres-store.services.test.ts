@@ -10,6 +10,7 @@ import { describeMigrationRights, describeMigrations } from "./migrations/migrat
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
+import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { openServerDatabase } from "./test-database.fixture.ts";
 
@@ -30,4 +31,5 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("search", () => describeSearch(open));
   describe("match", () => describeMatch(open));
   describe("planned search", () => describePlannedSearch(open));
+  describe("category paths", () => describeCategoryPaths(open));
 });

@@ -10,6 +10,7 @@ import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
+import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-database.fixture.ts";
 
@@ -25,6 +26,7 @@ describe("on the embedded engine", () => {
   describe("search", () => describeSearch(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
+  describe("category paths", () => describeCategoryPaths(openEmbeddedDatabase));
 
   test("writes go through although another client's statement fails the engine under them", async () => {
     const database = await openEmbeddedDatabase();

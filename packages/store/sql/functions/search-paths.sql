@@ -1,21 +1,25 @@
 -- The ways to a search's candidates. Beside the index over the fused vector (kind `fused`) each space may have one of its own:
 --   graph    an HNSW index over its segments that are not missing
 --   ordered  a b-tree over its field (number, recency), where the best rows at any weight follow from the value that is asked for
+--   inverted by its field's categories (GIN; a b-tree where a row has one alone): many rows are equally near, so they are no
+--            list in order but a set, all of which is scored
 -- A weight below 0 needs no path of its own: its segment points the other way, so the nearest to it are the farthest.
 
--- `definition` is the space's, where an order follows from it.
+-- `field` and its type are those that the index is over.
 create or replace function medley_internal.search_paths(found_row medley_internal.collections)
-returns table (place int, space text, kind text, index_name text, start int, dimensions int, definition jsonb)
+returns table (place int, space text, kind text, index_name text, start int, dimensions int, field text, type text)
 language plpgsql stable parallel safe as $$
 begin
   return query
-  select 0, null, 'fused', found_row.live_table || '_hnsw', 1, found_row.dimensions, null::jsonb
+  select 0, null, 'fused', found_row.live_table || '_hnsw', 1, found_row.dimensions, null, null
   union all
-  select spaces.place::int, entry ->> 'name',
-    case when entry ->> 'encoder' in ('number', 'recency') then 'ordered' else 'graph' end,
-    found_row.live_table || '_space_' || spaces.place, (entry ->> 'offset')::int + 1, (entry ->> 'dimensions')::int,
-    case when entry ->> 'encoder' in ('number', 'recency') then entry end
-  from jsonb_array_elements(found_row.spaces) with ordinality as spaces (entry, place)
+  select entry.place::int, entry.space ->> 'name', path.kind,
+    found_row.live_table || case path.kind when 'inverted' then '_categories_' else '_space_' end || entry.place,
+    (entry.space ->> 'offset')::int + 1, (entry.space ->> 'dimensions')::int, entry.space ->> 'field',
+    found_row.fields::jsonb ->> (entry.space ->> 'field')
+  from jsonb_array_elements(found_row.spaces) with ordinality as entry (space, place),
+    lateral (select case entry.space ->> 'encoder' when 'number' then 'ordered' when 'recency' then 'ordered' when 'category' then 'inverted'
+      else 'graph' end as kind) as path
   -- A lone space's segments are the fused vectors.
   where jsonb_array_length(found_row.spaces) > 1;
 end $$;
@@ -25,29 +29,31 @@ create or replace function medley_internal.open_paths(found_row medley_internal.
 returns jsonb language plpgsql stable parallel safe as $$
 begin
   return (
-    select coalesce(jsonb_agg(to_jsonb(paths) - 'index_name' order by place), '[]')
-    from medley_internal.search_paths(found_row) as paths
-    join pg_catalog.pg_index on indexrelid = to_regclass(format('medley_internal.%I', paths.index_name)) and indisvalid
+    select coalesce(jsonb_agg(jsonb_build_object('place', place, 'space', space, 'kind', kind, 'start', start,
+      'dimensions', dimensions, 'field', field, 'type', type) order by place), '[]')
+    from medley_internal.search_paths(found_row)
+    join pg_catalog.pg_index on indexrelid = to_regclass(format('medley_internal.%I', index_name)) and indisvalid
   );
 end $$;
 
 -- What follows `create index NAME on TABLE`.
 create or replace function medley_internal.index_definition(
-  kind text, start int, dimensions int, definition jsonb
+  kind text, start int, dimensions int, field text, type text
 )
 returns text language sql stable parallel safe set search_path from current as $$
-  select case kind
-    when 'fused' then format('using hnsw (embedding %s.halfvec_ip_ops)', vector_schema)
-    when 'graph' then format(
+  select case
+    when kind = 'fused' then format('using hnsw (embedding %s.halfvec_ip_ops)', vector_schema)
+    when kind = 'graph' then format(
       'using hnsw ((%s.subvector(embedding, %s, %s)::%1$s.halfvec(%3$s)) %1$s.halfvec_ip_ops) where %1$s.l2_norm(%1$s.subvector(embedding, %2$s, %3$s)) > 0',
       vector_schema, start, dimensions)
-    else format('(%I, id) where deleted_at is null', definition ->> 'field')
+    when kind = 'inverted' and type <> 'category' then format('using gin (%I) where deleted_at is null', field)
+    else format('(%I, id) where deleted_at is null', field)
   end
   from (select extnamespace::regnamespace as vector_schema from pg_catalog.pg_extension where extname = 'vector') as installed
 $$;
 
--- A path's `depth` first rows that pass the filter, with the distance of the fused vectors; `direction` is the query's. Of the
--- index over all spaces no more than are `wanted`: they come in the order of that distance.
+-- The best `wanted` of a path's `depth` first rows that pass the filter, by the distance of the fused vectors; `direction` is the
+-- query's.
 create or replace function medley_internal.path_candidates(
   found_row medley_internal.collections, path jsonb, query vector, direction halfvec, wanted int, condition text, filter jsonb,
   out ids text[], out distances float8[]
@@ -56,45 +62,101 @@ language plpgsql stable
 set hnsw.iterative_scan = relaxed_order set enable_sort = off set jit = off as $$
 declare
   kind text := path ->> 'kind';
-  start int := (path ->> 'start')::int;
-  dimensions int := (path ->> 'dimensions')::int;
   depth int := (path ->> 'depth')::int;
+  segment vector := subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int);
+  definition jsonb := found_row.spaces -> (path ->> 'place')::int - 1;
+  ranges medley_internal.ordered_ranges;
+  categories text[];
+  rows_sql text;
 begin
   if kind = 'ordered' then
-    select * into ids, distances
-    from medley_internal.ordered_candidates(found_row, path, subvector(query, start, dimensions), direction, condition, filter);
-    return;
+    ranges := medley_internal.ranges_of(definition, segment);
+    rows_sql := medley_internal.ordered_rows(medley_internal.rows_view(found_row), definition, ranges, condition);
+  elsif kind = 'inverted' then
+    categories := medley_internal.asked_categories(definition, segment);
+    -- Asked for is what no name stands for.
+    if categories = '{}' then return; end if;
+    rows_sql := medley_internal.inverted_rows(medley_internal.rows_view(found_row), path, segment, condition);
+  else
+    rows_sql := medley_internal.graph_rows(medley_internal.rows_view(found_row), path, condition);
+    perform set_config('hnsw.ef_search', least(greatest(depth, 40), 1000)::text, true);
   end if;
-  perform set_config('hnsw.ef_search', least(greatest(depth, 40), 1000)::text, true);
   execute format(
-    'select array_agg(id), array_agg(distance) from (
-       select id, embedding <#> $1 as distance from medley_internal.%I as row where %s order by %s limit $2
-     ) as nearest', medley_internal.rows_view(found_row),
-    case kind when 'fused' then condition
-      else format('l2_norm(subvector(embedding, %s, %s)) > 0 and %s', start, dimensions, condition) end,
-    case kind when 'fused' then 'embedding <#> $1'
-      else format('(subvector(embedding, %s, %s)::halfvec(%2$s)) <#> $4', start, dimensions) end
-  ) into ids, distances
-  using direction, case when kind = 'fused' and filter is null then least(wanted, depth) else depth end, filter, l2_normalize(subvector(query, start, dimensions))::halfvec;
+    'select array_agg(id), array_agg(distance) from (select id, distance from (%s) as read order by distance limit $4) as best',
+    rows_sql) into ids, distances
+  using direction, depth, filter, wanted, l2_normalize(segment)::halfvec, ranges, categories;
 end $$;
 
-create or replace function medley_internal.ordered_candidates(
-  found_row medley_internal.collections, path jsonb, segment vector, direction halfvec, condition text, filter jsonb,
-  out ids text[], out distances float8[]
-)
-language plpgsql stable as $$
+-- The functions below give a path's rows as a statement of path_candidates' parameters.
+
+-- Of the index over all spaces no more than are wanted: they come in the order of the fused vectors' distance.
+create or replace function medley_internal.graph_rows(rows_view text, path jsonb, condition text)
+returns text language sql immutable parallel safe return (
+  select case path ->> 'kind'
+    when 'fused' then format('select id, embedding <#> $1 as distance from medley_internal.%I as row where %s order by embedding <#> $1 limit least($2, $4)',
+      rows_view, condition)
+    else format(
+      'select id, embedding <#> $1 as distance from medley_internal.%I as row where l2_norm(subvector(embedding, %s, %s)) > 0 and %s
+       order by (subvector(embedding, %2$s, %3$s)::halfvec(%3$s)) <#> $5 limit $2', rows_view, start, dimensions, condition)
+  end
+  from (select path ->> 'start' as start, path ->> 'dimensions' as dimensions) as segment
+);
+
+-- The names that count at least half as much as the one that counts most; of a segment that is turned round, those turned round.
+create or replace function medley_internal.asked_categories(definition jsonb, segment vector)
+returns text[] language plpgsql immutable parallel safe as $$
 declare
-  asked medley_internal.ordered_ranges := medley_internal.ranges_of(path -> 'definition', segment);
-  field text := format('row.%I', path -> 'definition' ->> 'field');
-  bound text := case path -> 'definition' ->> 'encoder' when 'recency' then 'to_timestamp(%s)' else '%s' end;
+  names jsonb := definition -> 'values';
+  shares real[] := segment::real[];
+  most real;
+begin
+  select case when max(share) > 0 then max(share) else min(share) end into most from unnest(shares) as share;
+  -- The dimension beyond the names is that of all others.
+  return array(
+    select names ->> place::int - 1 from unnest(shares) with ordinality as entry (share, place)
+    where share / nullif(most, 0) >= 0.5 and place <= jsonb_array_length(names)
+  );
+end $$;
+
+-- Rows with all of these categories, then with some of them, until there are enough.
+create or replace function medley_internal.inverted_rows(rows_view text, path jsonb, segment vector, condition text)
+returns text language plpgsql immutable parallel safe as $$
+declare
+  field text := format('row.%I', path ->> 'field');
+  type text := path ->> 'type';
+  shares_one text := field || case type when 'category' then ' = any ($7)' when 'categories' then ' && $7' else ' ?| $7' end;
+  shares_all text := field || case type when 'categories' then ' @> $7' else ' ?& $7' end;
+  parts text[];
+begin
+  parts := case
+    when (select max(share) <= 0 from unnest(segment::real[]) as share) then array[format('%s is null or not %s', field, shares_one)]
+    when type = 'category' then array[shares_one]
+    else array[shares_all, format('%s and not %s', shares_one, shares_all)]
+  end;
+  return 'select id, embedding <#> $1 as distance from (' || (
+    select string_agg(
+      format('select id, embedding from medley_internal.%I as row where embedding is not null and (%s) and %s', rows_view, part, condition),
+      ' union all ' order by place)
+    from unnest(parts) with ordinality as entry (part, place)
+  ) || ' limit $2) as shared';
+end $$;
+
+-- On both sides of what is asked for.
+create or replace function medley_internal.ordered_rows(
+  rows_view text, definition jsonb, asked medley_internal.ordered_ranges, condition text
+)
+returns text language plpgsql immutable parallel safe as $$
+declare
+  field text := format('row.%I', definition ->> 'field');
+  bound text := case definition ->> 'encoder' when 'recency' then 'to_timestamp(%s)' else '%s' end;
   arms text[];
 begin
   arms := array(
     select format(
-      'select id, distance from unnest(($4).%1$s_low, ($4).%1$s_high) as range (low, high), lateral (
+      'select id, distance from unnest(($6).%1$s_low, ($6).%1$s_high) as range (low, high), lateral (
          select id, embedding <#> $1 as distance from medley_internal.%2$I as row
          where %3$s >= %4$s and %3$s < %5$s and %6$s order by %3$s%7$s, id%7$s limit $2
-       ) as arm', way, medley_internal.rows_view(found_row), field, format(bound, 'low'), format(bound, 'high'), condition,
+       ) as arm', way, rows_view, field, format(bound, 'low'), format(bound, 'high'), condition,
       case way when 'falling' then ' desc' end)
     from unnest(array['rising', 'falling']) as way
     where case way when 'rising' then asked.rising_low else asked.falling_low end <> '{}'
@@ -102,10 +164,9 @@ begin
   -- A missing segment adds 0, which may be more than what rows with a value get.
   if asked.missing then
     arms := arms || format('(select id, embedding <#> $1 as distance from medley_internal.%I as row where %s is null and embedding is not null and %s
-      order by %2$s, id limit $2)', medley_internal.rows_view(found_row), field, condition);
+      order by %2$s, id limit $2)', rows_view, field, condition);
   end if;
-  execute format('select array_agg(id), array_agg(distance) from (%s) as candidate', array_to_string(arms, ' union all '))
-    into ids, distances using direction, (path ->> 'depth')::int, filter, asked;
+  return array_to_string(arms, ' union all ');
 end $$;
 
 -- The ranges of a field's values that hold a space's best rows at their low end (rising) or their high end (falling).

@@ -12,6 +12,7 @@ declare
   statistics medley_internal.search_statistics;
   live float8;
   passing float8;
+  read float8 := 1;
   exact_ms float8;
   open jsonb := medley_internal.open_paths(found_row);
   learned jsonb;
@@ -19,12 +20,15 @@ declare
 begin
   select * into statistics from medley_internal.search_statistics where collection = found_row.name;
   live := medley_internal.estimated_rows(found_row);
-  passing := case when condition = 'true' then live
-    else least(live, medley_internal.passing_rows(found_row, condition, filter)) end;
+  if condition = 'true' then
+    passing := live;
+  else
+    select least(live, rows), read_share into passing, read from medley_internal.estimated_filter(found_row, condition, filter);
+  end if;
   exact_ms := coalesce(
-    (statistics.scan_ms * live + statistics.score_ms * passing) / greatest(statistics.rows, 1),
+    (statistics.scan_ms * live * read + statistics.score_ms * passing) / greatest(statistics.rows, 1),
     -- Not measured yet: about what an idle core takes.
-    live * 2e-4 + passing * 1e-6 * found_row.dimensions
+    live * read * 2e-4 + passing * 1e-6 * found_row.dimensions
   );
   chosen := jsonb_build_object('method', 'exact', 'paths', '[]'::jsonb, 'rows', live, 'passing', passing, 'recall', 1,
     'ms', exact_ms, 'learned', statistics.collection is not null);
@@ -49,7 +53,7 @@ begin
   select reltuples / relpages * pg_relation_size(oid) / current_setting('block_size')::int into rows
   from pg_catalog.pg_class
   where oid = to_regclass(format('medley_internal.%I', found_row.live_table)) and reltuples >= 0 and relpages > 0;
-  return coalesce(rows, medley_internal.passing_rows(found_row, 'true', null));
+  return coalesce(rows, (select estimate.rows from medley_internal.estimated_filter(found_row, 'true', null) as estimate));
 end $$;
 
 -- Where one space alone counts and its field has an order, the first rows in that order are the best: nothing to learn.
@@ -67,35 +71,44 @@ begin
     'recall', 1, 'ms', 0.5 + 0.005 * depth);
 end $$;
 
--- As Postgres estimates it. Volatile, as `explain` wants it.
-create or replace function medley_internal.passing_rows(found_row medley_internal.collections, condition text, filter jsonb)
-returns float8 language plpgsql as $$
+-- What Postgres estimates: the rows that pass, and what finding them costs beside reading all, since an index of the filter's may
+-- spare the rest. Volatile, as `explain` wants it.
+create or replace function medley_internal.estimated_filter(
+  found_row medley_internal.collections, condition text, filter jsonb, out rows float8, out read_share float8
+)
+language plpgsql as $$
 declare
-  explained json;
+  of_filter json;
+  of_all json;
 begin
+  read_share := 1;
   -- A condition reads the filter as $3.
   execute format('explain (format json) select from medley_internal.%I as row where %s', medley_internal.rows_view(found_row), condition)
-    into explained using null::int, null::int, filter;
-  return (explained -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
+    into of_filter using null::int, null::int, filter;
+  rows := (of_filter -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
+  if of_filter -> 0 -> 'Plan' ->> 'Node Type' = 'Seq Scan' then return; end if;
+  execute format('explain (format json) select from medley_internal.%I', medley_internal.rows_view(found_row)) into of_all;
+  read_share := least(1, (of_filter -> 0 -> 'Plan' ->> 'Total Cost')::float8 / (of_all -> 0 -> 'Plan' ->> 'Total Cost')::float8);
 end $$;
 
 -- Per space, the share of the query's length; below 0 where it lies on the far side of the rows' mean. As a unit vector.
 create or replace function medley_internal.shares_of(found_row medley_internal.collections, query vector, mean vector)
-returns float8[] language sql stable parallel safe as $$
-  select array_agg(
-    vector_norm(subvector(query, start, dimensions)) / vector_norm(query)
-      -- A time has no far side: the circle's is another time.
-      * case when encoder <> 'recency' and inner_product(subvector(query, start, dimensions), subvector(mean, start, dimensions)) < 0
-        then -1 else 1 end
-    order by start
-  )
-  from (
-    select (space ->> 'offset')::int + 1 as start, (space ->> 'dimensions')::int as dimensions, space ->> 'encoder' as encoder
-    from jsonb_array_elements(found_row.spaces) as space
-  ) as segment;
-$$;
+returns float8[] language plpgsql stable parallel safe as $$
+begin
+  return (
+    select array_agg(
+      vector_norm(subvector(query, start, dimensions)) / vector_norm(query)
+        * case when inner_product(subvector(query, start, dimensions), subvector(mean, start, dimensions)) < 0 then -1 else 1 end
+      order by start
+    )
+    from (
+      select (space ->> 'offset')::int + 1 as start, (space ->> 'dimensions')::int as dimensions
+      from jsonb_array_elements(found_row.spaces) as space
+    ) as segment
+  );
+end $$;
 
--- Of plans measured, which are in order of cost: the first that at this weighting is expected to find `recall` of the best. Null: none.
+-- Of plans measured, the cheapest that at this weighting is expected to find `recall` of the best. Null: none.
 create or replace function medley_internal.learned_plan(
   found_row medley_internal.collections, open jsonb, statistics medley_internal.search_statistics, query vector, k int,
   recall float8
@@ -103,28 +116,28 @@ create or replace function medley_internal.learned_plan(
 returns jsonb language plpgsql stable as $$
 declare
   asked vector := medley_internal.shares_of(found_row, query, statistics.mean)::vector;
-  expected real[];
+  expected record;
+  paths jsonb;
   chosen jsonb;
 begin
-  -- The nearer a weighting, the more it counts; one that is the query's own alone.
-  select (sum(recalls * array_fill((closeness / total)::real, array[vector_dims(recalls)])::vector))::real[] into expected
-  from (
-    select recalls, closeness, sum(closeness) over () as total
-    from (
-      select recalls, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
+  for expected in
+    -- The nearer a weighting, the more it counts; one that is the query's own alone. Between them a plan may find what it finds at the worst.
+    with near as (
+      select recalls::real[] as recalls, costs::real[] as costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
       from medley_internal.search_weightings as weighting where collection = found_row.name
       order by weighting.shares <-> asked limit 4
-    ) as near
-  ) as weighed;
-  for number in 1 .. coalesce(cardinality(expected), 0) loop
-    continue when expected[number] < recall;
-    chosen := statistics.plans -> number - 1;
-    chosen := medley_internal.described_plan(open, chosen -> 'paths', k)
-      || jsonb_build_object('recall', expected[number], 'ms', (chosen ->> 'ms')::float8 * medley_internal.depth_factor(k));
+    ), weighed as (
+      select recalls, costs, closeness / sum(closeness) over () as weight from near
+    )
+    select number, min(plan.recall) filter (where weight >= 0.1) as recall, sum(plan.ms * weight) as ms
+    from weighed, unnest(recalls, costs) with ordinality as plan (recall, ms, number)
+    group by number having min(plan.recall) filter (where weight >= 0.1) >= learned_plan.recall order by 3
+  loop
+    paths := statistics.plans -> expected.number::int - 1 -> 'paths';
+    chosen := medley_internal.described_plan(open, paths, k)
+      || jsonb_build_object('recall', expected.recall, 'ms', expected.ms * medley_internal.depth_factor(k));
     -- Else an index has been dropped since.
-    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(statistics.plans -> number - 1 -> 'paths') then
-      return chosen;
-    end if;
+    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(paths) then return chosen; end if;
   end loop;
   return null;
 end $$;
@@ -140,7 +153,8 @@ returns jsonb language plpgsql stable parallel safe as $$
 begin
   return (
     select jsonb_build_object('method', 'paths', 'paths', coalesce(jsonb_agg(
-      entry || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)))
+      entry || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)),
+        'deeper', ceil((path ->> 'deeper')::int * medley_internal.depth_factor(k)))
     ), '[]'))
     from jsonb_array_elements(paths) as path join jsonb_array_elements(open) as entry on entry -> 'place' = path -> 'place'
   );
@@ -163,7 +177,7 @@ begin
     or (select bool_and(place = any (open_places)) from unnest(shares) with ordinality as entry (share, place) where share >= 0.15)
   );
   if not reaches then return null; end if;
-  select jsonb_agg(jsonb_build_object('place', place, 'depth', case entry ->> 'kind' when 'ordered' then 1000 else 200 end))
+  select jsonb_agg(jsonb_build_object('place', place, 'depth', case when entry ->> 'kind' in ('ordered', 'inverted') then 1000 else 200 end))
   into paths
   from jsonb_array_elements(open) as entry, lateral (select (entry ->> 'place')::int as place) as named
   where place = 0 or shares[place] >= 0.15;

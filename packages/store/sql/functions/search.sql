@@ -69,7 +69,7 @@ declare
   ids text[];
 begin
   if plan ->> 'method' = 'paths' then
-    ids := medley_internal.united_candidates(found_row, plan -> 'paths', query, direction, wanted, condition, filter);
+    ids := medley_internal.united_candidates(found_row, plan -> 'paths', query, direction, k, wanted, condition, filter);
     -- Fewer: the filter is so selective that an index gave up, or there are no more.
     if cardinality(ids) >= k then
       return query execute format('select id, embedding::vector from medley_internal.%I where id = any ($1)', medley_internal.rows_view(found_row))
@@ -88,9 +88,10 @@ begin
   ) using direction, wanted, filter, query;
 end $$;
 
--- The best of what the paths give, by the distance of the fused vectors.
+-- The best of what the paths give, by the distance of the fused vectors. The index over all spaces should have k as good as the best k:
+-- where it has not, a path of a space has one that it has missed, and it may have missed more: all are read deeper.
 create or replace function medley_internal.united_candidates(
-  found_row medley_internal.collections, paths jsonb, query vector, direction halfvec, wanted int, condition text, filter jsonb
+  found_row medley_internal.collections, paths jsonb, query vector, direction halfvec, k int, wanted int, condition text, filter jsonb
 )
 returns text[] language plpgsql stable as $$
 declare
@@ -98,19 +99,30 @@ declare
   more record;
   ids text[] := '{}';
   distances float8[] := '{}';
+  fused_distances float8[];
+  best text[];
+  best_distances float8[];
 begin
-  for path in select jsonb_array_elements(paths) loop
-    -- A space of weight 0 has no best rows.
-    continue when vector_norm(subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int)) = 0;
-    more := medley_internal.path_candidates(found_row, path, query, direction, wanted, condition, filter);
-    ids := ids || more.ids;
-    distances := distances || more.distances;
+  for round in 1..2 loop
+    for path in select jsonb_array_elements(paths) loop
+      if round = 2 then path := path || jsonb_build_object('depth', path -> 'deeper'); end if;
+      -- A space of weight 0 has no best rows.
+      continue when path -> 'depth' = 'null' or vector_norm(subvector(query, (path ->> 'start')::int, (path ->> 'dimensions')::int)) = 0;
+      more := medley_internal.path_candidates(found_row, path, query, direction, wanted, condition, filter);
+      if path ->> 'kind' = 'fused' then fused_distances := coalesce(more.distances, '{}'); end if;
+      ids := ids || more.ids;
+      distances := distances || more.distances;
+    end loop;
+    select array_agg(united.id), array_agg(united.distance) into best, best_distances
+    from (
+      select found.id collate "C" as id, min(found.distance) as distance from unnest(ids, distances) as found (id, distance)
+      group by 1 order by 2, 1 limit wanted
+    ) as united;
+    -- Fewer than k: a scan follows.
+    exit when fused_distances is null or best_distances[k] is null
+      or fused_distances[k] <= best_distances[k] + 1e-6;
   end loop;
-  return array(
-    select candidate.id
-    from (select found.id collate "C" as id, distance from unnest(ids, distances) as found (id, distance)) as candidate
-    group by candidate.id order by min(distance), candidate.id limit wanted
-  );
+  return best;
 end $$;
 
 create or replace function medley.explain(collection text, id text, query vector)

@@ -1,8 +1,9 @@
 import pg from "pg";
 import { faultOf } from "../retry.ts";
-import { costOf, type LearnedPlans, learnPlans, type Rung, type Weighed } from "./learn-plans.ts";
-import { type MeasuredPath, readPaths, SampledRows, undisturbed } from "./sampled-rows.ts";
-import { sampleWeightings, sharesOf, type Weighting } from "./weightings.ts";
+import { FindingsByShares } from "./findings-by-shares.ts";
+import { deeperRung, type LearnedPlans, learnPlans, type Rung } from "./learn-plans.ts";
+import { type MeasuredPath, readPaths, SampledRows, usualOf } from "./sampled-rows.ts";
+import { SampledWeightings } from "./weightings.ts";
 
 const { escapeIdentifier } = pg;
 
@@ -27,7 +28,7 @@ export interface SearchAnalysis {
 
 /** Few queries say little; more than these say no more. */
 const queriesMin = 4;
-const queriesMax = 40;
+const queriesMax = 60;
 /** Learned for this many hits; a search for more looks deeper in proportion. */
 export const hitsWanted = 10;
 /** A search may ask for any recall: these are what plans are looked for. */
@@ -74,31 +75,41 @@ async function learn(
   const exact = await exactCosts(client, collection);
   await using sampled = await SampledRows.open(client, collection, paths);
   if (sampled.rowsCount === 0) return null;
-  const weightings = sampleWeightings(sampled.spaces.length, sampled.random);
-  const findings: Weighed[] = weightings.map(() => ({ findings: [] }));
+  const weightings = new SampledWeightings(sampled.spaces.length, sampled.random);
+  const rungs = await sampled.timedRungs(weightings.of(0));
+  const gathered = new FindingsByShares();
   let queries = 0;
   const isTime = () => queries < queriesMin || performance.now() - startedMs < secondsMax * 1_000;
   while (queries < queriesMax && isTime()) {
     if (signal?.aborted) return null;
     const query = await sampled.nextQuery();
-    for (const [at, weights] of weightings.entries()) {
-      const found = await sampled.findingsOf(query, weights, hitsWanted);
-      if (found !== null) (findings[at] as { findings: unknown[] }).findings.push(found);
+    const sides = sampled.sidesOf(query);
+    for (const weights of weightings.of(queries)) {
+      if (!weights.some((weight, space) => weight !== 0 && sides[space] !== 0)) continue;
+      gathered.add(weights, sides, await sampled.findingsOf(query, weights, hitsWanted));
     }
     queries += 1;
     onProgress({ done: queries, total: queriesMax });
   }
-  const rungs = sampled.rungs();
-  const learned = learnPlans(rungs, findings, { wanted: hitsWanted, targets });
-  const mean = await sampled.readMean();
+  const weighed = gathered.all();
+  const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets });
   await sampled[Symbol.asyncDispose]();
-  await write(client, collection, { rows: sampled.rowsCount, ...exact, mean, rungs, weightings, learned });
+  const shares = weighed.map((one) => one.shares);
+  await write(client, collection, {
+    rows: sampled.rowsCount,
+    ...exact,
+    mean: sampled.mean,
+    rungs,
+    shares,
+    learned,
+  });
   return {
     rows: sampled.rowsCount,
     queries,
-    weightings: weightings.length,
+    weightings: weighed.length,
     plans: learned.plans.length,
-    scanning: learned.recalls.filter((recalls) => recalls.every((recall) => recall < usualTarget)).length,
+    scanning: learned.outcomes.filter((outcomes) => outcomes.every(({ recall }) => recall < usualTarget))
+      .length,
     exactMs: exact.scanMs + exact.scoreMs,
     seconds: (performance.now() - startedMs) / 1_000,
   };
@@ -117,7 +128,7 @@ async function exactCosts(
       await client.query(sql, [...values]);
       times.push(performance.now() - startedMs);
     }
-    return undisturbed(times);
+    return usualOf(times);
   };
   const scanMs = await timed(`select count(*) from ${view} where version > 0`, []);
   const exactMs = await timed(
@@ -132,21 +143,20 @@ interface Learned {
   readonly rows: number;
   readonly scanMs: number;
   readonly scoreMs: number;
-  readonly mean: string;
+  readonly mean: readonly number[];
   readonly rungs: readonly Rung[];
-  readonly weightings: readonly Weighting[];
+  readonly shares: readonly (readonly number[])[];
   readonly learned: LearnedPlans;
 }
 
 async function write(client: pg.Client, collection: string, found: Learned): Promise<void> {
-  const { rungs, weightings, learned } = found;
-  const order = learned.plans
-    .map((plan, at) => ({ at, ms: costOf(plan, rungs), paths: plan.map((rung) => rungs[rung] as Rung) }))
-    .sort((a, b) => a.ms - b.ms);
-  const plans = order.map(({ ms, paths }) => ({
-    paths: paths.map(({ place, depth }) => ({ place, depth })),
-    ms,
-  }));
+  const { rungs, shares, learned } = found;
+  const pathOf = (at: number) => {
+    const { place, depth } = rungs[at] as Rung;
+    const deeper = deeperRung(rungs, at);
+    return { place, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
+  };
+  const plans = learned.plans.map((plan) => ({ paths: plan.map(pathOf) }));
   await client.query("begin");
   try {
     await client.query("delete from medley_internal.search_weightings where collection = $1", [collection]);
@@ -154,16 +164,25 @@ async function write(client: pg.Client, collection: string, found: Learned): Pro
     await client.query(
       `insert into medley_internal.search_statistics (collection, rows, scan_ms, score_ms, mean, plans)
 values ($1, $2, $3, $4, $5, $6)`,
-      [collection, found.rows, found.scanMs, found.scoreMs, found.mean, JSON.stringify(plans)],
+      [
+        collection,
+        found.rows,
+        found.scanMs,
+        found.scoreMs,
+        JSON.stringify(found.mean),
+        JSON.stringify(plans),
+      ],
     );
     if (plans.length > 0) {
       await client.query(
-        `insert into medley_internal.search_weightings (collection, shares, recalls)
-select $1, shares::vector, recalls::vector from unnest($2::text[], $3::text[]) as learned (shares, recalls)`,
+        `insert into medley_internal.search_weightings (collection, shares, recalls, costs)
+select $1, shares::vector, recalls::vector, costs::vector
+from unnest($2::text[], $3::text[], $4::text[]) as learned (shares, recalls, costs)`,
         [
           collection,
-          weightings.map((weights) => JSON.stringify(sharesOf(weights))),
-          learned.recalls.map((recalls) => JSON.stringify(order.map(({ at }) => recalls[at]))),
+          shares.map((one) => JSON.stringify(one)),
+          learned.outcomes.map((outcomes) => JSON.stringify(outcomes.map(({ recall }) => recall))),
+          learned.outcomes.map((outcomes) => JSON.stringify(outcomes.map(({ ms }) => ms))),
         ],
       );
     }

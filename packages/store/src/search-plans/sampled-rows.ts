@@ -9,10 +9,9 @@ const { escapeIdentifier } = pg;
 export interface MeasuredPath {
   readonly place: number;
   readonly space: string | null;
-  readonly kind: "fused" | "graph" | "ordered";
+  readonly kind: "fused" | "graph" | "ordered" | "inverted";
   readonly start: number;
   readonly dimensions: number;
-  readonly definition: unknown;
 }
 
 interface SpaceRange {
@@ -23,15 +22,20 @@ interface SpaceRange {
 
 /** How deep each kind of path is looked into. */
 const ladders = {
-  fused: [40, 70, 120, 200, 400],
-  graph: [40, 70, 120, 200, 400],
+  fused: [40, 80, 160, 320],
+  graph: [40, 80, 160, 320, 640],
   ordered: [100, 500, 2_000],
+  inverted: [200, 1_000, 5_000],
 };
 const sampledRowsMax = 256;
 /** As many as medley.search scores for ten hits. */
 const candidatesWanted = 20;
-/** So often each depth is read at least, to know how long it takes. */
-const timesMin = 16;
+/** Of one space's path all rows are listed: the best of them are others at each weighting. */
+const listedMax = 1_000_000;
+/** So often each rung is timed. */
+const timings = 16;
+/** So many queries are drawn for one that asks for something of a space. */
+const drawsMax = 20;
 
 /** A query, unweighted, and what all rows score with it, space by space. */
 export interface SampledQuery {
@@ -45,7 +49,6 @@ export interface SampledQuery {
 interface Step {
   readonly path: MeasuredPath;
   readonly depth: number;
-  readonly ms: number[];
 }
 
 export async function readPaths(client: pg.Client, collection: string): Promise<readonly MeasuredPath[]> {
@@ -63,6 +66,8 @@ export async function readPaths(client: pg.Client, collection: string): Promise<
 export class SampledRows implements AsyncDisposable {
   readonly spaces: readonly SpaceRange[];
   readonly random: () => number;
+  /** Of the rows' vectors. */
+  readonly mean: readonly number[];
   readonly #client: pg.Client;
   readonly #collection: string;
   readonly #numbers: ReadonlyMap<string, number>;
@@ -79,6 +84,7 @@ export class SampledRows implements AsyncDisposable {
       numbers: ReadonlyMap<string, number>;
       sample: readonly Float32Array[];
       random: () => number;
+      mean: readonly number[];
     },
   ) {
     this.#client = client;
@@ -88,7 +94,8 @@ export class SampledRows implements AsyncDisposable {
     this.#numbers = read.numbers;
     this.#sample = read.sample;
     this.random = read.random;
-    this.#steps = paths.flatMap((path) => ladders[path.kind].map((depth) => ({ path, depth, ms: [] })));
+    this.mean = read.mean;
+    this.#steps = paths.flatMap((path) => ladders[path.kind].map((depth) => ({ path, depth })));
   }
 
   static async open(
@@ -117,19 +124,20 @@ medley_internal.segments(found) as segment order by start`,
     );
     const numbers = new Map(rows.map(({ id }, number) => [id, number]));
     const sample = sampled.map(({ embedding }) => Float32Array.from(embedding));
-    return new SampledRows(client, collection, paths, { spaces, numbers, sample, random });
+    const { rows: means } = await client.query<{ mean: number[] | null }>(
+      `select avg(embedding)::vector::real[] as mean from ${view}`,
+    );
+    const mean = means[0]?.mean ?? [];
+    return new SampledRows(client, collection, paths, { spaces, numbers, sample, random, mean });
   }
 
   get rowsCount(): number {
     return this.#numbers.size;
   }
 
-  /** A row, each segment of which is another row's as often as not: what people ask for is in no row as a whole. */
+  /** With what all rows score. */
   async nextQuery(): Promise<SampledQuery> {
-    const drawn = this.#drawn();
-    const segments = this.spaces.map(({ start, dimensions }) =>
-      (this.random() < 0.5 ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
-    );
+    const segments = this.#drawnSegments();
     const scores = await this.#scores(segments);
     const lists = new Map<number, { near: Int32Array; far: Int32Array }>();
     for (const [rung, { path }] of this.#steps.entries()) {
@@ -140,18 +148,16 @@ medley_internal.segments(found) as segment order by start`,
     return { segments, scores, lists };
   }
 
-  /** Which of the `wanted` best rows each rung finds; null where the weighted query asks for nothing. */
-  async findingsOf(query: SampledQuery, weights: Weighting, wanted: number): Promise<Findings | null> {
-    const asks = query.segments.some((segment, at) => weights[at] !== 0 && segment.some((x) => x !== 0));
-    if (!asks) return null;
+  /** Which of the `wanted` best rows each rung finds; the weighted query asks for something. */
+  async findingsOf(query: SampledQuery, weights: Weighting, wanted: number): Promise<Findings> {
     const totals = totalsOf(query.scores, weights);
     const least = leastOfBest(totals, wanted);
     const found: number[][] = [];
-    for (const [rung, { path, depth, ms }] of this.#steps.entries()) {
+    for (const [rung, { path, depth }] of this.#steps.entries()) {
       const shallower = found[rung - 1];
       const isDeeper = depth > (this.#steps[rung - 1]?.depth ?? depth);
-      // Deeper there is no more to find; it is read for its time alone.
-      if (isDeeper && shallower?.length === wanted && ms.length >= timesMin) {
+      // Deeper there is no more to find.
+      if (isDeeper && shallower?.length === wanted) {
         found.push(shallower);
         continue;
       }
@@ -161,16 +167,34 @@ medley_internal.segments(found) as segment order by start`,
     return found;
   }
 
-  rungs(): Rung[] {
-    return this.#steps.map(({ path, depth, ms }) => ({ place: path.place, depth, ms: undisturbed(ms) }));
+  /** Each time by another query, as searches are: what one has read is read again several times as fast. */
+  async timedRungs(weightings: readonly Weighting[]): Promise<Rung[]> {
+    const times: number[][] = this.#steps.map(() => []);
+    for (let round = 0; round < timings; round++) {
+      for (const [rung, { path }] of this.#steps.entries()) {
+        const weights = weightings[Math.floor(this.random() * weightings.length)];
+        let segments = this.#drawnSegments();
+        for (let draw = 1; draw < drawsMax && isZero(segments, path); draw++)
+          segments = this.#drawnSegments();
+        const startedMs = performance.now();
+        await this.#list(rung, segments, 1, path.kind === "fused" ? weights : undefined);
+        times[rung]?.push(performance.now() - startedMs);
+      }
+    }
+    return this.#steps.map(({ path, depth }, rung) => ({
+      place: path.place,
+      depth,
+      ms: usualOf(times[rung] as number[]),
+    }));
   }
 
-  /** Of the rows' vectors, as pgvector writes it. */
-  async readMean(): Promise<string> {
-    const { rows } = await this.#client.query<{ mean: string }>(
-      `select avg(embedding)::text as mean from medley.${escapeIdentifier(this.#collection)}`,
-    );
-    return rows[0]?.mean as string;
+  /** Per space, 1 where the query lies on the side of the rows' mean, -1 on the other, 0 where it says nothing of it. */
+  sidesOf({ segments }: SampledQuery): number[] {
+    return this.spaces.map(({ start }, at) => {
+      const segment = segments[at] as Float32Array;
+      if (segment.every((x) => x === 0)) return 0;
+      return segment.reduce((sum, x, i) => sum + x * (this.mean[start - 1 + i] as number), 0) < 0 ? -1 : 1;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -190,6 +214,15 @@ medley_internal.segments(found) as segment order by start`,
     const weight = weights[place - 1] as number;
     if (weight === 0) return new Int32Array(0);
     return weight > 0 ? ofSpace.near : ofSpace.far;
+  }
+
+  /** A row, any share of whose segments are other rows': people ask for what is like a row, and for what is in none as a whole. */
+  #drawnSegments(): readonly Float32Array[] {
+    const drawn = this.#drawn();
+    const share = this.random();
+    return this.spaces.map(({ start, dimensions }) =>
+      (this.random() < share ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
+    );
   }
 
   #drawn(): Float32Array {
@@ -218,20 +251,25 @@ medley_internal.segments(found) as segment order by start`,
     sign: 1 | -1,
     weights?: Weighting,
   ): Promise<Int32Array> {
-    const { path, depth, ms } = this.#steps[rung] as Step;
+    const { path, depth } = this.#steps[rung] as Step;
     const query = segments.flatMap((segment, at) =>
       Array.from(segment, (x) => x * sign * (weights?.[at] ?? 1)),
     );
     const { space: _space, ...rest } = path;
-    const startedMs = performance.now();
+    const wanted = path.kind === "fused" ? candidatesWanted : listedMax;
     const { rows } = await this.#client.query<{ ids: string[] | null }>({
       text: `select ids from medley_internal.collection_of($1) as found, (select $3::vector as query) as asked,
-medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::halfvec, ${candidatesWanted}, 'true', null)`,
-      values: [this.#collection, JSON.stringify({ ...rest, depth }), vectorText(query)],
+medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::halfvec, $4, 'true', null)`,
+      values: [this.#collection, JSON.stringify({ ...rest, depth }), vectorText(query), wanted],
     });
-    ms.push(performance.now() - startedMs);
     return Int32Array.from(rows[0]?.ids ?? [], (id) => this.#numbers.get(id) as number);
   }
+}
+
+function isZero(segments: readonly Float32Array[], { place }: MeasuredPath): boolean {
+  return (place === 0 ? segments : [segments[place - 1] as Float32Array]).every((segment) =>
+    segment.every((x) => x === 0),
+  );
 }
 
 function vectorText(values: ArrayLike<number>): string {
@@ -265,9 +303,9 @@ function leastOfBest(totals: Float64Array, count: number): number {
   return best[0] ?? 0;
 }
 
-/** The fastest tenth's slowest of some times: what else the machine does makes the others longer. */
-export function undisturbed(timesMs: readonly number[]): number {
-  return [...timesMs].sort((a, b) => a - b)[Math.floor(timesMs.length / 10)] ?? 0;
+/** The lower quartile: what else the machine does makes some longer, what a query asks for some shorter. */
+export function usualOf(timesMs: readonly number[]): number {
+  return [...timesMs].sort((a, b) => a - b)[Math.floor(timesMs.length / 4)] ?? 0;
 }
 
 /** Mulberry32: the same numbers each time. */

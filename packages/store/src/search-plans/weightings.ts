@@ -1,26 +1,40 @@
 /** A weight per space, in the order of the fused vector. */
 export type Weighting = readonly number[];
 
-const randomCount = 32;
+const randomCount = 64;
+const randomPerQuery = 16;
 const structuredMax = 64;
 
 /**
- * Weightings to learn from: all spaces alike, one alone or turned round, one that counts 5 or 20 times as much as the others,
- * two of them; and as many at random, spaces left out and turned round among them. The same each time; at most 96.
+ * Weightings to learn from: all spaces alike, one alone or turned round, one that counts 5 or 20 times as much as the others, two of
+ * them, one of which may be turned round; and others at random, spaces left out and turned round among them. The same each time.
  */
-export function sampleWeightings(spacesCount: number, random: () => number): Weighting[] {
-  const spaces = Array.from({ length: spacesCount }, (_, space) => space);
-  const made = (weightOf: (space: number) => number) => spaces.map(weightOf);
-  const pairs = spaces.flatMap((a) => spaces.filter((b) => b > a).map((b) => [a, b] as const));
-  const structured = [
-    made(() => 1),
-    ...spaces.map((one) => made((space) => (space === one ? 1 : 0))),
-    ...spaces.map((one) => made((space) => (space === one ? -1 : 0))),
-    ...[5, 20].flatMap((weight) => spaces.map((one) => made((space) => (space === one ? weight : 1)))),
-    ...pairs.map(([a, b]) => made((space) => (space === a || space === b ? 1 : 0))),
-  ];
-  const drawn = Array.from({ length: randomCount }, () => randomWeighting(spacesCount, random));
-  return distinct([...structured.slice(0, structuredMax), ...drawn]);
+export class SampledWeightings {
+  readonly #structured: readonly Weighting[];
+  readonly #random: readonly Weighting[];
+
+  constructor(spacesCount: number, random: () => number) {
+    const spaces = Array.from({ length: spacesCount }, (_, space) => space);
+    const made = (weightOf: (space: number) => number) => spaces.map(weightOf);
+    const pairs = spaces.flatMap((a) => spaces.filter((b) => b > a).map((b) => [a, b] as const));
+    const structured = [
+      made(() => 1),
+      ...spaces.map((one) => made((space) => (space === one ? 1 : 0))),
+      ...spaces.map((one) => made((space) => (space === one ? -1 : 0))),
+      ...[5, 20].flatMap((weight) => spaces.map((one) => made((space) => (space === one ? weight : 1)))),
+      ...pairs.map(([a, b]) => made((space) => (space === a || space === b ? 1 : 0))),
+      ...pairs.map(([a, b]) => made((space) => (space === a ? 1 : space === b ? -1 : 0))),
+      ...pairs.map(([a, b]) => made((space) => (space === a ? -1 : space === b ? 1 : 0))),
+    ];
+    this.#structured = distinct(structured.slice(0, structuredMax));
+    this.#random = Array.from({ length: randomCount }, () => randomWeighting(spacesCount, random));
+  }
+
+  /** Those that a query is weighed in, at most 80: of the ones at random a quarter, by turns, since many queries say more. */
+  of(query: number): readonly Weighting[] {
+    const first = (query * randomPerQuery) % randomCount;
+    return distinct([...this.#structured, ...this.#random.slice(first, first + randomPerQuery)]);
+  }
 }
 
 /** From a tenth to ten, each as likely as ten times as much; a third left out, a sixth of the rest turned round. */

@@ -45,9 +45,8 @@ export async function assignDimensions(options: AssignDimensionsOptions): Promis
     0,
   );
   const { records: rows, ...sample } = await labelledSample(records, collection, {
-    recordsMax,
-    seed,
-    signal,
+    ...{ recordsMax, seed, signal },
+    kept: new Set(),
   });
   if (rows.length < recordsMin) {
     throw new MedleyError(
