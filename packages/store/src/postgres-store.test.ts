@@ -9,6 +9,7 @@ import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
+import { describeSearchExtras } from "./search-extras.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-database.fixture.ts";
 
@@ -21,6 +22,7 @@ describe("on the embedded engine", () => {
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));
+  describe("search extras", () => describeSearchExtras(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
 
