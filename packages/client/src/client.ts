@@ -6,6 +6,7 @@ import type {
   EncodeAnswer,
   RecordsAnswer,
   SearchAnswer,
+  SearchBatchAnswer,
 } from "@medley/http";
 import type { EncodedAs, SearchQuery } from "@medley/pipeline";
 import { Service } from "./service.ts";
@@ -43,6 +44,7 @@ export interface EncodeRequest {
 const batchRecordsMax = 1_000;
 const batchCharsMax = 2 ** 21;
 const batchInputsMax = 64;
+const batchSearchesMax = 100;
 const resendMs = 1_000;
 
 /**
@@ -71,6 +73,21 @@ export class MedleyClient {
     const path = `${pathOf(collection)}/search`;
     const { body } = await this.#searches.call({ method: "POST", path, body: query, signal });
     return body as SearchAnswer;
+  }
+
+  /** Each search's answer or error, in order; a bad search fails alone. More than 100 go in several requests. */
+  async searchAll(
+    collection: string,
+    queries: readonly SearchRequest[],
+    signal?: AbortSignal,
+  ): Promise<SearchBatchAnswer["results"]> {
+    const path = `${pathOf(collection)}/searches`;
+    const results: SearchBatchAnswer["results"][number][] = [];
+    for (const searches of batchesOf(queries, batchSearchesMax)) {
+      const { body } = await this.#searches.call({ method: "POST", path, body: { searches }, signal });
+      results.push(...(body as SearchBatchAnswer).results);
+    }
+    return results;
   }
 
   /** A segment per input, in order: unit length, or all zero where the input says nothing. */

@@ -13,8 +13,11 @@ export { type RecordsAnswer, type RecordsPorts, recordsRoutes } from "./routes/r
 export {
   type Search,
   type SearchAnswer,
+  type SearchBatchAnswer,
+  type SearchFailure,
   type SearchHit,
   type SearchPorts,
+  type SearchResult,
   searchRoutes,
 } from "./routes/search.ts";
 export { hitsMax } from "./routes/search-query.ts";

@@ -11,6 +11,7 @@ export {
   type StageCounters,
   settledOf,
 } from "./counters.ts";
+export { cursorCharsMax } from "./cursor.ts";
 export { deadLetterOf } from "./dead-letters.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
 export { readsSegments } from "./embed/graph-segments.ts";
@@ -30,6 +31,8 @@ export {
   send,
 } from "./produce.ts";
 export { type Query, querySegments, type SearchQuery } from "./query.ts";
+export { type Batched, batchSearchesMax, inBatch } from "./search-batch.ts";
+export { type SearchPage, searchPage } from "./search-page.ts";
 export { laneOf } from "./stage.ts";
 export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";
 export {

@@ -1,16 +1,20 @@
-import type { Collection } from "@medley/core";
+import type { Clock, Collection, ErrorCode } from "@medley/core";
 import {
   type CollectionEncoders,
   collectionNamed,
+  inBatch,
   type Query,
   querySegments,
+  type SearchPage,
+  type SearchQuery,
   saidBefore,
+  searchPage,
   type Understood,
 } from "@medley/pipeline";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import { type Body, jsonOf } from "../body/body.ts";
 import type { Routes } from "../server.ts";
-import { parseSearchQuery } from "./search-query.ts";
+import { parseSearchBatch, parseSearchQuery } from "./search-query.ts";
 
 export interface SearchHit {
   readonly id: string;
@@ -18,6 +22,8 @@ export interface SearchHit {
   /** The score's share by space: they add up to it. */
   readonly contributions: Readonly<Record<string, number>>;
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Among all hits, from 1. */
+  readonly place: number;
 }
 
 /** Runs an encoded query on a collection's table, best hit first. Throws `query_invalid`, `not_found`, `store_unavailable`. */
@@ -34,17 +40,33 @@ export interface SearchPorts {
   readonly understand: (collection: Collection, sentence: string, signal: AbortSignal) => Promise<Understood>;
   /** How `search` would find its hits, as the store tells it. Throws as `search` does. */
   readonly explain: (collection: string, query: Query) => Promise<unknown>;
+  readonly clock: Clock;
 }
 
-export interface SearchAnswer {
-  readonly hits: readonly SearchHit[];
+/** What a search found. */
+export interface SearchResult extends SearchPage<SearchHit> {
   /** What the sentence of `ask` was taken to mean, before what the search says itself. */
   readonly understood?: Understood;
+}
+
+export interface SearchAnswer extends SearchResult {
   /** Encoding and search, without the network. */
   readonly tookMs: number;
 }
 
+/** Of one search of many. */
+export interface SearchFailure {
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly mend?: string };
+}
+
+export interface SearchBatchAnswer {
+  /** One per search, in order. */
+  readonly results: readonly (SearchResult | SearchFailure)[];
+  readonly tookMs: number;
+}
+
 const bodyBytesMax = 2 ** 20;
+const batchBytesMax = 2 ** 23;
 
 interface Asked {
   Params: { name: string };
@@ -52,40 +74,70 @@ interface Asked {
 }
 
 /**
- * `POST /v1/collections/:name/search`: a `SearchQuery`, or a sentence as `ask` beside it, answered with a `SearchAnswer`; `…/explain`: the same, answered with the plan.
- * Both end when the client leaves.
+ * `POST /v1/collections/:name/search`: a `SearchQuery`, or a sentence as `ask` beside it, answered with a `SearchAnswer`; `…/explain`: the same,
+ * answered with the plan; `…/searches`: `{searches: [...]}`, at most 100, answered with a `SearchBatchAnswer`. All end when the client leaves.
  */
 export function searchRoutes(ports: SearchPorts): Routes {
-  const encoded = async (request: FastifyRequest<Asked>, signal: AbortSignal) => {
-    const opened = collectionNamed(ports.collections, request.params.name);
-    const { ask, query } = parseSearchQuery(opened, jsonOf(request.body));
-    const understood = ask === null ? null : await ports.understand(opened.collection, ask, signal);
-    const whole = understood === null ? query : saidBefore(understood.query, query);
-    return { query: await querySegments(opened, whole, signal), understood };
-  };
   return (app) => {
-    const options = {
-      config: { scope: "search" },
-      bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax),
-    } as const;
-    app.post<Asked>(
-      "/v1/collections/:name/search",
-      options,
-      async (request, reply): Promise<SearchAnswer> => {
-        const signal = untilGone(reply);
-        const startMs = performance.now();
-        const { query, understood } = await encoded(request, signal);
-        const hits = await ports.search(request.params.name, query, signal);
-        const tookMs = performance.now() - startMs;
-        return { hits, ...(understood === null ? {} : { understood }), tookMs };
-      },
-    );
-    app.post<Asked>("/v1/collections/:name/explain", options, async (request, reply) => {
-      const { query, understood } = await encoded(request, untilGone(reply));
-      const plan = await ports.explain(request.params.name, query);
-      return { plan, ...(understood === null ? {} : { understood }) };
+    const optionsOf = (bytesMax: number) =>
+      ({
+        config: { scope: "search" },
+        bodyLimit: Math.min(bytesMax, app.initialConfig.bodyLimit ?? bytesMax),
+      }) as const;
+    app.post<Asked>("/v1/collections/:name/search", optionsOf(bodyBytesMax), async (request, reply) => {
+      const startMs = performance.now();
+      const asking = openAsking(ports, request.params.name, reply);
+      const result = await answer(asking, jsonOf(request.body), asking.search);
+      return { ...result, tookMs: performance.now() - startMs } satisfies SearchAnswer;
+    });
+    app.post<Asked>("/v1/collections/:name/explain", optionsOf(bodyBytesMax), async (request, reply) => {
+      const asking = openAsking(ports, request.params.name, reply);
+      const { query, ...more } = await understoodOf(asking, jsonOf(request.body));
+      const encoded = await querySegments(asking.opened, query, asking);
+      return { plan: await ports.explain(request.params.name, encoded), ...more };
+    });
+    app.post<Asked>("/v1/collections/:name/searches", optionsOf(batchBytesMax), async (request, reply) => {
+      const startMs = performance.now();
+      const asking = openAsking(ports, request.params.name, reply);
+      const searches = parseSearchBatch(jsonOf(request.body));
+      const answers = await inBatch(searches, asking.search, (one, search) => answer(asking, one, search));
+      const results = answers.map((one): SearchResult | SearchFailure => {
+        if (one.ok) return one.value;
+        const { code, message, mend } = one.failure;
+        return { error: { code, message, ...(mend === undefined ? {} : { mend }) } };
+      });
+      return { results, tookMs: performance.now() - startMs } satisfies SearchBatchAnswer;
     });
   };
+}
+
+/** Searches of one collection for one client. */
+interface Asking extends Pick<SearchPorts, "understand" | "clock"> {
+  readonly opened: CollectionEncoders;
+  readonly search: (query: Query) => Promise<readonly SearchHit[]>;
+  readonly signal: AbortSignal;
+}
+
+function openAsking(ports: SearchPorts, name: string, reply: FastifyReply): Asking {
+  const opened = collectionNamed(ports.collections, name);
+  const signal = untilGone(reply);
+  const { understand, clock } = ports;
+  return { opened, understand, clock, signal, search: (query) => ports.search(name, query, signal) };
+}
+
+async function answer(asking: Asking, input: unknown, search: Asking["search"]): Promise<SearchResult> {
+  const { query, ...more } = await understoodOf(asking, input);
+  return { ...(await searchPage(asking.opened, query, { ...asking, search })), ...more };
+}
+
+async function understoodOf(
+  { opened, understand, signal }: Asking,
+  input: unknown,
+): Promise<{ query: SearchQuery; understood?: Understood }> {
+  const { ask, query } = parseSearchQuery(opened, input);
+  if (ask === null) return { query };
+  const understood = await understand(opened.collection, ask, signal);
+  return { query: saidBefore(understood.query, query), understood };
 }
 
 /** Aborted when the client leaves. */

@@ -22,17 +22,21 @@ import {
   pinnedArtefact,
 } from "@medley/models";
 import {
+  type Batched,
   type Checked,
   type CollectionEncoders,
   checkInputs,
   collectionNamed,
+  inBatch,
   type PipelineCounters,
   type ProducePorts,
   pipelineCounters,
   type Query,
   querySegments,
   readsSegments,
+  type SearchPage,
   type SearchQuery,
+  searchPage,
   send,
   type Understood,
   understand,
@@ -201,7 +205,27 @@ export class Deployment implements AsyncDisposable {
 
   /** Throws `collection_unknown`, `query_invalid` or `not_found`. */
   async search(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<readonly Hit[]> {
-    return this.searchEncoded(collection, await querySegments(this.collection(collection), query, signal));
+    return (await this.searchPage(collection, query, signal)).hits;
+  }
+
+  /** The hits with the cursor of those behind them. Throws as `search` does. */
+  async searchPage(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPage<Hit>> {
+    const search = (encoded: Query) => this.searchEncoded(collection, encoded);
+    return searchPage(this.collection(collection), query, { search, signal, clock: this.clock });
+  }
+
+  /** At most 100 searches in one go, each with its own answer or error, in their order. Throws `collection_unknown` or `query_invalid`. */
+  async searchAll(
+    collection: string,
+    queries: readonly SearchQuery[],
+    signal?: AbortSignal,
+  ): Promise<readonly Batched<SearchPage<Hit>>[]> {
+    const opened = this.collection(collection);
+    return inBatch(
+      queries,
+      (encoded: Query) => this.searchEncoded(collection, encoded),
+      (query, search) => searchPage(opened, query, { search, signal, clock: this.clock }),
+    );
   }
 
   /** Runs a query whose parts are encoded. */
@@ -211,7 +235,8 @@ export class Deployment implements AsyncDisposable {
 
   /** How a search would find its rows, without searching. Throws as `search` does. */
   async explainSearch(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPlan> {
-    return this.explainEncoded(collection, await querySegments(this.collection(collection), query, signal));
+    const options = { signal, clock: this.clock };
+    return this.explainEncoded(collection, await querySegments(this.collection(collection), query, options));
   }
 
   explainEncoded(collection: string, { segments, ...rest }: Query): Promise<SearchPlan> {

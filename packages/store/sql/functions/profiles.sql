@@ -214,7 +214,7 @@ begin
   return query select hit.id, hit.score, hit.contributions from medley.search(
     collection, medley.query_for(collection, user_id, parts, weights, at), k,
     case when exclude_seen then medley_internal.unseen_filter(filter, user_id) else filter end
-  );
+  ) as hit;
 end $$;
 comment on function medley.search_for(text, text, int, jsonb, jsonb, jsonb, boolean, timestamptz) is
 $$medley.search with medley.query_for; `exclude_seen` leaves out the records of the user's events.
