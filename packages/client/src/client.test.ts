@@ -72,6 +72,11 @@ test("many searches go in batches, and each has its answer or its error in its p
   expect(await client().searchAll("films", queries)).toEqual([...results, failure]);
   expect(asked.map(({ url }) => url)).toEqual(Array(2).fill("/v1/collections/films/searches"));
   expect(asked[1]?.body).toEqual({ searches: [{ like: ["r100"], unlike: "x" }] });
+  const large = await serverOf(
+    ...[2, 1].map((n) => ({ status: 200, body: { results: Array(n).fill(found) } })),
+  );
+  await large.client().searchAll("films", [{ k: 1_000 }, { k: 5_000 }, {}]);
+  expect(large.asked.map(({ body }) => (body as { searches: unknown[] }).searches.length)).toEqual([2, 1]);
 });
 
 test("what does not pass is thrown at once, with the server's code and mend", async () => {

@@ -45,6 +45,7 @@ const batchRecordsMax = 1_000;
 const batchCharsMax = 2 ** 21;
 const batchInputsMax = 64;
 const batchSearchesMax = 100;
+const batchHitsMax = 10_000;
 const resendMs = 1_000;
 
 /**
@@ -75,15 +76,17 @@ export class MedleyClient {
     return body as SearchAnswer;
   }
 
-  /** Each search's answer or error, in order; a bad search fails alone. More than 100 go in several requests. */
+  /** Each search's answer or error, in order; a bad search fails alone. Many go in several requests. */
   async searchAll(
     collection: string,
-    queries: readonly SearchRequest[],
+    queries: readonly SearchQuery[],
     signal?: AbortSignal,
   ): Promise<SearchBatchAnswer["results"]> {
     const path = `${pathOf(collection)}/searches`;
     const results: SearchBatchAnswer["results"][number][] = [];
-    for (const searches of batchesOf(queries, batchSearchesMax)) {
+    const hitsMax = Math.max(...queries.map(({ k = 10 }) => k));
+    const searchesMax = Math.max(1, Math.min(batchSearchesMax, Math.floor(batchHitsMax / hitsMax)));
+    for (const searches of batchesOf(queries, searchesMax)) {
       const { body } = await this.#searches.call({ method: "POST", path, body: { searches }, signal });
       results.push(...(body as SearchBatchAnswer).results);
     }

@@ -6,7 +6,6 @@ export type {
   SearchBatchAnswer,
   SearchFailure,
   SearchHit,
-  SearchResult,
 } from "@medley/http";
 export type { EncodedAs, SearchQuery } from "@medley/pipeline";
 export { type EncodeRequest, MedleyClient, type MedleyClientOptions, type SearchRequest } from "./client.ts";

@@ -17,7 +17,6 @@ export {
   type SearchFailure,
   type SearchHit,
   type SearchPorts,
-  type SearchResult,
   searchRoutes,
 } from "./routes/search.ts";
 export { hitsMax } from "./routes/search-query.ts";

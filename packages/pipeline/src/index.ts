@@ -31,7 +31,7 @@ export {
   send,
 } from "./produce.ts";
 export { type Query, querySegments, type SearchQuery } from "./query.ts";
-export { type Batched, batchSearchesMax, inBatch } from "./search-batch.ts";
+export { type Batched, inBatch } from "./search-batch.ts";
 export { type SearchPage, searchPage } from "./search-page.ts";
 export { laneOf } from "./stage.ts";
 export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";

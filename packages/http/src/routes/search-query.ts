@@ -58,6 +58,13 @@ export function parseSearchQuery(opened: CollectionEncoders, input: unknown): As
   return { ask: (ask as string | undefined) ?? null, query };
 }
 
+/** A search of a batch, which holds no sentence: each would ask the chat model, all at once. Throws `query_invalid`. */
+export function parseBatchedQuery(opened: CollectionEncoders, input: unknown): SearchQuery {
+  const { ask, query } = parseSearchQuery(opened, input);
+  if (ask === null) return query;
+  throw invalid("a search of a batch has no sentence", "send a search with ask alone");
+}
+
 /** The searches of a batch, unchecked. Throws `query_invalid`. */
 export function parseSearchBatch(input: unknown): readonly unknown[] {
   const { searches, ...rest } = isObject(input) ? input : {};

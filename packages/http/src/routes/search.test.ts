@@ -86,7 +86,7 @@ test("searches in a batch are answered each as if it were alone, a few at once",
     },
   });
   const searches: unknown[] = Array.from({ length: 98 }, (_, n) => ({ like: `r${n}`, k: 1 }));
-  searches.splice(3, 0, { like: "missing" }, { parts: { yeer: 1 } });
+  searches.splice(3, 0, { like: "missing" }, { ask: "comedies" });
   const batchPath = `${path}es`;
   const { status, body } = await post(batchPath, JSON.stringify({ searches }));
   expect(status).toBe(200);
@@ -102,7 +102,8 @@ test("searches in a batch are answered each as if it were alone, a few at once",
   }
   expect(most).toBe(4);
   const refusals = ['{"searches":[]}', '{"searches":{}}', "[]", '{"searches":[{}],"k":1}'];
-  for (const text of [...refusals, JSON.stringify({ searches: [...searches, {}] })]) {
+  const large = JSON.stringify({ searches: Array(11).fill({ k: 1_000 }) });
+  for (const text of [...refusals, large, JSON.stringify({ searches: [...searches, {}] })]) {
     const refused = await post(batchPath, text);
     expect([refused.status, refused.body.error.code]).toEqual([422, "query_invalid"]);
   }

@@ -14,7 +14,7 @@ import {
 import type { FastifyReply } from "fastify";
 import { type Body, jsonOf } from "../body/body.ts";
 import type { Routes } from "../server.ts";
-import { parseSearchBatch, parseSearchQuery } from "./search-query.ts";
+import { parseBatchedQuery, parseSearchBatch, parseSearchQuery } from "./search-query.ts";
 
 export interface SearchHit {
   readonly id: string;
@@ -43,13 +43,9 @@ export interface SearchPorts {
   readonly clock: Clock;
 }
 
-/** What a search found. */
-export interface SearchResult extends SearchPage<SearchHit> {
+export interface SearchAnswer extends SearchPage<SearchHit> {
   /** What the sentence of `ask` was taken to mean, before what the search says itself. */
   readonly understood?: Understood;
-}
-
-export interface SearchAnswer extends SearchResult {
   /** Encoding and search, without the network. */
   readonly tookMs: number;
 }
@@ -61,7 +57,7 @@ export interface SearchFailure {
 
 export interface SearchBatchAnswer {
   /** One per search, in order. */
-  readonly results: readonly (SearchResult | SearchFailure)[];
+  readonly results: readonly (SearchPage<SearchHit> | SearchFailure)[];
   readonly tookMs: number;
 }
 
@@ -87,8 +83,9 @@ export function searchRoutes(ports: SearchPorts): Routes {
     app.post<Asked>("/v1/collections/:name/search", optionsOf(bodyBytesMax), async (request, reply) => {
       const startMs = performance.now();
       const asking = openAsking(ports, request.params.name, reply);
-      const result = await answer(asking, jsonOf(request.body), asking.search);
-      return { ...result, tookMs: performance.now() - startMs } satisfies SearchAnswer;
+      const { query, ...more } = await understoodOf(asking, jsonOf(request.body));
+      const page = await searchPage(asking.opened, query, asking);
+      return { ...page, ...more, tookMs: performance.now() - startMs } satisfies SearchAnswer;
     });
     app.post<Asked>("/v1/collections/:name/explain", optionsOf(bodyBytesMax), async (request, reply) => {
       const asking = openAsking(ports, request.params.name, reply);
@@ -100,8 +97,10 @@ export function searchRoutes(ports: SearchPorts): Routes {
       const startMs = performance.now();
       const asking = openAsking(ports, request.params.name, reply);
       const searches = parseSearchBatch(jsonOf(request.body));
-      const answers = await inBatch(searches, asking.search, (one, search) => answer(asking, one, search));
-      const results = answers.map((one): SearchResult | SearchFailure => {
+      const answers = await inBatch(searches, asking.search, async (one, search) =>
+        searchPage(asking.opened, parseBatchedQuery(asking.opened, one), { ...asking, search }),
+      );
+      const results = answers.map((one): SearchPage<SearchHit> | SearchFailure => {
         if (one.ok) return one.value;
         const { code, message, mend } = one.failure;
         return { error: { code, message, ...(mend === undefined ? {} : { mend }) } };
@@ -123,11 +122,6 @@ function openAsking(ports: SearchPorts, name: string, reply: FastifyReply): Aski
   const signal = untilGone(reply);
   const { understand, clock } = ports;
   return { opened, understand, clock, signal, search: (query) => ports.search(name, query, signal) };
-}
-
-async function answer(asking: Asking, input: unknown, search: Asking["search"]): Promise<SearchResult> {
-  const { query, ...more } = await understoodOf(asking, input);
-  return { ...(await searchPage(asking.opened, query, { ...asking, search })), ...more };
 }
 
 async function understoodOf(
