@@ -119,7 +119,7 @@ test("pages over HTTP and on the command line are one search, while records come
   const whole = await httpSearch({ ...query, k: 100 });
   const pages: Hit[] = [];
   for (let after: string | null | undefined; after !== null; ) {
-    const asked = { ...query, k: 9, ...(after === undefined ? {} : { after }) };
+    const asked = { ...query, k: 20, ...(after === undefined ? {} : { after }) };
     const { body } = await post(`${up.httpUrl}/v1/collections/places/search`, asked);
     expect(body.error).toBeUndefined();
     pages.push(...body.hits);
