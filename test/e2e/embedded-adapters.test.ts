@@ -64,6 +64,11 @@ test("LangChain: documents are added, found by words, filtered, weighted, retrie
     "bank",
     "sea",
   ]);
+  const both = await store.maxMarginalRelevanceSearch("bank robbery", { k: 2, lambda: 0.1 });
+  expect(both[0]?.id).toBe("bank");
+  expect(await store.maxMarginalRelevanceSearch("bank robbery", { k: 3, lambda: 1 })).toEqual(
+    await store.similaritySearch("bank robbery", 3),
+  );
   const retrieved = await store.asRetriever({ k: 1, filter: { kinds: "comedy" } }).invoke("bank robbery");
   expect(retrieved).toMatchObject([{ id: ids[2], pageContent: "Two friends open a bakery" }]);
   await store.delete({ ids: ["sea"] });
@@ -152,6 +157,10 @@ test("MCP: an assistant lists collections, searches and asks why, and can't writ
   const why = await call("explain", { ...asked, id: "bank" });
   expect(why.said).toEqual(said.hits[0]);
 
+  const like = { collection: "notes", like: ["bank"], unlike: "bank", k: 1 };
+  const [first, { said: next }] = [await call("search", like), await call("search", { ...like, k: 2 })];
+  const after = await call("search", { ...like, after: first.said.cursor });
+  expect([...first.said.hits, ...after.said.hits]).toEqual(next.hits);
   expect(await call("explain", { ...asked, id: "nobody" })).toMatchObject({
     isError: true,
     text: 'notes has no record "nobody" [not_found]',

@@ -111,6 +111,84 @@ test("the command line, HTTP and SQL find the same rows with the same scores, an
   expectSameHits(rows, plain);
 });
 
+test("pages over HTTP and on the command line are one search, while records come and go", async () => {
+  const query = {
+    parts: { title: "reading in silence", opened: {}, kinds: ["cafe"] },
+    filter: { id: { lt: "p9" } },
+  };
+  const whole = await httpSearch({ ...query, k: 100 });
+  const pages: Hit[] = [];
+  for (let after: string | null | undefined; after !== null; ) {
+    const asked = { ...query, k: 20, ...(after === undefined ? {} : { after }) };
+    const { body } = await post(`${up.httpUrl}/v1/collections/places/search`, asked);
+    expect(body.error).toBeUndefined();
+    pages.push(...body.hits);
+    after = body.cursor;
+    const id = `p0-between-${pages.length}`;
+    await httpSend([{ ...placeOf(3), id }]);
+    await until(() => isIndexed(id), Boolean);
+  }
+  expectSameHits(
+    pages.filter(({ id }) => !id.includes("between")),
+    whole,
+  );
+  await httpSend(
+    pages
+      .concat(await httpSearch({ ...query, k: 100 }))
+      .flatMap(({ id }) => (id.includes("between") ? [{ id, _op: "delete" }] : [])),
+  );
+  await until(
+    () => httpSearch({ ...query, k: 100 }),
+    (hits) => hits.length === whole.length,
+  );
+
+  const cli = [
+    "search",
+    "places",
+    "--price",
+    "40",
+    "--like",
+    "p7",
+    "--like",
+    "p8",
+    "--unlike",
+    "p9",
+    "-k",
+    "5",
+  ];
+  const first = await workplace.runJson(cli);
+  const second = await workplace.runJson([...cli, "--after", first.data.cursor]);
+  const both = await httpSearch({ parts: { price: 40 }, like: ["p7", "p8"], unlike: ["p9"], k: 10 });
+  expectSameHits([...first.data.hits, ...second.data.hits], both);
+});
+
+test("a batch gives what its searches give alone, texts among them", async () => {
+  const searches = Array.from({ length: 20 }, (_, n) => ({
+    parts: { title: `${n} ${"quiet corner ".repeat(n % 4)}`, price: n },
+    k: 5,
+    ...(n % 2 === 0 ? { diversity: 0.4 } : { scoreMin: 0.5 }),
+  }));
+  const { status, body } = await post(`${up.httpUrl}/v1/collections/places/searches`, { searches });
+  expect(status).toBe(200);
+  for (const [at, search] of searches.entries()) {
+    const alone = await httpSearch(search);
+    expect(body.results[at].hits).toEqual(alone);
+  }
+});
+
+test("the command line says how different hits are to be, and which are too bad", async () => {
+  const asked = ["search", "places", "--title", "green trees", "-k", "4"];
+  const diverse = await workplace.runJson([...asked, "--diversity", "0.6", "--score-min", "-0.1"]);
+  const http = await httpSearch({ parts: { title: "green trees" }, k: 4, diversity: 0.6, scoreMin: -0.1 });
+  expectSameHits(diverse.data.hits, http);
+  expect(http.map(({ id }) => id)).not.toEqual(
+    (await httpSearch({ parts: { title: "green trees" }, k: 4 })).map(({ id }) => id),
+  );
+  const refused = await workplace.run([...asked, "--per-group", "kinds=2"]);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('no category "kinds"')]);
+  expect((await workplace.run([...asked, "--per-group", "kinds"])).code).toBe(2);
+});
+
 test("filters hold, and SQL joins around a search", async () => {
   const filter = { price: { gte: 10, lt: 30 }, kinds: { any: ["park"] } };
   const hits = await httpSearch({ parts: { price: 0 }, filter, k: 100 });

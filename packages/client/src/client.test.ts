@@ -60,6 +60,25 @@ test("a search is sent with the token and tried again after 429, 503 and a line 
   );
 });
 
+test("many searches go in batches, and each has its answer or its error in its place", async () => {
+  const found = { hits: [], cursor: null };
+  const failure = { error: { code: "query_invalid", message: "no" } };
+  const results = Array.from({ length: 100 }, (_, n) => (n === 7 ? failure : found));
+  const { client, asked } = await serverOf(
+    { status: 200, body: { results, tookMs: 1 } },
+    { status: 200, body: { results: [failure], tookMs: 1 } },
+  );
+  const queries = Array.from({ length: 101 }, (_, n) => ({ like: [`r${n}`], unlike: "x" }));
+  expect(await client().searchAll("films", queries)).toEqual([...results, failure]);
+  expect(asked.map(({ url }) => url)).toEqual(Array(2).fill("/v1/collections/films/searches"));
+  expect(asked[1]?.body).toEqual({ searches: [{ like: ["r100"], unlike: "x" }] });
+  const large = await serverOf(
+    ...[2, 1].map((n) => ({ status: 200, body: { results: Array(n).fill(found) } })),
+  );
+  await large.client().searchAll("films", [{ k: 1_000 }, { k: 5_000 }, {}]);
+  expect(large.asked.map(({ body }) => (body as { searches: unknown[] }).searches.length)).toEqual([2, 1]);
+});
+
 test("what does not pass is thrown at once, with the server's code and mend", async () => {
   const { client, asked } = await serverOf(refusal(422, "query_invalid"));
   await expect(client().search("films", {})).rejects.toMatchObject({ code: "query_invalid", mend: "do" });

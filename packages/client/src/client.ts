@@ -6,6 +6,7 @@ import type {
   EncodeAnswer,
   RecordsAnswer,
   SearchAnswer,
+  SearchBatchAnswer,
 } from "@medley/http";
 import type { EncodedAs, SearchQuery } from "@medley/pipeline";
 import { Service } from "./service.ts";
@@ -43,6 +44,8 @@ export interface EncodeRequest {
 const batchRecordsMax = 1_000;
 const batchCharsMax = 2 ** 21;
 const batchInputsMax = 64;
+const batchSearchesMax = 100;
+const batchHitsMax = 10_000;
 const resendMs = 1_000;
 
 /**
@@ -71,6 +74,23 @@ export class MedleyClient {
     const path = `${pathOf(collection)}/search`;
     const { body } = await this.#searches.call({ method: "POST", path, body: query, signal });
     return body as SearchAnswer;
+  }
+
+  /** Each search's answer or error, in order; a bad search fails alone. Many go in several requests. */
+  async searchAll(
+    collection: string,
+    queries: readonly SearchQuery[],
+    signal?: AbortSignal,
+  ): Promise<SearchBatchAnswer["results"]> {
+    const path = `${pathOf(collection)}/searches`;
+    const results: SearchBatchAnswer["results"][number][] = [];
+    const hitsMax = Math.max(...queries.map(({ k = 10 }) => k));
+    const searchesMax = Math.max(1, Math.min(batchSearchesMax, Math.floor(batchHitsMax / hitsMax)));
+    for (const searches of batchesOf(queries, searchesMax)) {
+      const { body } = await this.#searches.call({ method: "POST", path, body: { searches }, signal });
+      results.push(...(body as SearchBatchAnswer).results);
+    }
+    return results;
   }
 
   /** A segment per input, in order: unit length, or all zero where the input says nothing. */

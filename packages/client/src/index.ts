@@ -1,4 +1,11 @@
 export { MedleyError } from "@medley/core";
-export type { CollectionDescription, RecordsAnswer, SearchAnswer, SearchHit } from "@medley/http";
+export type {
+  CollectionDescription,
+  RecordsAnswer,
+  SearchAnswer,
+  SearchBatchAnswer,
+  SearchFailure,
+  SearchHit,
+} from "@medley/http";
 export type { EncodedAs, SearchQuery } from "@medley/pipeline";
 export { type EncodeRequest, MedleyClient, type MedleyClientOptions, type SearchRequest } from "./client.ts";

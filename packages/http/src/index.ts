@@ -13,6 +13,8 @@ export { type RecordsAnswer, type RecordsPorts, recordsRoutes } from "./routes/r
 export {
   type Search,
   type SearchAnswer,
+  type SearchBatchAnswer,
+  type SearchFailure,
   type SearchHit,
   type SearchPorts,
   searchRoutes,

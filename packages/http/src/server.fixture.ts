@@ -111,6 +111,7 @@ export async function openTestServer(
       encodeRoutes({ collections: encoding }),
       searchRoutes({
         collections: encoding,
+        clock: { nowMs: () => 1 },
         search: async (_collection, query) => {
           queries.push(query);
           return search(query);

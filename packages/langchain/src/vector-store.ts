@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Document, type DocumentInterface } from "@langchain/core/documents";
-import { VectorStore } from "@langchain/core/vectorstores";
+import { type MaxMarginalRelevanceSearchOptions, VectorStore } from "@langchain/core/vectorstores";
 import { type MedleyClient, MedleyError, type SearchQuery } from "@medley/client";
 import { MedleyEmbeddings } from "./embeddings.ts";
 
@@ -85,6 +85,15 @@ export class MedleyVectorStore extends VectorStore {
     return this.#search(query, k, filter);
   }
 
+  /** `lambda` is LangChain's share of relevance, default .5; Medley's `diversity` is the rest. Chooses among five times `k`. */
+  override async maxMarginalRelevanceSearch(
+    query: string,
+    { k, lambda = 0.5, filter }: MaxMarginalRelevanceSearchOptions<MedleyFilter>,
+  ): Promise<DocumentInterface[]> {
+    const found = await this.#search(query, k, filter, { diversity: 1 - lambda });
+    return found.map(([document]) => document);
+  }
+
   /** `query` is a segment of the space, as `embeddings.embedQuery` gives it. */
   override similaritySearchVectorWithScore(
     query: number[],
@@ -98,10 +107,12 @@ export class MedleyVectorStore extends VectorStore {
     part: string | readonly number[],
     k: number,
     filter: MedleyFilter | undefined,
+    extras: Pick<SearchQuery, "diversity"> = {},
   ): Promise<[DocumentInterface, number][]> {
     const { client, collection, space, contentField, query } = this.#options;
     const asked = {
       ...query,
+      ...extras,
       parts: { ...query.parts, [space]: part },
       k,
       ...(filter === undefined ? {} : { filter }),

@@ -14,6 +14,8 @@ export interface McpOptions {
 
 const hitsMax = 50;
 
+const ids = z.union([z.string(), z.array(z.string())]);
+
 const query = {
   collection: z.string().describe("one that the tool collections lists"),
   words: z.string().max(10_000).optional().describe("said to every space that reads texts"),
@@ -27,7 +29,12 @@ const query = {
     .record(z.string(), z.number())
     .optional()
     .describe("by space; 0 leaves one out, below 0 turns it round; default: the collection's own"),
-  like: z.string().optional().describe("the id of a record whose values stand in for the parts not given"),
+  like: ids
+    .optional()
+    .describe("ids of records whose values stand in for the parts not given: more like these"),
+  unlike: ids
+    .optional()
+    .describe("ids of records that hits should differ from in these parts: less like those"),
 };
 const filter = z
   .record(z.string(), z.unknown())
@@ -74,17 +81,32 @@ function addSearch(server: McpServer, client: MedleyClient): void {
     ...query,
     filter,
     k: z.number().int().min(1).max(hitsMax).optional().describe("hits; default 10"),
+    scoreMin: z.number().optional().describe("no hit has a lower score"),
+    diversity: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe("the higher, the more hits differ from each other"),
+    perGroup: z
+      .object({ field: z.string(), max: z.number().int().min(1) })
+      .optional()
+      .describe("at most max hits of each value of a category field"),
+    after: z
+      .string()
+      .optional()
+      .describe("the cursor of the answer before to the same search: its next hits"),
   };
-  server.registerTool(
-    "search",
-    { description, annotations, inputSchema },
-    ({ filter: conditions, k, ...asked }, { signal }) =>
-      answer(async () => {
-        const said = await searchOf(client, asked, signal);
-        const more = conditions === undefined ? {} : { filter: conditions };
-        const { hits } = await client.search(asked.collection, { ...said, ...more, k: k ?? 10 }, signal);
-        return shortHits(hits);
-      }),
+  server.registerTool("search", { description, annotations, inputSchema }, (asked, { signal }) =>
+    answer(async () => {
+      const { filter: conditions, k = 10, scoreMin, diversity, perGroup, after } = asked;
+      const extras = given({ filter: conditions, scoreMin, diversity, perGroup, after });
+      const said = await searchOf(client, asked, signal);
+      const { hits, cursor } = await client.search(asked.collection, { ...said, ...extras, k }, signal);
+      const short = shortHits(hits);
+      // Behind the last hit, so it would pass over those left out.
+      return { ...short, cursor: short.leftOut === 0 ? cursor : null };
+    }),
   );
 }
 
@@ -104,13 +126,21 @@ function addExplain(server: McpServer, client: MedleyClient): void {
 }
 
 async function searchOf(client: MedleyClient, asked: Asked, signal: AbortSignal): Promise<SearchQuery> {
-  const { collection, words, parts = {}, weights, like } = asked;
+  const { collection, words, parts = {}, weights, like, unlike } = asked;
   const worded = words === undefined ? [] : await textSpaces(client, collection, signal);
   return {
     parts: { ...Object.fromEntries(worded.map((space) => [space, words])), ...parts },
-    ...(weights === undefined ? {} : { weights }),
-    ...(like === undefined ? {} : { like }),
+    ...given({ weights, like, unlike }),
   };
+}
+
+type Given<Options> = { readonly [Key in keyof Options]?: Exclude<Options[Key], undefined> };
+
+/** Without what is not said. */
+function given<Options extends object>(options: Options): Given<Options> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Given<Options>;
 }
 
 async function textSpaces(

@@ -13,7 +13,13 @@ test("what fits stays as it is; at one more it is cut", () => {
 
 test("an answer is bounded as a whole: the last hits are left out and counted", () => {
   const fields = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`f${n}`, "x".repeat(400)]));
-  const hits = Array.from({ length: 50 }, (_, n) => ({ id: `r${n}`, score: 1, contributions: {}, fields }));
+  const hits = Array.from({ length: 50 }, (_, n) => ({
+    id: `r${n}`,
+    score: 1,
+    contributions: {},
+    fields,
+    place: n + 1,
+  }));
   const short = shortHits(hits);
   expect(short.hits.map(({ id }) => id)).toEqual(hits.slice(0, 7).map(({ id }) => id));
   expect(short.leftOut).toBe(43);

@@ -168,6 +168,7 @@ function routesOf(
           encodeRoutes({ collections }),
           searchRoutes({
             collections,
+            clock: deployment.clock,
             search: (name, query) => deployment.searchEncoded(name, query),
             understand: (collection, sentence, signal) => deployment.understand(collection, sentence, signal),
             explain: (name, query) => deployment.explainEncoded(name, query),

@@ -11,6 +11,7 @@ export {
   type StageCounters,
   settledOf,
 } from "./counters.ts";
+export { cursorCharsMax } from "./cursor.ts";
 export { deadLetterOf, messageOf } from "./dead-letters.ts";
 export { type CarryPorts, carryRows, sameSegment } from "./embed/carry-rows.ts";
 export { type EmbedPorts, embed } from "./embed/embed.ts";
@@ -31,6 +32,8 @@ export {
   send,
 } from "./produce.ts";
 export { encodedAnew, type Query, querySegments, type SearchQuery } from "./query.ts";
+export { type Batched, inBatch } from "./search-batch.ts";
+export { type SearchPage, searchPage } from "./search-page.ts";
 export { laneOf } from "./stage.ts";
 export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";
 export {

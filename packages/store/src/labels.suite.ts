@@ -108,6 +108,9 @@ where table_schema = 'medley' and table_name = $1 order by ordinal_position`,
       meaning_label: "bad",
       meaning_probability: expect.closeTo(0.65, 6),
     });
+    const perGroup = { field: "meaning_label", max: 1 };
+    const grouped = await store.search({ collection: "found", like: "r0", k: 20, perGroup });
+    expect(grouped.map(({ fields }) => fields.meaning_label).sort()).toEqual(["bad", "good", null]);
     await expect(ids({ meaning_lable: "good" })).rejects.toMatchObject({
       code: "query_invalid",
       mend: expect.stringContaining("meaning_label, meaning_probability"),

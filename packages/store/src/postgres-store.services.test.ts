@@ -10,6 +10,7 @@ import { describeMigrationRights, describeMigrations } from "./migrations/migrat
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
+import { describeSearchExtras } from "./search-extras.suite.ts";
 import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { openServerDatabase } from "./test-database.fixture.ts";
@@ -29,6 +30,7 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("profiles", () => describeProfiles(open));
   describe("refreshes", () => describeRefreshes(open));
   describe("search", () => describeSearch(open));
+  describe("search extras", () => describeSearchExtras(open));
   describe("match", () => describeMatch(open));
   describe("planned search", () => describePlannedSearch(open));
   describe("category paths", () => describeCategoryPaths(open));

@@ -10,6 +10,7 @@ import { describeMigrations } from "./migrations/migrations.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
+import { describeSearchExtras } from "./search-extras.suite.ts";
 import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-database.fixture.ts";
@@ -24,6 +25,7 @@ describe("on the embedded engine", () => {
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));
+  describe("search extras", () => describeSearchExtras(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
   describe("category paths", () => describeCategoryPaths(openEmbeddedDatabase));

@@ -1,52 +1,13 @@
-import type { FieldValue, RecordFields, VectorEnvelope } from "@medley/core";
+import type { FieldValue, VectorEnvelope } from "@medley/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildIndex } from "./collection-index.ts";
+import { embed, type Film, film, films, genres } from "./films.fixture.ts";
 import type { PostgresStore } from "./postgres-store.ts";
 import { missingIds } from "./rows/missing-ids.ts";
 import { readRecords } from "./rows/read-records.ts";
 import type { Search } from "./search.ts";
 import { filmsLayout, openStore, type TestDatabase, tombstone, upsert } from "./test-database.fixture.ts";
-
-const genres = ["Comedy", "Drama", "Horror"];
-
-/** As the encoders of `filmsLayout` would; half precision. */
-function embed(year: number | null, named: readonly string[]): number[] {
-  const t = year === null ? null : (((Math.min(Math.max(year, 1900), 2030) - 1900) / 130) * Math.PI) / 2;
-  const hot = genres.map((genre) => (named.includes(genre) ? 1 : 0));
-  const length = Math.hypot(...hot) || 1;
-  const numbers = [...(t === null ? [0, 0] : [Math.sin(t), Math.cos(t)]), ...hot.map((x) => x / length)];
-  return [...Float16Array.from(numbers)];
-}
-
-interface Film {
-  readonly id: string;
-  readonly fields: RecordFields;
-  readonly vector: readonly number[];
-}
-
-function film(n: number): Film {
-  const year = n % 11 === 0 ? null : 1900 + ((n * 37) % 131);
-  const named = genres.filter((_, index) => (n >> index) % 2 === 1);
-  return {
-    id: `f${String(n).padStart(3, "0")}`,
-    vector: embed(year, named),
-    fields: {
-      title: n % 5 === 0 ? null : `Film ${n % 7}`,
-      studio: ["Ealing", "Gaumont", "Toho"][n % 3] as string,
-      genres: named,
-      moods: n % 4 === 0 ? null : { dark: n, light: 1 },
-      year,
-      released: n % 6 === 0 ? null : Date.UTC(1950 + (n % 60), n % 12, 1 + (n % 28)),
-      place: n % 3 === 0 ? null : { lat: ((n * 7) % 181) - 90, lon: ((n * 13) % 361) - 180 },
-      face: null,
-      sequels: n % 4 === 0 ? null : { [`f${n + 1}`]: 1, "f.last": 0.5 },
-      takings: n % 9 === 0 ? null : { times: null, values: [[n]] },
-    },
-  };
-}
-
-const films = Array.from({ length: 300 }, (_, n) => film(n));
 
 /** Searching: the SQL functions, and `search` over them. */
 export function describeSearch(open: () => Promise<TestDatabase>): void {

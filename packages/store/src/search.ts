@@ -17,9 +17,11 @@ export interface Search {
   readonly parts?: Readonly<Record<string, unknown>>;
   /** By space; the collection's where not given. */
   readonly weights?: Readonly<Record<string, number>>;
-  /** The id of a row whose segments stand in for the parts not given. */
-  readonly like?: string;
-  /** The user whose profile stands in for the parts not given; not together with `like`. */
+  /** Rows whose segments stand in for the parts not given; of several their mean. */
+  readonly like?: string | readonly string[];
+  /** Rows that hits should differ from in the parts not given; see sql/functions/likes.sql. With `like` at most 100. */
+  readonly unlike?: string | readonly string[];
+  /** The user whose profile stands in for the parts not given; not together with `like` or `unlike`. */
   readonly for?: string;
   /** Leaves out the records of the events of the user that the search is for. Default false. */
   readonly excludeSeen?: boolean;
@@ -31,9 +33,25 @@ export interface Search {
   readonly recall?: number;
   /** Refused unless it is the live one. Default: whichever is live. */
   readonly generation?: number;
+  /** No hit has a lower score. */
+  readonly scoreMin?: number;
+  /** 0 to 1: the higher, the more hits differ from each other; see sql/functions/diversity.sql. At most 100 hits. */
+  readonly diversity?: number;
+  /** At most `max` hits of each value of a category field. */
+  readonly perGroup?: HitGroups;
+  /** Only hits behind this one; not together with `diversity` or `perGroup`. The 10,000th is the last. */
+  readonly after?: HitPlace;
   /** What *now* is for recency; the database's clock where not given. */
   readonly atMs?: number;
 }
+
+export interface HitGroups {
+  readonly field: string;
+  readonly max: number;
+}
+
+/** Where a hit stands among all. */
+export type HitPlace = Pick<Hit, "id" | "score" | "place">;
 
 const recallDefault = 0.95;
 
@@ -45,10 +63,12 @@ export interface Hit {
   readonly contributions: Readonly<Record<string, number>>;
   /** With the label and its probability (`SPACE_label`, `SPACE_probability`) of every space that is tuned. */
   readonly fields: RecordFields;
+  /** Among all hits, from 1. */
+  readonly place: number;
 }
 
 /**
- * Best first, equal scores in order of id: `medley.search` over `medley.query` or `medley.query_for`, with the rows' fields. Throws
+ * Best first, equal scores in order of id, but where hits are to differ: `medley.search` over `medley.query` or `medley.query_for`, with the rows' fields. Throws
  * `MedleyError` `query_invalid`, `not_found` (no row `like`) or `store_unavailable`.
  */
 export async function search(pool: pg.Pool, collection: Collection, asked: Search): Promise<readonly Hit[]> {
@@ -63,17 +83,18 @@ export async function search(pool: pg.Pool, collection: Collection, asked: Searc
   ];
   const expressions = shown.map(({ expression }, index) => `, ${expression} as f${index}`);
   const { call, values } = callOf("search", asked);
-  const text = `select hit.id, hit.score, hit.contributions${expressions.join("")}
+  const text = `select hit.id, hit.score, hit.contributions, hit.place${expressions.join("")}
 from ${call} as hit join medley.${escapeIdentifier(collection.name)} as row using (id)
-order by hit.score desc, hit.id`;
+order by hit.place`;
   const { rows } = await withRetry(
     () => pool.query<HitRow>(text, [...values]).catch((error) => refuse(pool, asked, error)),
     askedMsMax,
   );
-  return rows.map(({ id, score, contributions, ...columns }) => ({
+  return rows.map(({ id, score, contributions, place, ...columns }) => ({
     id,
     score,
     contributions,
+    place,
     fields: Object.fromEntries(shown.map(({ name }, index) => [name, columns[`f${index}`] ?? null])),
   }));
 }
@@ -101,37 +122,55 @@ export async function explainSearch(pool: pg.Pool, asked: Search): Promise<Searc
   return rows[0] as SearchPlan;
 }
 
-/** The call of a function that takes what `medley.search` does. */
+/** The call of a function, `medley.search` or one that tells of it, and its parameters. */
 function callOf(
   name: "search" | "explain_search",
   asked: Search,
 ): { call: string; values: readonly unknown[] } {
-  checkFor(asked);
-  const at = "coalesce(to_timestamp($5::float8 / 1000), now())";
+  checkStandIns(asked);
+  const values: unknown[] = [];
+  const value = (type: string, given: unknown) => `$${values.push(given ?? null)}::${type}`;
+  const json = (given: object | undefined) => value("jsonb", given && JSON.stringify(given));
+  const collection = value("text", asked.collection);
+  const user = asked.for === undefined ? null : value("text", asked.for);
+  const said = `${json(plainParts(asked.parts ?? {}))}, ${json(asked.weights)}`;
+  const at = `at => coalesce(to_timestamp(${value("float8", asked.atMs)} / 1000), now())`;
   const query =
-    asked.for === undefined
-      ? `medley.query($1, $2::jsonb, $3::jsonb, $4, ${at})`
-      : `medley.query_for($1, $4, $2::jsonb, $3::jsonb, ${at})`;
-  const filter = asked.excludeSeen ? "medley_internal.unseen_filter($7::jsonb, $4)" : "$7::jsonb";
-  const values = [
-    asked.collection,
-    JSON.stringify(plainParts(asked.parts ?? {})),
-    asked.weights === undefined ? null : JSON.stringify(asked.weights),
-    asked.for ?? asked.like ?? null,
-    asked.atMs ?? null,
-    asked.k ?? 10,
-    asked.filter === undefined ? null : JSON.stringify(asked.filter),
-    asked.recall ?? recallDefault,
-    ...(asked.generation === undefined ? [] : [asked.generation]),
-  ];
-  // First, so that parts of another length are not what is complained of.
-  const of = asked.generation === undefined ? "$1" : "medley_internal.of_generation($1, $9::int)";
-  return { call: `medley.${name}(${of}, ${query}, $6::int, ${filter}, $8::float8)`, values };
+    user === null
+      ? `medley.query(${collection}, ${said}, ${at}, likes => ${value("text[]", idsOf(asked.like))}, unlikes => ${value("text[]", idsOf(asked.unlike))})`
+      : `medley.query_for(${collection}, ${user}, ${said}, ${at})`;
+  const filter = asked.excludeSeen
+    ? `medley_internal.unseen_filter(${json(asked.filter)}, ${user})`
+    : json(asked.filter);
+  const after = asked.after && { id: asked.after.id, score: asked.after.score, place: asked.after.place };
+  const k = value("int", asked.k ?? 10);
+  const recall = value("float8", asked.recall ?? recallDefault);
+  const extras = `${value("float8", asked.diversity)}, ${json(asked.perGroup)}, ${json(after)}`;
+  // Looked at first, so that parts of another length are not what is complained of.
+  const of =
+    asked.generation === undefined
+      ? collection
+      : `medley_internal.of_generation(${collection}, ${value("int", asked.generation)})`;
+  const call = {
+    search: () =>
+      `medley.search(${of}, ${query}, ${k}, ${filter}, ${recall}, ${value("float8", asked.scoreMin)}, ${extras})`,
+    explain_search: () => {
+      const depth = `medley_internal.search_depth(${k}, ${extras})`;
+      // Deeper than indexes are read, all rows are scored.
+      return `medley.explain_search(${of}, ${query}, least(${depth}, 1000), ${filter}, case when ${depth} > 1000 then 1 else ${recall} end)`;
+    },
+  }[name]();
+  return { call, values };
 }
 
-function checkFor(asked: Search): void {
-  if (asked.for !== undefined && asked.like !== undefined) {
-    throw new MedleyError("query_invalid", `"for" and "like" both stand in for the parts not given`, {
+function idsOf(ids: string | readonly string[] | undefined): readonly string[] {
+  return typeof ids === "string" ? [ids] : (ids ?? []);
+}
+
+function checkStandIns(asked: Search): void {
+  if (asked.for !== undefined && (asked.like !== undefined || asked.unlike !== undefined)) {
+    const other = asked.like === undefined ? "unlike" : "like";
+    throw new MedleyError("query_invalid", `"for" and "${other}" both stand in for the parts not given`, {
       mend: "leave one of them out",
     });
   }
@@ -144,6 +183,7 @@ interface HitRow {
   id: string;
   score: number;
   contributions: Record<string, number>;
+  place: number;
   [column: `f${number}`]: RecordFields[string];
 }
 

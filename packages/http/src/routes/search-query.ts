@@ -1,5 +1,5 @@
 import { MedleyError, recordIdBytesMax, suggestion, textProblem } from "@medley/core";
-import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
+import { type CollectionEncoders, cursorCharsMax, type SearchQuery } from "@medley/pipeline";
 import { isNestedWithin, levelsMax } from "../body/body.ts";
 
 export const hitsMax = 1_000;
@@ -11,47 +11,74 @@ export interface AskedSearch {
   readonly query: SearchQuery;
 }
 
-const keys = [
-  "ask",
-  "parts",
-  "weights",
-  "like",
-  "for",
-  "excludeSeen",
-  "filter",
-  "k",
-  "recall",
-] as const satisfies readonly ("ask" | keyof SearchQuery)[];
+/** What each key of a search must be. What a part may say is known to its encoder, and what a condition may say to the store. */
+const checks: Readonly<
+  Record<"ask" | keyof SearchQuery, (given: unknown, opened: CollectionEncoders) => void>
+> = {
+  ask: (given) => check(typeof given === "string", "ask must be a sentence, a string"),
+  parts: (given) => check(isObject(given), "parts must be an object of space to part"),
+  weights: (given, opened) => checkWeights(opened, given),
+  like: (given) => checkIds(given, "like"),
+  unlike: (given) => checkIds(given, "unlike"),
+  for: (given) => checkId(given, "for", "a user"),
+  excludeSeen: (given) => check(typeof given === "boolean", "excludeSeen must be true or false"),
+  filter: (given) => {
+    check(isObject(given), "filter must be an object of field to condition");
+    checkStorable(given, "filter");
+  },
+  k: (given) => check(isWhole(given, hitsMax), `k must be an integer from 1 to ${hitsMax}`),
+  recall: (given) => check(isShare(given), "recall must be a number from 0 to 1"),
+  scoreMin: (given) => check(Number.isFinite(given), "scoreMin must be a finite number"),
+  diversity: (given) => check(isShare(given), "diversity must be a number from 0 to 1"),
+  perGroup: (given) => {
+    check(
+      isObject(given) && typeof given.field === "string" && isWhole(given.max, hitsMax),
+      'perGroup must be an object like {"field": "studio", "max": 2}',
+    );
+    checkStorable(given, "perGroup");
+  },
+  after: (given) =>
+    check(
+      typeof given === "string" && given.length <= cursorCharsMax,
+      `after must be the cursor of an answer, at most ${cursorCharsMax} characters`,
+    ),
+};
 
-/**
- * Checks the form of a search. What a part may say is known to its encoder, and what a condition may say to the store:
- * both are checked there. Throws `query_invalid`.
- */
+/** Checks the form of a search. Throws `query_invalid`. */
 export function parseSearchQuery(opened: CollectionEncoders, input: unknown): AskedSearch {
-  if (!isNestedWithin(input, levelsMax)) throw invalid(`a search is nested at most ${levelsMax} levels deep`);
+  check(isNestedWithin(input, levelsMax), `a search is nested at most ${levelsMax} levels deep`);
   if (!isObject(input)) throw invalid("a search must be an object", 'send {} or {"parts": {…}}');
-  const unknown = Object.keys(input).find((key) => !(keys as readonly string[]).includes(key));
+  const keys = Object.keys(checks);
+  const unknown = Object.keys(input).find((key) => !keys.includes(key));
   if (unknown !== undefined) throw invalid(`a search has no key "${unknown}"`, suggestion(unknown, keys));
+  for (const [key, given] of Object.entries(input)) {
+    if (given !== undefined) checks[key as keyof typeof checks](given, opened);
+  }
   const { ask, ...query } = input;
-  if (ask !== undefined && typeof ask !== "string") throw invalid("ask must be a sentence, a string");
-  const { parts, weights, like, for: user, excludeSeen, filter, k, recall } = query;
-  if (parts !== undefined && !isObject(parts)) throw invalid("parts must be an object of space to part");
-  if (weights !== undefined) checkWeights(opened, weights);
-  if (like !== undefined) checkId(like, "like", "the id of a record");
-  if (user !== undefined) checkId(user, "for", "a user");
-  if (excludeSeen !== undefined && typeof excludeSeen !== "boolean")
-    throw invalid("excludeSeen must be true or false");
-  if (filter !== undefined) {
-    if (!isObject(filter)) throw invalid("filter must be an object of field to condition");
-    checkStorable(filter, "filter");
-  }
-  if (k !== undefined && !(Number.isInteger(k) && (k as number) >= 1 && (k as number) <= hitsMax)) {
-    throw invalid(`k must be an integer from 1 to ${hitsMax}`);
-  }
-  if (recall !== undefined && !(typeof recall === "number" && recall >= 0 && recall <= 1)) {
-    throw invalid("recall must be a number from 0 to 1");
-  }
-  return { ask: ask ?? null, query };
+  return { ask: (ask as string | undefined) ?? null, query };
+}
+
+/** A search of a batch, which holds no sentence: each would ask the chat model, all at once. Throws `query_invalid`. */
+export function parseBatchedQuery(opened: CollectionEncoders, input: unknown): SearchQuery {
+  const { ask, query } = parseSearchQuery(opened, input);
+  if (ask === null) return query;
+  throw invalid("a search of a batch has no sentence", "send a search with ask alone");
+}
+
+/** The searches of a batch, unchecked. Throws `query_invalid`. */
+export function parseSearchBatch(input: unknown): readonly unknown[] {
+  const { searches, ...rest } = isObject(input) ? input : {};
+  const isWhole = Array.isArray(searches) && searches.length > 0 && Object.keys(rest).length === 0;
+  if (isWhole) return searches;
+  throw invalid("a batch must be an object of searches", 'send {"searches": [{"parts": {…}}, …]}');
+}
+
+function isWhole(given: unknown, max: number): boolean {
+  return Number.isInteger(given) && (given as number) >= 1 && (given as number) <= max;
+}
+
+function isShare(given: unknown): boolean {
+  return typeof given === "number" && given >= 0 && given <= 1;
 }
 
 function checkWeights({ layout, collection }: CollectionEncoders, weights: unknown): void {
@@ -69,6 +96,11 @@ function checkWeights({ layout, collection }: CollectionEncoders, weights: unkno
       throw invalid(`the weight of "${space}" must be a finite number`);
     }
   }
+}
+
+function checkIds(given: unknown, key: string): void {
+  for (const id of Array.isArray(given) ? given : [given])
+    checkId(id, key, "the id of a record, or a list of them");
 }
 
 function checkId(id: unknown, key: string, what: string): void {
@@ -91,6 +123,10 @@ function checkStorable(value: unknown, where: string): void {
       checkStorable(inner, where);
     }
   }
+}
+
+function check(holds: boolean, message: string): void {
+  if (!holds) throw invalid(message);
 }
 
 function isObject(input: unknown): input is Readonly<Record<string, unknown>> {

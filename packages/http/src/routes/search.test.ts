@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { openTestServer } from "../server.fixture.ts";
 
 const path = "/v1/collections/films/search";
-const hit = { id: "a", score: 0.9, contributions: { year: 0.9, genre: 0 }, fields: { year: 1999 } };
+const hit = { id: "a", score: 0.9, contributions: { year: 0.9, genre: 0 }, fields: { year: 1999 }, place: 1 };
 
 test("a search is encoded by the collection's own encoders and answered with its hits", async () => {
   const { post, queries } = await openTestServer({ search: async () => [hit] });
@@ -13,11 +13,15 @@ test("a search is encoded by the collection's own encoders and answered with its
     filter: { year: { gte: 1990 } },
     k: 1000,
     recall: 0.8,
+    unlike: ["c", "d"],
+    scoreMin: -0.5,
+    diversity: 0.3,
+    perGroup: { field: "genre", max: 2 },
   };
   const { status, body } = await post(path, JSON.stringify({ parts: { genre: "Comedy" }, ...rest }));
   expect(status).toBe(200);
-  expect(body).toEqual({ hits: [hit], tookMs: expect.any(Number) });
-  expect(queries).toEqual([{ ...rest, generation: 1, segments: { genre: [1, 0] } }]);
+  expect(body).toEqual({ hits: [hit], cursor: null, tookMs: expect.any(Number) });
+  expect(queries).toEqual([{ ...rest, generation: 1, segments: { genre: [1, 0] }, atMs: 1 }]);
   expect((await post(path, "{}")).status).toBe(200);
 });
 
@@ -33,19 +37,90 @@ test("a sentence is understood first, and what the search says itself goes befor
     by: "rules",
     notes: [],
   });
-  expect(queries).toEqual([{ filter: { year: { gt: 2000 } }, generation: 1, segments: { genre: [1, 0] } }]);
+  expect(queries).toEqual([
+    { filter: { year: { gt: 2000 } }, generation: 1, segments: { genre: [1, 0] }, k: 10, atMs: 1 },
+  ]);
 });
 
 test("how a search would be answered is told for the same body, and refused alike", async () => {
   const { post, queries } = await openTestServer();
   const explained = await post("/v1/collections/films/explain", '{"parts":{"genre":"Comedy"},"recall":0.9}');
   expect([explained.status, explained.body]).toEqual([200, { plan: { method: "exact" } }]);
-  expect(queries).toEqual([{ recall: 0.9, generation: 1, segments: { genre: [1, 0] } }]);
+  expect(queries).toEqual([{ recall: 0.9, generation: 1, segments: { genre: [1, 0] }, k: 10, atMs: 1 }]);
   expect((await post("/v1/collections/films/explain", '{"k":0}')).body.error.code).toBe("query_invalid");
   expect((await post("/v1/collections/film/explain", "{}")).status).toBe(404);
 });
 
+test("the cursor of a full page leads to the hits behind it, of the same search only", async () => {
+  const { post, queries } = await openTestServer({ search: async () => [hit] });
+  const asked = { parts: { genre: "Comedy" }, weights: { year: 2 }, k: 1 };
+  const { cursor } = (await post(path, JSON.stringify(asked))).body;
+  const next = await post(path, JSON.stringify({ ...asked, k: 5, after: cursor }));
+  expect([next.status, next.body.cursor]).toEqual([200, null]);
+  expect(queries[1]).toMatchObject({ k: 5, after: { id: "a", score: 0.9, place: 1 } });
+  const refusals = [
+    [{ ...asked, weights: { year: 3 }, after: cursor }, "another search"],
+    [{ ...asked, filter: { year: 1 }, after: cursor }, "another search"],
+    [{ ...asked, after: `${cursor}x` }, "no cursor"],
+    [{ ...asked, after: "" }, "no cursor"],
+  ] as const;
+  for (const [refused, said] of refusals) {
+    const { status, body } = await post(path, JSON.stringify(refused));
+    expect([status, body.error.code]).toEqual([422, "query_invalid"]);
+    expect(body.error.message).toContain(said);
+  }
+  expect(queries).toHaveLength(2);
+  const grouped = { ...asked, perGroup: { field: "genre", max: 1 } };
+  expect((await post(path, JSON.stringify(grouped))).body.cursor).toBeNull();
+});
+
+test("searches in a batch are answered each as if it were alone, a few at once", async () => {
+  let [inFlight, most] = [0, 0];
+  const { post } = await openTestServer({
+    search: async ({ like }) => {
+      inFlight += 1;
+      most = Math.max(most, inFlight);
+      await new Promise((later) => setTimeout(later, 5));
+      inFlight -= 1;
+      if (like === "missing")
+        throw new MedleyError("not_found", 'no row "missing"', { mend: "name another" });
+      return [{ ...hit, id: String(like) }];
+    },
+  });
+  const searches: unknown[] = Array.from({ length: 98 }, (_, n) => ({ like: `r${n}`, k: 1 }));
+  searches.splice(3, 0, { like: "missing" }, { ask: "comedies" });
+  const batchPath = `${path}es`;
+  const { status, body } = await post(batchPath, JSON.stringify({ searches }));
+  expect(status).toBe(200);
+  expect(body.results).toHaveLength(100);
+  expect(body.results[3]).toEqual({
+    error: { code: "not_found", message: 'no row "missing"', mend: "name another" },
+  });
+  expect(body.results[4].error.code).toBe("query_invalid");
+  for (const [at, search] of searches.entries()) {
+    if (at === 3 || at === 4) continue;
+    const { tookMs, ...alone } = (await post(path, JSON.stringify(search))).body;
+    expect(body.results[at]).toEqual(alone);
+  }
+  expect(most).toBe(4);
+  const refusals = ['{"searches":[]}', '{"searches":{}}', "[]", '{"searches":[{}],"k":1}'];
+  const large = JSON.stringify({ searches: Array(11).fill({ k: 1_000 }) });
+  for (const text of [...refusals, large, JSON.stringify({ searches: [...searches, {}] })]) {
+    const refused = await post(batchPath, text);
+    expect([refused.status, refused.body.error.code]).toEqual([422, "query_invalid"]);
+  }
+});
+
 test.for([
+  ['{"unlike":["a",7]}', "unlike"],
+  ['{"scoreMin":1e999}', "scoreMin"],
+  ['{"scoreMin":"1"}', "scoreMin"],
+  ['{"diversity":-0.1}', "diversity"],
+  ['{"perGroup":"genre"}', "perGroup"],
+  ['{"perGroup":{"field":"genre","max":0}}', "perGroup"],
+  ['{"perGroup":{"field":"\\u0000","max":1}}', "U+0000"],
+  ['{"after":7}', "after"],
+  [`{"after":"${"x".repeat(4_097)}"}`, "4096"],
   ['{"ask":7}', "sentence"],
   ['{"ask":" "}', "1 to 1000 characters"],
   ["[]", "object"],

@@ -1,17 +1,21 @@
-import type { Collection } from "@medley/core";
+import type { Clock, Collection, ErrorCode } from "@medley/core";
 import {
   type CollectionEncoders,
   collectionNamed,
   encodedAnew,
+  inBatch,
   type Query,
   querySegments,
+  type SearchPage,
+  type SearchQuery,
   saidBefore,
+  searchPage,
   type Understood,
 } from "@medley/pipeline";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import { type Body, jsonOf } from "../body/body.ts";
 import type { Routes } from "../server.ts";
-import { parseSearchQuery } from "./search-query.ts";
+import { parseBatchedQuery, parseSearchBatch, parseSearchQuery } from "./search-query.ts";
 
 export interface SearchHit {
   readonly id: string;
@@ -19,6 +23,8 @@ export interface SearchHit {
   /** The score's share by space: they add up to it. */
   readonly contributions: Readonly<Record<string, number>>;
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Among all hits, from 1. */
+  readonly place: number;
 }
 
 /** Runs an encoded query on a collection's table, best hit first. Throws `query_invalid`, `not_found`, `store_unavailable`. */
@@ -35,17 +41,29 @@ export interface SearchPorts {
   readonly understand: (collection: Collection, sentence: string, signal: AbortSignal) => Promise<Understood>;
   /** How `search` would find its hits, as the store tells it. Throws as `search` does. */
   readonly explain: (collection: string, query: Query) => Promise<unknown>;
+  readonly clock: Clock;
 }
 
-export interface SearchAnswer {
-  readonly hits: readonly SearchHit[];
+export interface SearchAnswer extends SearchPage<SearchHit> {
   /** What the sentence of `ask` was taken to mean, before what the search says itself. */
   readonly understood?: Understood;
   /** Encoding and search, without the network. */
   readonly tookMs: number;
 }
 
+/** Of one search of many. */
+export interface SearchFailure {
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly mend?: string };
+}
+
+export interface SearchBatchAnswer {
+  /** One per search, in order. */
+  readonly results: readonly (SearchPage<SearchHit> | SearchFailure)[];
+  readonly tookMs: number;
+}
+
 const bodyBytesMax = 2 ** 20;
+const batchBytesMax = 2 ** 23;
 
 interface Asked {
   Params: { name: string };
@@ -53,53 +71,77 @@ interface Asked {
 }
 
 /**
- * `POST /v1/collections/:name/search`: a `SearchQuery`, or a sentence as `ask` beside it, answered with a `SearchAnswer`; `…/explain`: the same, answered with the plan.
- * Both end when the client leaves.
+ * `POST /v1/collections/:name/search`: a `SearchQuery`, or a sentence as `ask` beside it, answered with a `SearchAnswer`; `…/explain`: the same,
+ * answered with the plan; `…/searches`: `{searches: [...]}`, at most 100, answered with a `SearchBatchAnswer`. All end when the client leaves.
  */
 export function searchRoutes(ports: SearchPorts): Routes {
-  const encoded = async (request: FastifyRequest<Asked>, signal: AbortSignal) => {
-    const opened = collectionNamed(ports.collections, request.params.name);
-    const { ask, query } = parseSearchQuery(opened, jsonOf(request.body));
-    const understood = ask === null ? null : await ports.understand(opened.collection, ask, signal);
-    const whole = understood === null ? query : saidBefore(understood.query, query);
-    return { query: await querySegments(opened, whole, signal), understood };
-  };
-  const run = async <Value>(
-    request: FastifyRequest<Asked>,
-    signal: AbortSignal,
-    ask: (query: Query) => Promise<Value>,
-  ) =>
-    encodedAnew(
-      () => encoded(request, signal),
-      async ({ query, understood }) => ({ value: await ask(query), understood }),
-    );
   return (app) => {
-    const options = {
-      config: { scope: "search" },
-      bodyLimit: Math.min(bodyBytesMax, app.initialConfig.bodyLimit ?? bodyBytesMax),
-    } as const;
-    app.post<Asked>(
-      "/v1/collections/:name/search",
-      options,
-      async (request, reply): Promise<SearchAnswer> => {
-        const signal = untilGone(reply);
-        const startMs = performance.now();
-        const { name } = request.params;
-        const { value: hits, understood } = await run(request, signal, (query) =>
-          ports.search(name, query, signal),
-        );
-        const tookMs = performance.now() - startMs;
-        return { hits, ...(understood === null ? {} : { understood }), tookMs };
-      },
-    );
-    app.post<Asked>("/v1/collections/:name/explain", options, async (request, reply) => {
-      const { name } = request.params;
-      const { value: plan, understood } = await run(request, untilGone(reply), (query) =>
-        ports.explain(name, query),
+    const optionsOf = (bytesMax: number) =>
+      ({
+        config: { scope: "search" },
+        bodyLimit: Math.min(bytesMax, app.initialConfig.bodyLimit ?? bytesMax),
+      }) as const;
+    app.post<Asked>("/v1/collections/:name/search", optionsOf(bodyBytesMax), async (request, reply) => {
+      const startMs = performance.now();
+      const signal = untilGone(reply);
+      const answer = await encodedAnew(async () => {
+        const asking = openAsking(ports, request.params.name, signal);
+        const { query, ...more } = await understoodOf(asking, jsonOf(request.body));
+        return { ...(await searchPage(asking.opened, query, asking)), ...more };
+      });
+      return { ...answer, tookMs: performance.now() - startMs } satisfies SearchAnswer;
+    });
+    app.post<Asked>("/v1/collections/:name/explain", optionsOf(bodyBytesMax), async (request, reply) => {
+      const signal = untilGone(reply);
+      return encodedAnew(async () => {
+        const asking = openAsking(ports, request.params.name, signal);
+        const { query, ...more } = await understoodOf(asking, jsonOf(request.body));
+        const encoded = await querySegments(asking.opened, query, asking);
+        return { plan: await ports.explain(request.params.name, encoded), ...more };
+      });
+    });
+    app.post<Asked>("/v1/collections/:name/searches", optionsOf(batchBytesMax), async (request, reply) => {
+      const startMs = performance.now();
+      const asking = openAsking(ports, request.params.name, untilGone(reply));
+      const searches = parseSearchBatch(jsonOf(request.body));
+      const answers = await inBatch(searches, asking.search, (one, search) =>
+        encodedAnew(async () => {
+          const { opened, ...options } = openAsking(ports, request.params.name, asking.signal);
+          return searchPage(opened, parseBatchedQuery(opened, one), { ...options, search });
+        }),
       );
-      return { plan, ...(understood === null ? {} : { understood }) };
+      const results = answers.map((one): SearchPage<SearchHit> | SearchFailure => {
+        if (one.ok) return one.value;
+        const { code, message, mend } = one.failure;
+        return { error: { code, message, ...(mend === undefined ? {} : { mend }) } };
+      });
+      return { results, tookMs: performance.now() - startMs } satisfies SearchBatchAnswer;
     });
   };
+}
+
+/** Searches of one collection for one client. */
+interface Asking extends Pick<SearchPorts, "understand" | "clock"> {
+  readonly opened: CollectionEncoders;
+  readonly search: (query: Query) => Promise<readonly SearchHit[]>;
+  readonly signal: AbortSignal;
+}
+
+/** By the encoders that serve now. */
+function openAsking(ports: SearchPorts, name: string, signal: AbortSignal): Asking {
+  const opened = collectionNamed(ports.collections, name);
+  const { understand, clock } = ports;
+  return { opened, understand, clock, signal, search: (query) => ports.search(name, query, signal) };
+}
+
+async function understoodOf(
+  { opened, understand, signal }: Asking,
+  input: unknown,
+): Promise<{ query: SearchQuery; understood?: Understood }> {
+  const { ask, query } = parseSearchQuery(opened, input);
+  if (ask === null) return { query };
+  const understood = await understand(opened.collection, ask, signal);
+  return { query: saidBefore(understood.query, query), understood };
 }
 
 /** Aborted when the client leaves. */

@@ -59,7 +59,7 @@ test("a search says for whom, and whether without what was seen", async () => {
   const { post, queries } = await openTestServer();
   const search = "/v1/collections/films/search";
   expect((await post(search, '{"for":"u","excludeSeen":true}')).status).toBe(200);
-  expect(queries).toEqual([{ for: "u", excludeSeen: true, generation: 1, segments: {} }]);
+  expect(queries).toEqual([{ for: "u", excludeSeen: true, generation: 1, segments: {}, k: 10, atMs: 1 }]);
   for (const wrong of ['{"for":1}', '{"for":"\\u0000"}', '{"for":"u","excludeSeen":"yes"}']) {
     const { status, body } = await post(search, wrong);
     expect([status, body.error.code]).toEqual([422, "query_invalid"]);

@@ -23,6 +23,19 @@ export function share(text: string): number {
   throw new InvalidArgumentError("it must be a number from 0 to 1.");
 }
 
+export function score(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("it must be a number.");
+}
+
+/** `FIELD=MAX`. */
+export function groups(text: string): { field: string; max: number } {
+  const [, field, max] = /^([^=]+)=([1-9]\d{0,3})$/.exec(text) ?? [];
+  if (field !== undefined) return { field, max: Number(max) };
+  throw new InvalidArgumentError("it must be a field and the most hits of a value, such as studio=2.");
+}
+
 export function address(text: string): string {
   if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
   throw new InvalidArgumentError("it must be the address of a service, such as http://127.0.0.1:7400.");

@@ -4,30 +4,40 @@ import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
 
 export interface SearchArguments {
   readonly weight: readonly string[];
-  readonly like?: string;
+  readonly like: readonly string[];
+  readonly unlike: readonly string[];
   readonly for?: string;
   readonly excludeSeen?: boolean;
   readonly filter?: string;
   readonly k?: number;
   readonly recall?: number;
+  readonly scoreMin?: number;
+  readonly diversity?: number;
+  readonly perGroup?: NonNullable<SearchQuery["perGroup"]>;
+  readonly after?: string;
   /** What stood after the options that every collection has: `--plot "…" --genres Comedy`. */
   readonly parts: readonly string[];
 }
 
 /** Reads the command line of `medley search` into a query. Throws `usage` with the mend. */
 export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments): SearchQuery {
+  const { weight, like, unlike, filter, parts } = given;
   return {
-    parts: partsOf(opened, given.parts),
-    ...(given.weight.length === 0 ? {} : { weights: weightsOf(given.weight) }),
-    ...(given.like === undefined ? {} : { like: given.like }),
-    ...(given.for === undefined ? {} : { for: given.for }),
-    ...(given.excludeSeen === undefined ? {} : { excludeSeen: given.excludeSeen }),
-    ...(given.filter === undefined
-      ? {}
-      : { filter: jsonOf("--filter", given.filter) as Record<string, unknown> }),
-    ...(given.k === undefined ? {} : { k: given.k }),
-    ...(given.recall === undefined ? {} : { recall: given.recall }),
+    parts: partsOf(opened, parts),
+    ...(weight.length === 0 ? {} : { weights: weightsOf(weight) }),
+    ...(like.length === 0 ? {} : { like }),
+    ...(unlike.length === 0 ? {} : { unlike }),
+    ...(filter === undefined ? {} : { filter: jsonOf("--filter", filter) as Record<string, unknown> }),
+    ...asGiven(given, ["for", "excludeSeen", "k", "recall", "scoreMin", "diversity", "perGroup", "after"]),
   };
+}
+
+function asGiven<Key extends keyof SearchArguments & keyof SearchQuery>(
+  given: SearchArguments,
+  keys: readonly Key[],
+): Pick<SearchQuery, Key> {
+  const said = keys.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
+  return Object.fromEntries(said) as Pick<SearchQuery, Key>;
 }
 
 /** Of `--weight SPACE=NUMBER`. Throws `usage`. */

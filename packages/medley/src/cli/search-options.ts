@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { analyzeCommand } from "./analyze.ts";
 import { indexCommand } from "./collection-index.ts";
 import type { Run } from "./context.ts";
-import { collect, share, wholeNumber } from "./option-values.ts";
+import { collect, groups, score, share, wholeNumber } from "./option-values.ts";
 import { searchCommand } from "./search.ts";
 
 /** `medley search`, and what makes searches fast. */
@@ -11,18 +11,23 @@ export function searchCommands(medley: Command, run: Run): void {
     .command("search <collection> [parts...]")
     .description("search by weighted parts: --SPACE VALUE for each space of the collection")
     .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
-    .option("--like <id>", "a row whose segments stand in for the parts not given")
+    .option("--like <id>", "a row whose segments stand in for the parts not given; repeatable", collect, [])
+    .option("--unlike <id>", "a row that hits should differ from in these parts; repeatable", collect, [])
     .option("--for <user>", "a user whose profile stands in for the parts not given")
     .option("--exclude-seen", "without the records that this user had events with")
     .option("--filter <json>", "conditions on typed columns")
     .option("--ask <sentence>", "say it in a sentence; what else is given goes before")
     .option("-k <number>", "how many hits", wholeNumber(1, 1000))
     .option("--recall <share>", "of the best hits to be found; 1 scans exactly (default: 0.95)", share)
+    .option("--score-min <number>", "no hit with a lower score", score)
+    .option("--diversity <share>", "0 to 1: the higher, the more hits differ from each other", share)
+    .option("--per-group <field=max>", "at most so many hits of each value of a category field", groups)
+    .option("--after <cursor>", "the hits behind those of the answer whose cursor (--json) this is")
     .option("--explain", "show what each space contributes to the score, and how the hits are found")
     .allowUnknownOption()
     .addHelpText(
       "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --like "Heat_(1995_film)" --like "Jaws_(film)" --unlike "Up_(2009_film)"\n  $ medley search films --plot "a heist" --diversity 0.4 --per-group studio=2 --score-min 0.3\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
     )
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),

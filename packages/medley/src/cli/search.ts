@@ -20,7 +20,7 @@ export async function searchCommand(
       ? null
       : await deployment.understand(opened.collection, given.ask, context.signal);
   const query = understood === null ? said : saidBefore(understood.query, said);
-  const hits = await deployment.search(collection, query, context.signal);
+  const { hits, cursor } = await deployment.searchPage(collection, query, context.signal);
   const plan = given.explain ? await deployment.explainSearch(collection, query, context.signal) : null;
   const spaces = opened.layout.map((segment) => segment.space);
   const text = [
@@ -29,7 +29,7 @@ export async function searchCommand(
     ...(plan === null ? [] : [planText(plan)]),
   ].join("\n\n");
   const more = { ...(understood === null ? {} : { understood }), ...(plan === null ? {} : { plan }) };
-  return { exitCode: 0, data: { collection, hits, ...more }, text };
+  return { exitCode: 0, data: { collection, hits, cursor, ...more }, text };
 }
 
 /** What a sentence was taken to mean, for whoever wrote it. */

@@ -11,18 +11,22 @@ import {
 } from "@medley/core";
 import { type Chat, type ModelRuntime, openChat } from "@medley/models";
 import {
+  type Batched,
   type Checked,
   type CollectionEncoders,
   checkInputs,
   collectionNamed,
   encodedAnew,
+  inBatch,
   type PipelineCounters,
   type ProducePorts,
   pipelineCounters,
   type Query,
   querySegments,
   readsSegments,
+  type SearchPage,
   type SearchQuery,
+  searchPage,
   send,
   type Understood,
   understand,
@@ -165,9 +169,30 @@ export class Deployment implements AsyncDisposable {
 
   /** Throws `collection_unknown`, `query_invalid` or `not_found`. */
   async search(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<readonly Hit[]> {
-    return encodedAnew(
-      () => querySegments(this.collection(collection), query, signal),
-      (encoded) => this.searchEncoded(collection, encoded),
+    return (await this.searchPage(collection, query, signal)).hits;
+  }
+
+  /** The hits with the cursor of those behind them. Throws as `search` does. */
+  async searchPage(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPage<Hit>> {
+    const search = (encoded: Query) => this.searchEncoded(collection, encoded);
+    const options = { search, signal, clock: this.clock };
+    return encodedAnew(() => searchPage(this.collection(collection), query, options));
+  }
+
+  /** At most 100 searches in one go, each with its own answer or error, in their order. Throws `collection_unknown` or `query_invalid`. */
+  async searchAll(
+    collection: string,
+    queries: readonly SearchQuery[],
+    signal?: AbortSignal,
+  ): Promise<readonly Batched<SearchPage<Hit>>[]> {
+    this.collection(collection);
+    return inBatch(
+      queries,
+      (encoded: Query) => this.searchEncoded(collection, encoded),
+      (query, search) =>
+        encodedAnew(() =>
+          searchPage(this.collection(collection), query, { search, signal, clock: this.clock }),
+        ),
     );
   }
 
@@ -178,10 +203,11 @@ export class Deployment implements AsyncDisposable {
 
   /** How a search would find its rows, without searching. Throws as `search` does. */
   async explainSearch(collection: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPlan> {
-    return encodedAnew(
-      () => querySegments(this.collection(collection), query, signal),
-      (encoded) => this.explainEncoded(collection, encoded),
-    );
+    return encodedAnew(async () => {
+      const options = { signal, clock: this.clock };
+      const encoded = await querySegments(this.collection(collection), query, options);
+      return this.explainEncoded(collection, encoded);
+    });
   }
 
   explainEncoded(collection: string, { segments, ...rest }: Query): Promise<SearchPlan> {

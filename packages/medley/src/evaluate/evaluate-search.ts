@@ -86,14 +86,11 @@ async function rankAll(
     while (next < queries.length) {
       const at = next++;
       const query = queries[at] as JudgedQuery;
-      const { segments, generation } = await querySegments(
-        opened,
-        { parts: partsOf(opened.collection, query) },
-        signal,
-      );
+      const parts = partsOf(opened.collection, query);
+      const encoded = await querySegments(opened, { parts, k: k + 1 }, { signal });
       for (const [index, { weights }] of weightings.entries()) {
         signal.throwIfAborted();
-        const hits = await searchEncoded(deployment, collection, { segments, generation, weights, k: k + 1 });
+        const hits = await searchEncoded(deployment, collection, { ...encoded, weights });
         const others = hits.filter(({ id }) => id !== query.id).slice(0, k);
         (rankings[index] as RankedHit[][])[at] = others.map(({ id, score }) => ({ id, score }));
       }

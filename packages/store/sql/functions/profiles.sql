@@ -122,12 +122,6 @@ begin
     using found_row.name, users, (found_row.profiles ->> 'halfLifeDays')::float8, found_row.profiles -> 'events';
 end $$;
 
--- What is left of likes and dislikes that cancel each other is rounding, which has no direction. `size` is the sum of what
--- went in.
-create or replace function medley_internal.unit_segment(total vector, size float8)
-returns vector language sql immutable strict parallel safe
-return case when vector_norm(total) > 1e-6 * size then l2_normalize(total) else total - total end;
-
 -- Of a number of users after `after`, in their order; returns the last of them, null where there was none. After the weights,
 -- the half-life or the rows have changed.
 create or replace function medley_internal.rebuild_profiles(wanted text, after text, users_max int)
@@ -223,10 +217,10 @@ create or replace function medley.search_for(
 returns table (id text, score float8, contributions jsonb)
 language plpgsql stable set search_path from current as $$
 begin
-  return query select * from medley.search(
+  return query select hit.id, hit.score, hit.contributions from medley.search(
     collection, medley.query_for(collection, user_id, parts, weights, at), k,
     case when exclude_seen then medley_internal.unseen_filter(filter, user_id) else filter end
-  );
+  ) as hit;
 end $$;
 comment on function medley.search_for(text, text, int, jsonb, jsonb, jsonb, boolean, timestamptz) is
 $$medley.search with medley.query_for; `exclude_seen` leaves out the records of the user's events.

@@ -1,14 +1,19 @@
 -- The weighted query: what is multiplied with a row's fused vector. Weights are in it, rows are unweighted.
 
+-- It has got two parameters more.
+drop function if exists medley.query(text, jsonb, jsonb, text, timestamptz);
+
 create or replace function medley.query(
   collection text, parts jsonb default '{}', weights jsonb default null, "like" text default null,
-  at timestamptz default now()
+  at timestamptz default now(), likes text[] default '{}', unlikes text[] default '{}'
 )
 returns vector language plpgsql stable parallel safe set search_path from current as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
-  like_embedding vector := medley_internal.embedding_of(found_row, "like");
-  fused vector := medley_internal.fused_query(found_row, parts, weights, like_embedding, at);
+  liked vector := medley_internal.liked_embedding(
+    found_row, array_remove("like" || coalesce(likes, '{}'), null), coalesce(unlikes, '{}')
+  );
+  fused vector := medley_internal.fused_query(found_row, parts, weights, liked, at);
 begin
   if vector_norm(fused) = 0 then
     raise exception 'the search in "%" asks for nothing: every part is left out or has weight 0', collection
@@ -17,12 +22,14 @@ begin
   end if;
   return fused;
 end $$;
-comment on function medley.query(text, jsonb, jsonb, text, timestamptz) is
+comment on function medley.query(text, jsonb, jsonb, text, timestamptz, text[], text[]) is
 $$The weighted query vector of a search: per space what `parts` says of it, else the segment of the row `like`, else nothing.
+Several rows are named by `likes`, rows that hits should differ from by `unlikes`: likes.sql has the formula.
 A number space with a preference asks for it, a recency space with a weight given here asks for now, where nothing else is said.
 Weights not given are the collection's. Text has to come as a segment (an array of numbers).
   select medley.query('films', '{"year": 1999, "genres": ["Comedy"]}', weights => '{"genres": 2}');
-  select medley.query('films', "like" => 'tt0111161', weights => '{"year": 0}');$$;
+  select medley.query('films', "like" => 'tt0111161', weights => '{"year": 0}');
+  select medley.query('films', likes => '{tt0111161,tt0068646}', unlikes => '{tt0120338}');$$;
 
 -- All zero where nothing is asked for.
 create or replace function medley_internal.fused_query(

@@ -1,39 +1,83 @@
 -- Search: candidates by the inner product of half-precision vectors, then scored exactly, space by space. Rows are read through
 -- the collection's view, so that a role needs no right to its table.
 
+-- It has got four parameters and a column more.
+drop function if exists medley.search(text, vector, int, jsonb, float8);
+
 create or replace function medley.search(
-  collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95
+  collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95,
+  score_min float8 default null, diversity float8 default null, per_group jsonb default null, after jsonb default null
 )
-returns table (id text, score float8, contributions jsonb)
+returns table (id text, score float8, contributions jsonb, place int)
 language plpgsql stable set search_path from current as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
-  contributions_sql text;
-  sum_sql text;
+  -- In order, where they don't simply follow from the scores.
+  ids text[];
+  depth int;
 begin
   perform medley_internal.check_query(found_row, query);
   perform medley_internal.check_limits(k, recall);
-  select
-    string_agg(
-      format('inner_product(subvector(embedding, %1$s, %2$s), subvector($2, %1$s, %2$s)) as %3$I', start, dimensions, name),
-      ', ' order by start
-    ),
-    string_agg(format('part.%I', name), ' + ' order by start)
-  into contributions_sql, sum_sql
-  from medley_internal.segments(found_row);
+  perform medley_internal.check_extras(k, score_min, diversity, per_group, after);
+  depth := medley_internal.search_depth(k, diversity, per_group, after);
+  if per_group is not null then
+    ids := medley_internal.grouped_ids(
+      found_row, query, k, medley_internal.pool_size(k, diversity), depth, recall, filter, per_group
+    );
+  elsif after is not null then
+    ids := medley_internal.page_ids(found_row, query, k, depth, recall, filter, after);
+  elsif diversity is not null then
+    ids := medley_internal.best_ids(found_row, query, medley_internal.pool_size(k, diversity), recall, filter);
+  end if;
+  if diversity is not null then
+    ids := medley_internal.diverse_ids(found_row, query, k, ids, diversity, score_min);
+  end if;
   return query execute format(
-    'select candidate.id, %s, to_jsonb(part)
-     from medley_internal.candidates($1, $2, $5, $4, $6, $3) as candidate,
-       lateral (select %s offset 0) as part
-     order by 2 desc, 1 limit $5', sum_sql, contributions_sql)
-    using found_row, query, filter, k + greatest(10, k / 2), k, recall;
+    'select id, score, contributions, (row_number() over (order by %s))::int + coalesce(($9 ->> ''place'')::int, 0)
+     from (%s) as scored where $8 is null or score >= $8 order by 4 limit $5',
+    case when ids is null then 'score desc, id collate "C"' else 'array_position($7, id)' end,
+    medley_internal.scored_sql(found_row, case
+      when ids is null then 'medley_internal.candidates($1, $2, $5, $4, $6, $3)'
+      else medley_internal.rows_sql(found_row, 'id = any ($7)')
+    end))
+    using found_row, query, filter, k + greatest(10, k / 2), k, recall, ids, score_min, after;
 end $$;
 
-comment on function medley.search(text, vector, int, jsonb, float8) is
-$$The k rows with the highest score: the sum over spaces of weight x cosine, each part in `contributions`. Equal scores come in order of id.
+comment on function medley.search(text, vector, int, jsonb, float8, float8, float8, jsonb, jsonb) is
+$$The k rows with the highest score: the sum over spaces of weight x cosine, each part in `contributions`. Equal scores come in order of
+id; `place` counts the hits. None is below `score_min`. `diversity` (0 to 1) trades score for hits that differ (diversity.sql),
+`per_group` takes at most `max` of each value of a field (groups.sql), `after` the hits behind another (pages.sql).
   select f.title, s.score, s.contributions
   from medley.search('films', medley.query('films', '{"year": 1999}'), 5, '{"genres": {"any": ["Comedy"]}}') s
-  join medley.films f using (id) order by s.score desc;$$;
+  join medley.films f using (id) order by s.place;
+  select * from medley.search('films', medley.query('films', '{"year": 1999}'), per_group => '{"field": "studio", "max": 2}');$$;
+
+-- How many of the best rows are looked through; deeper than 1,000 all are scored.
+create or replace function medley_internal.search_depth(k int, diversity float8, per_group jsonb, after jsonb)
+returns int language plpgsql immutable parallel safe as $$
+declare
+  pool int := medley_internal.pool_size(k, diversity);
+begin
+  return case
+    when per_group is not null then least(5 * pool, 1000)
+    else pool + coalesce((after ->> 'place')::int, 0)
+  end;
+end $$;
+
+create or replace function medley_internal.check_extras(
+  k int, score_min float8, diversity float8, per_group jsonb, after jsonb
+)
+returns void language plpgsql immutable parallel safe as $$
+begin
+  if score_min = 'NaN' then
+    raise exception 'the lowest score is NaN' using errcode = '22023', hint = 'pass a number';
+  elsif after is not null and (diversity is not null or per_group is not null) then
+    raise exception 'a page has no diversity and no groups: which hits they leave out depends on all hits before' using errcode = '22023',
+      hint = 'leave out "after", or the diversity and the groups';
+  end if;
+  perform medley_internal.check_diversity(k, diversity);
+  perform medley_internal.check_after(k, after);
+end $$;
 
 create or replace function medley_internal.check_query(found_row medley_internal.collections, query vector)
 returns void language plpgsql stable parallel safe as $$
@@ -56,6 +100,25 @@ begin
   end if;
 end $$;
 
+-- `source` with the scores of its rows (`id`, `embedding`) by the query, parameter $2 of the statement it is put into.
+create or replace function medley_internal.scored_sql(found_row medley_internal.collections, source text)
+returns text language sql stable parallel safe
+begin atomic
+  select format('select candidate.*, %s as score, to_jsonb(part) as contributions from %s as candidate, lateral (select %s offset 0) as part',
+    string_agg(format('part.%I', name), ' + ' order by start), source,
+    string_agg(
+      format('inner_product(subvector(embedding, %1$s, %2$s), subvector($2, %1$s, %2$s)) as %3$I', start, dimensions, name),
+      ', ' order by start
+    ))
+  from medley_internal.segments(found_row);
+end;
+
+-- `extra`: columns more. `offset 0`, so that a vector is cast once.
+create or replace function medley_internal.rows_sql(found_row medley_internal.collections, condition text, extra text default '')
+returns text language sql stable parallel safe
+return format('(select row.id, row.embedding::vector as embedding%s from medley_internal.%I as row where %s offset 0)',
+  extra, medley_internal.rows_view(found_row), condition);
+
 -- At least the `wanted` best rows that pass the filter, in any order, k of which are asked for.
 create or replace function medley_internal.candidates(
   found_row medley_internal.collections, query vector, k int, wanted int, recall float8, filter jsonb
@@ -63,19 +126,12 @@ create or replace function medley_internal.candidates(
 returns table (id text, embedding vector) language plpgsql stable as $$
 declare
   condition text := medley_internal.filter_condition(found_row, filter);
-  plan jsonb := medley_internal.plan_search(found_row, query, k, recall, condition, filter);
-  -- The order is the same; no weight is too large or too small for half precision.
-  direction halfvec := l2_normalize(query)::halfvec;
-  ids text[];
+  ids text[] := medley_internal.indexed_ids(found_row, query, k, wanted, recall, condition, filter);
 begin
-  if plan ->> 'method' = 'paths' then
-    ids := medley_internal.united_candidates(found_row, plan -> 'paths', query, direction, k, wanted, condition, filter);
-    -- Fewer: the filter is so selective that an index gave up, or there are no more.
-    if cardinality(ids) >= k then
-      return query execute format('select id, embedding::vector from medley_internal.%I where id = any ($1)', medley_internal.rows_view(found_row))
-        using ids;
-      return;
-    end if;
+  if ids is not null then
+    return query execute format('select id, embedding::vector from medley_internal.%I where id = any ($1)', medley_internal.rows_view(found_row))
+      using ids;
+    return;
   end if;
   return query execute format(
     'select id, embedding::vector from medley_internal.%I as row where %s order by %s, id limit $2', medley_internal.rows_view(found_row), condition,
@@ -85,7 +141,66 @@ begin
       -- `+ 0` keeps the index out.
       else '(embedding <#> $1) + 0'
     end
-  ) using direction, wanted, filter, query;
+  ) using l2_normalize(query)::halfvec, wanted, filter, query;
+end $$;
+
+-- The `wanted` best by what indexes give. Null where a scan is the better plan, and where they give fewer than k: the filter is so
+-- selective that an index gave up, or there are no more.
+create or replace function medley_internal.indexed_ids(
+  found_row medley_internal.collections, query vector, k int, wanted int, recall float8, condition text, filter jsonb
+)
+returns text[] language plpgsql stable as $$
+declare
+  plan jsonb := medley_internal.plan_search(found_row, query, k, recall, condition, filter);
+  ids text[];
+begin
+  if plan ->> 'method' <> 'paths' then return null; end if;
+  -- The order is the same; no weight is too large or too small for half precision.
+  ids := medley_internal.united_candidates(
+    found_row, plan -> 'paths', query, l2_normalize(query)::halfvec, k, wanted, condition, filter
+  );
+  return case when cardinality(ids) >= k then ids end;
+end $$;
+
+-- In order, by score.
+create or replace function medley_internal.best_ids(
+  found_row medley_internal.collections, query vector, k int, recall float8, filter jsonb
+)
+returns text[] language plpgsql stable as $$
+declare
+  ids text[];
+begin
+  execute format('select array(select id from (%s) as scored order by score desc, id collate "C" limit $5)',
+    medley_internal.scored_sql(found_row, 'medley_internal.candidates($1, $2, $5, $4, $6, $3)'))
+  into ids using found_row, query, filter, k + greatest(10, k / 2), k, recall;
+  return ids;
+end $$;
+
+-- The best rows of those that `keep` leaves of all that pass the filter, in order: `wanted` of them. What indexes give to `depth` is
+-- looked through first, and will do where `enough` are left of it; else all rows are scored. `keep` is a statement on `scored`
+-- (`id`, `score` and what `extra` adds to them), which reads `options` as $5.
+create or replace function medley_internal.kept_ids(
+  found_row medley_internal.collections, query vector, wanted int, enough int, depth int, recall float8, filter jsonb,
+  keep text, options jsonb, extra text default ''
+)
+returns text[] language plpgsql stable as $$
+declare
+  condition text := medley_internal.filter_condition(found_row, filter);
+  best text := 'with scored as (%s) select array(select id from (' || keep || ') as kept order by score desc, id collate "C" limit $4)';
+  indexed text[];
+  ids text[];
+begin
+  if depth <= 1000 then
+    indexed := medley_internal.indexed_ids(found_row, query, depth, depth + greatest(10, depth / 2), recall, condition, filter);
+  end if;
+  if indexed is not null then
+    execute format(best, medley_internal.scored_sql(found_row, medley_internal.rows_sql(found_row, 'row.id = any ($1)', extra)))
+      into ids using indexed, query, filter, wanted, options;
+    if cardinality(ids) >= enough then return ids; end if;
+  end if;
+  execute format(best, medley_internal.scored_sql(found_row, medley_internal.rows_sql(found_row, condition, extra)))
+    into ids using indexed, query, filter, wanted, options;
+  return ids;
 end $$;
 
 -- The best of what the paths give, by the distance of the fused vectors. The index over all spaces should have k as good as the best k:
