@@ -68,7 +68,7 @@ test("a plan shares the budget, writes a report and no lock, and what it encoded
   expect((await stat(join(folder, "candidates"))).mtimeMs).toBe(vectors);
 });
 
-test("the first split is written with its evidence, fitted on all records, and serves", async () => {
+test("the first split is written with its evidence, and fitted on all records", async () => {
   const { data, exitCode } = await assign("--budget", "34");
   expect({ exitCode, data }).toMatchObject({ exitCode: 0, data: { isWritten: true } });
   const { spaces } = (data as Shared).split;
@@ -80,12 +80,15 @@ test("the first split is written with its evidence, fitted on all records, and s
     evidence: { budget: 34, from: 58, to: 34, seed: 1, data: { count: 160 } },
   });
   expect(Object.keys(trained)).toEqual(reduced.map(({ space }) => `points.${space}`).toSorted());
+});
+
+test("it serves, and is measured on the collection's own records", async () => {
   const loaded = await workplace.runJson(["backfill", "points.jsonl", "-c", "points"]);
   expect(loaded).toMatchObject({ exitCode: 0, data: { indexed: 160 } });
   const found = await workplace.runJson(["search", "points", "-k", "1", "--like", "p9"]);
   expect(found.data).toMatchObject({ hits: [{ id: "p9" }] });
-  const status = await workplace.runJson(["assign", "points", "--budget", "34", "--plan"]);
-  expect(status.data).toMatchObject({ records: { read: 160 } });
+  const planned = await workplace.runJson(["assign", "points", "--budget", "34", "--plan"]);
+  expect(planned.data).toMatchObject({ isWritten: false, records: { read: 160 } });
 });
 
 test("another budget is a plan, which --apply writes; stored rows are not re-interpreted", async () => {
