@@ -123,14 +123,14 @@ begin
   for expected in
     -- The nearer a weighting, the more it counts; one that is the query's own alone. Between them a plan may find what it finds at the worst.
     with near as (
-      select recalls::real[] as recalls, costs::real[] as costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
+      select recalls, costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
       from medley_internal.search_weightings as weighting where collection = found_row.name
       order by weighting.shares <-> asked limit 4
     ), weighed as (
       select recalls, costs, closeness / sum(closeness) over () as weight from near
     )
     select number, min(plan.recall) filter (where weight >= 0.1) as recall, sum(plan.ms * weight) as ms
-    from weighed, unnest(recalls, costs) with ordinality as plan (recall, ms, number)
+    from weighed, unnest(recalls::real[], costs::real[]) with ordinality as plan (recall, ms, number)
     group by number having min(plan.recall) filter (where weight >= 0.1) >= learned_plan.recall order by 3
   loop
     paths := statistics.plans -> expected.number::int - 1 -> 'paths';
