@@ -87,6 +87,12 @@ begin
     raise exception 'the weight of space "%" is %, which is no number', space, left(weight::text, 60)
       using errcode = '22023', hint = 'pass a number; 0 leaves the space out, below 0 turns it round';
   end if;
+  -- A segment's smallest values times such a weight are still numbers.
+  if weight::float8 <> 0 and abs(weight::float8) not between 1e-20 and 1e20 then
+    raise exception 'the weight of space "%" is %, which is too %', space, left(weight::text, 60),
+      case when abs(weight::float8) < 1 then 'small' else 'large' end
+      using errcode = '22023', hint = 'weights count beside each other: pass 0, or sizes from 1e-20 to 1e20';
+  end if;
   return weight::real;
 end $$;
 

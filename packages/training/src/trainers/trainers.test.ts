@@ -77,6 +77,23 @@ test("a closed form is not trained, and a pre-trained model only where it says w
     expect(trainer(space.name).train).toBeTypeOf("function");
 });
 
+test("a forecaster that is solved has no settings of steps", () => {
+  const forecaster = (encoder: "dlinear" | "nlinear" | "informer") => {
+    const definition = { encoder, field: "readings", dimensions: 4, lookback: 8 };
+    const space = { name: "course", definition: definition as never, candidates: [], fields: ["readings"] };
+    return trainerOf(space, "meters.course");
+  };
+  for (const kind of ["dlinear", "nlinear"] as const) {
+    const { settings, resumes } = forecaster(kind);
+    expect(failureOf(() => parseSettings(settings, ["learningRate=.01"])).message).toContain("learningRate");
+    expect(parseSettings(settings, ["centred=true"])).toEqual({ centred: true });
+    expect(resumes).toBe(false);
+  }
+  expect(parseSettings(forecaster("informer").settings, ["learningRate=.01"])).toEqual({
+    learningRate: 0.01,
+  });
+});
+
 test("settings are read by their type and range", () => {
   const walks = trainer("walks");
   expect(parseSettings(walks.settings, ["window=3", "rate=.5", "tied=false", "negativesBy=degree"])).toEqual({

@@ -22,39 +22,50 @@ import {
 import type { Trainer, TrainingRecord } from "./trainer.ts";
 import { tunedTrainers } from "./tuned-trainers.ts";
 
-/** Of all four kinds; what a kind has no use for makes no difference to it. */
-const series: Trainer = {
-  settings: {
-    width: integer(1, 4_096),
-    hiddenWidth: integer(1, 16_384),
-    heads: integer(1, 64),
-    encoderLayers: integer(1, 12),
-    decoderLayers: integer(1, 12),
-    kernel: integer(1, 1_023),
-    factor: integer(1, 100),
-    labelSteps: integer(0, 4_096),
-    dropout: number(0, 0.9),
-    centred: { type: "boolean" },
-    calendar: { type: "boolean" },
-    stride: integer(1, 100_000),
-    stepMs: integer(1, 366 * 24 * 3_600_000),
-    missingShareMax: number(0, 1),
-    batchWindows: integer(1, 4_096),
-    learningRate: number(1e-7, 1),
-    epochsMax: integer(1, 1_000),
-    patience: integer(1, 1_000),
-    seriesMax: integer(2, 1_000_000),
-  },
-  resumes: true,
-  train: (records, { space, settings, checkpoints, ...options }) => {
-    const { definition } = space;
-    if (!isSeriesSpace(definition)) throw new TypeError("a space of series");
-    const { encoder: kind, dimensions, lookback, horizon } = definition;
-    const given = withoutUndefined({ kind, dimensions, lookback, horizon });
-    const kept = withoutUndefined({ checkpoints });
-    return trainSeries(inputsOf<SeriesValue>(records, space), { ...options, ...given, ...settings, ...kept });
-  },
+const seriesSettings: Trainer["settings"] = {
+  centred: { type: "boolean" },
+  stride: integer(1, 100_000),
+  stepMs: integer(1, 366 * 24 * 3_600_000),
+  missingShareMax: number(0, 1),
+  seriesMax: integer(2, 1_000_000),
 };
+
+/** Of the moving average that parts a trend from the rest. */
+const kernel = integer(1, 1_023);
+
+/** Of forecasters that are learned by steps. */
+const steppedSettings: Trainer["settings"] = {
+  ...seriesSettings,
+  width: integer(1, 4_096),
+  hiddenWidth: integer(1, 16_384),
+  heads: integer(1, 64),
+  encoderLayers: integer(1, 12),
+  decoderLayers: integer(1, 12),
+  factor: integer(1, 100),
+  labelSteps: integer(0, 4_096),
+  dropout: number(0, 0.9),
+  calendar: { type: "boolean" },
+  batchWindows: integer(1, 4_096),
+  learningRate: number(1e-7, 1),
+  epochsMax: integer(1, 1_000),
+  patience: integer(1, 1_000),
+};
+
+/** One that `resumes` is learned by steps; the others are solved in one pass. */
+function series(settings: Trainer["settings"], { resumes }: Pick<Trainer, "resumes">): Trainer {
+  return {
+    settings,
+    resumes,
+    train: (records, { space, settings: chosen, checkpoints, ...options }) => {
+      const { definition } = space;
+      if (!isSeriesSpace(definition)) throw new TypeError("a space of series");
+      const { encoder: kind, dimensions, lookback, horizon } = definition;
+      const given = withoutUndefined({ kind, dimensions, lookback, horizon });
+      const kept = withoutUndefined({ checkpoints });
+      return trainSeries(inputsOf<SeriesValue>(records, space), { ...options, ...given, ...chosen, ...kept });
+    },
+  };
+}
 
 /** Of every encoder whose segments are reduced; they come as the records' features. */
 const projection: Trainer = {
@@ -71,10 +82,10 @@ const projection: Trainer = {
 
 /** By the encoder's name in the configuration. */
 const trainers: Partial<Record<Space["definition"]["encoder"], Trainer>> = {
-  autoformer: series,
-  dlinear: series,
-  informer: series,
-  nlinear: series,
+  autoformer: series({ ...steppedSettings, kernel }, { resumes: true }),
+  dlinear: series({ ...seriesSettings, kernel }, { resumes: false }),
+  informer: series(steppedSettings, { resumes: true }),
+  nlinear: series(seriesSettings, { resumes: false }),
   entity: {
     settings: {
       vocabularyMax: integer(1, 1_000_000),
