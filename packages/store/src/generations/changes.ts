@@ -6,40 +6,26 @@ import {
   type StoredRow,
 } from "@medley/core";
 import pg from "pg";
+import { type Leased, leasedBatch, leaseSql } from "../leases.ts";
 import { rowTable } from "../migrations/row-tables.ts";
 import { jsonExpression, type VectorTypes } from "../rows/columns.ts";
 import { readSegmentsRow, type SegmentsRow, segmentsSql } from "../rows/read-segments.ts";
 
 const { escapeIdentifier } = pg;
 
-const leaseSeconds = 60;
-
-const takeSql = `update medley_internal.generation_change as change
-set leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}), tries = tries + 1
-where position in (
-  select position from medley_internal.generation_change
-  where collection = $1 and generation = $2 and (leased_until is null or leased_until < clock_timestamp())
-  order by position limit ${packetRecordsMax} for update skip locked
-)
-returning position::text, record_id, tries`;
+const takeSql = leaseSql(
+  "medley_internal.generation_change",
+  "collection = $1 and generation = $2",
+  packetRecordsMax,
+);
 
 export async function takeChanges(
   pool: pg.Pool,
   collection: string,
   generation: number,
 ): Promise<ChangedRows | null> {
-  const { rows } = await pool.query<{ position: string; record_id: string; tries: number }>(takeSql, [
-    collection,
-    generation,
-  ]);
-  if (rows.length === 0) return null;
-  return {
-    collection,
-    generation,
-    ids: [...new Set(rows.map(({ record_id }) => record_id))],
-    tries: rows.reduce((most, { tries }) => Math.max(most, tries), 1),
-    positions: rows.map(({ position }) => position),
-  };
+  const { rows } = await pool.query<Leased>(takeSql, [collection, generation]);
+  return rows.length === 0 ? null : { collection, generation, ...leasedBatch(rows) };
 }
 
 /** Whether a generation's rows are still there. */

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { Collection, NodeInput, RefreshBatch, RefreshedRow, StoredNode } from "@medley/core";
 import pg from "pg";
+import { type Leased, leasedBatch, leaseSql } from "../leases.ts";
 import { rowTable } from "../migrations/row-tables.ts";
 import type { VectorTypes } from "../rows/columns.ts";
 import { readSegmentsRow, type SegmentsRow } from "../rows/read-segments.ts";
@@ -13,7 +14,6 @@ const changesMax = 100;
 export const reachMax = 1_000;
 /** Of one batch. */
 const refreshesMax = 100;
-const leaseSeconds = 60;
 
 export async function spreadChanges(pool: pg.Pool): Promise<{ changes: number; cut: number }> {
   const { rows } = await pool.query<{ changes: number; cut: number }>(
@@ -23,20 +23,11 @@ export async function spreadChanges(pool: pg.Pool): Promise<{ changes: number; c
   return rows[0] as (typeof rows)[0];
 }
 
-const takeSql = `update medley_internal.graph_refresh as refresh
-set leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}), tries = tries + 1
-where position in (
-  select position from medley_internal.graph_refresh
-  where collection = $1 and (leased_until is null or leased_until < clock_timestamp())
-  order by position limit ${refreshesMax} for update skip locked
-)
-returning position::text, record_id, tries`;
+const takeSql = leaseSql("medley_internal.graph_refresh", "collection = $1", refreshesMax);
 
 /** Two statements: the number is taken when the lease is there, so that what is read with it holds what set the refreshes off. */
 export async function takeRefreshes(pool: pg.Pool, collection: string): Promise<RefreshBatch | null> {
-  const { rows: taken } = await pool.query<{ position: string; record_id: string; tries: number }>(takeSql, [
-    collection,
-  ]);
+  const { rows: taken } = await pool.query<Leased>(takeSql, [collection]);
   if (taken.length === 0) return null;
   const { rows } = await pool.query<{ number: string }>(
     "select nextval('medley_internal.graph_refresh_number')::text as number",
@@ -44,9 +35,7 @@ export async function takeRefreshes(pool: pg.Pool, collection: string): Promise<
   return {
     collection,
     number: BigInt((rows[0] as { number: string }).number),
-    ids: [...new Set(taken.map(({ record_id }) => record_id))],
-    tries: taken.reduce((most, { tries }) => Math.max(most, tries), 1),
-    positions: taken.map(({ position }) => position),
+    ...leasedBatch(taken),
   };
 }
 
