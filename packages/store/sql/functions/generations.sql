@@ -102,9 +102,6 @@ begin
   update medley_internal.collections set generation = target.generation, live_table = target.table_name, fields = target.fields,
     spaces = target.spaces, weights = target.weights, dimensions = target.dimensions, profiles = target.profiles
   where name = wanted;
-  -- They are of the other generation's rows.
-  delete from medley_internal.search_weightings where collection = wanted;
-  delete from medley_internal.search_statistics where collection = wanted;
 end $$;
 
 create or replace function medley_internal.drop_generation(wanted text, wanted_generation int)
@@ -123,6 +120,8 @@ begin
   delete from medley_internal.generations where collection = wanted;
   delete from medley_internal.generation_change where collection = wanted;
   delete from medley_internal.generation_reader where collection = wanted;
+  delete from medley_internal.search_weightings as learned where learned.table_name = dropped.table_name;
+  delete from medley_internal.search_statistics as learned where learned.table_name = dropped.table_name;
   execute format('drop view if exists medley_internal.%I', dropped.table_name || '_rows');
   execute format('drop table medley_internal.%I', dropped.table_name);
   for event, table_name in

@@ -18,7 +18,7 @@ declare
   learned jsonb;
   chosen jsonb;
 begin
-  select * into statistics from medley_internal.search_statistics where collection = found_row.name;
+  select * into statistics from medley_internal.search_statistics where table_name = found_row.live_table;
   live := medley_internal.estimated_rows(found_row);
   if condition = 'true' then
     passing := live;
@@ -31,11 +31,11 @@ begin
     live * read * 2e-4 + passing * 1e-6 * found_row.dimensions
   );
   chosen := jsonb_build_object('method', 'exact', 'paths', '[]'::jsonb, 'rows', live, 'passing', passing, 'recall', 1,
-    'ms', exact_ms, 'learned', statistics.collection is not null);
+    'ms', exact_ms, 'learned', statistics.table_name is not null);
   -- So few are scored in no time.
   if recall = 1 or live < 2000 or open = '[]' or vector_norm(query) = 0 then return chosen; end if;
   learned := coalesce(medley_internal.certain_plan(open, query, k), case
-    when statistics.collection is null then medley_internal.default_plan(found_row, open, query, k)
+    when statistics.table_name is null then medley_internal.default_plan(found_row, open, query, k)
     else medley_internal.learned_plan(found_row, open, statistics, query, k, recall)
   end);
   if (learned ->> 'ms')::float8 * live / greatest(passing, 1) < exact_ms then
@@ -124,7 +124,7 @@ begin
     -- The nearer a weighting, the more it counts; one that is the query's own alone. Between them a plan may find what it finds at the worst.
     with near as (
       select recalls, costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
-      from medley_internal.search_weightings as weighting where collection = found_row.name
+      from medley_internal.search_weightings as weighting where table_name = found_row.live_table
       order by weighting.shares <-> asked limit 4
     ), weighed as (
       select recalls, costs, closeness / sum(closeness) over () as weight from near

@@ -1,5 +1,5 @@
 -- Search: candidates by the inner product of half-precision vectors, then scored exactly, space by space. Rows are read through
--- the collection's view, so that a role needs no right to its table.
+-- the view of a generation's rows, so that a role needs no right to its table.
 
 -- It has got four parameters and a column more.
 drop function if exists medley.search(text, vector, int, jsonb, float8);

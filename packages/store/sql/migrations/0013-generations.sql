@@ -56,3 +56,9 @@ create table medley_internal.generation_reader (
 
 -- A profile is laid out as the rows of this generation.
 alter table medley_internal.profiles add column generation int not null default 1;
+
+-- What is learned of searches is about one generation's rows.
+alter table medley_internal.search_statistics rename column collection to table_name;
+alter table medley_internal.search_weightings rename column collection to table_name;
+update medley_internal.search_statistics set table_name = live_table from medley_internal.collections where name = table_name;
+update medley_internal.search_weightings set table_name = live_table from medley_internal.collections where name = table_name;

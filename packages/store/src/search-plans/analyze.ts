@@ -149,6 +149,7 @@ interface Learned {
   readonly learned: LearnedPlans;
 }
 
+/** Of the generation that is live: what was learned of another stays with that one. */
 async function write(client: pg.Client, collection: string, found: Learned): Promise<void> {
   const { rungs, shares, learned } = found;
   const pathOf = (at: number) => {
@@ -157,29 +158,27 @@ async function write(client: pg.Client, collection: string, found: Learned): Pro
     return { place, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
   };
   const plans = learned.plans.map((plan) => ({ paths: plan.map(pathOf) }));
+  const { rows } = await client.query<{ live_table: string }>(
+    "select live_table from medley_internal.collection_of($1)",
+    [collection],
+  );
+  const table = rows[0]?.live_table as string;
   await client.query("begin");
   try {
-    await client.query("delete from medley_internal.search_weightings where collection = $1", [collection]);
-    await client.query("delete from medley_internal.search_statistics where collection = $1", [collection]);
+    await client.query("delete from medley_internal.search_weightings where table_name = $1", [table]);
+    await client.query("delete from medley_internal.search_statistics where table_name = $1", [table]);
     await client.query(
-      `insert into medley_internal.search_statistics (collection, rows, scan_ms, score_ms, mean, plans)
+      `insert into medley_internal.search_statistics (table_name, rows, scan_ms, score_ms, mean, plans)
 values ($1, $2, $3, $4, $5, $6)`,
-      [
-        collection,
-        found.rows,
-        found.scanMs,
-        found.scoreMs,
-        JSON.stringify(found.mean),
-        JSON.stringify(plans),
-      ],
+      [table, found.rows, found.scanMs, found.scoreMs, JSON.stringify(found.mean), JSON.stringify(plans)],
     );
     if (plans.length > 0) {
       await client.query(
-        `insert into medley_internal.search_weightings (collection, shares, recalls, costs)
+        `insert into medley_internal.search_weightings (table_name, shares, recalls, costs)
 select $1, shares::vector, recalls::vector, costs::vector
 from unnest($2::text[], $3::text[], $4::text[]) as learned (shares, recalls, costs)`,
         [
-          collection,
+          table,
           shares.map((one) => JSON.stringify(one)),
           learned.outcomes.map((outcomes) => JSON.stringify(outcomes.map(({ recall }) => recall))),
           learned.outcomes.map((outcomes) => JSON.stringify(outcomes.map(({ ms }) => ms))),

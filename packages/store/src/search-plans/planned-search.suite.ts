@@ -256,8 +256,8 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
     ]);
     await database.pool.query("delete from medley_internal.search_weightings");
     await database.pool.query(
-      `insert into medley_internal.search_weightings (collection, shares, recalls, costs)
-select 'shops', shares::vector, recalls::vector, costs::vector from json_to_recordset($1) as kept (shares text, recalls text, costs text)`,
+      `insert into medley_internal.search_weightings (table_name, shares, recalls, costs)
+select 'shops_g1', shares::vector, recalls::vector, costs::vector from json_to_recordset($1) as kept (shares text, recalls text, costs text)`,
       [JSON.stringify(weightings)],
     );
   });
