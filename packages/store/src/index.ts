@@ -15,6 +15,7 @@ export {
 export { type Figures, type RunFigures, readFigures } from "./figures.ts";
 export {
   differingSegments,
+  isAnalysed,
   missingRows,
   type Pair,
   type Reader,

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Consumer, MedleyError } from "@medley/core";
 import { pipelineCounters } from "@medley/pipeline";
 import {
+  analyzeSearch,
   beginGeneration,
   buildIndex,
   changesLeft,
   type IndexProgress,
+  isAnalysed,
   noteRows,
   openPostgresStore,
   readGenerations,
@@ -30,7 +32,7 @@ export interface ApplyOptions {
 }
 
 export interface ApplyProgress {
-  readonly phase: "rows" | "index" | "switch";
+  readonly phase: "rows" | "index" | "analysis" | "switch";
   readonly done: number;
   readonly total: number | null;
   readonly detail?: string;
@@ -60,7 +62,7 @@ export const drainMsMax = 2_000;
 
 /**
  * Brings a collection's rows to its configuration, beside the rows that serve meanwhile. States, kept in the database: begun (the table is
- * there, and followed) -> noted (all rows wait to be carried) -> carried (none waits but what was just written) -> indexed -> gates
+ * there, and followed) -> noted (all rows wait to be carried) -> carried (none waits but what was just written) -> indexed, analysed -> gates
  * passed -> live. Killed at any point, the same call goes on from there.
  */
 export async function applyGeneration(change: GenerationChange, options: ApplyOptions): Promise<Applied> {
@@ -76,6 +78,7 @@ export async function applyGeneration(change: GenerationChange, options: ApplyOp
   await startCarriers(change, generation, { options, resources: carriers });
   if (!(await carried(change, generation, options))) return { state: "interrupted", generation };
   await buildIndexes(change, generation, options);
+  await analyse(change, generation, options);
   if (!(await carried(change, generation, options)) || signal.aborted)
     return { state: "interrupted", generation };
   const gates = await checkGates(change, generation, { missingMax: options.missingMax ?? 0 });
@@ -141,6 +144,19 @@ async function buildIndexes(
     ...{ generation, signal, fusedOnly: built.every(({ space }) => space === null) },
     onProgress: ({ phase, rowsDone, rowsTotal }: IndexProgress) =>
       onProgress({ phase: "index", done: rowsDone, total: rowsTotal, detail: phase }),
+  });
+}
+
+/** Where the live generation is analysed: searches of the next are to be as fast from the first on. */
+async function analyse(
+  { pool, live, connectionString }: GenerationChange,
+  generation: number,
+  { signal, onProgress = () => {} }: ApplyOptions,
+): Promise<void> {
+  if (!(await isAnalysed(pool, live.collection))) return;
+  await analyzeSearch(connectionString, live.collection, {
+    ...{ generation, signal },
+    onProgress: ({ done, total }) => onProgress({ phase: "analysis", done, total }),
   });
 }
 

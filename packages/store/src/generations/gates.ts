@@ -126,3 +126,13 @@ where collection = $1 and generation = $2 and seen_at > clock_timestamp() - make
   );
   return rows;
 }
+
+/** Whether it is known how searches of the live generation find their rows. */
+export async function isAnalysed(pool: pg.Pool, collection: string): Promise<boolean> {
+  const { rows } = await pool.query<{ known: boolean }>(
+    `select exists (select from medley_internal.search_statistics where table_name = live_table) as known
+from medley_internal.collections where name = $1`,
+    [collection],
+  );
+  return rows[0]?.known ?? false;
+}

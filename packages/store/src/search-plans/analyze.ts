@@ -2,14 +2,21 @@ import pg from "pg";
 import { faultOf } from "../retry.ts";
 import { FindingsByShares } from "./findings-by-shares.ts";
 import { deeperRung, type LearnedPlans, learnPlans, type Rung } from "./learn-plans.ts";
-import { type MeasuredPath, readPaths, SampledRows, usualOf } from "./sampled-rows.ts";
+import {
+  type AnalysedRows,
+  type MeasuredPath,
+  readAnalysed,
+  readPaths,
+  SampledRows,
+  usualOf,
+} from "./sampled-rows.ts";
 import { SampledWeightings } from "./weightings.ts";
-
-const { escapeIdentifier } = pg;
 
 export interface AnalyzeOptions {
   /** No query is begun later than this. Default 90. */
   readonly secondsMax?: number;
+  /** Of which generation of the rows. Default: the live one. */
+  readonly generation?: number;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   /** Aborted: nothing is written. */
   readonly signal?: AbortSignal;
@@ -54,9 +61,10 @@ export async function analyzeSearch(
   try {
     await client.connect();
     await client.query("set statement_timeout = 0");
-    const paths = await readPaths(client, collection);
+    const rows = await readAnalysed(client, collection, options.generation);
+    const paths = await readPaths(client, rows);
     if (paths.length === 0) return null;
-    return await learn(client, collection, paths, options);
+    return await learn(client, rows, paths, options);
   } catch (error) {
     throw faultOf(error);
   } finally {
@@ -67,13 +75,13 @@ export async function analyzeSearch(
 
 async function learn(
   client: pg.Client,
-  collection: string,
+  of: AnalysedRows,
   paths: readonly MeasuredPath[],
   { secondsMax = 90, onProgress = () => {}, signal }: AnalyzeOptions,
 ): Promise<SearchAnalysis | null> {
   const startedMs = performance.now();
-  const exact = await exactCosts(client, collection);
-  await using sampled = await SampledRows.open(client, collection, paths);
+  const exact = await exactCosts(client, of);
+  await using sampled = await SampledRows.open(client, of, paths);
   if (sampled.rowsCount === 0) return null;
   const weightings = new SampledWeightings(sampled.spaces.length, sampled.random);
   const rungs = await sampled.timedRungs(weightings.of(0));
@@ -95,7 +103,7 @@ async function learn(
   const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets });
   await sampled[Symbol.asyncDispose]();
   const shares = weighed.map((one) => one.shares);
-  await write(client, collection, {
+  await write(client, of, {
     rows: sampled.rowsCount,
     ...exact,
     mean: sampled.mean,
@@ -118,9 +126,8 @@ async function learn(
 /** Of a scan that only reads the rows, and of what scoring them adds. */
 async function exactCosts(
   client: pg.Client,
-  collection: string,
+  { collection, generation, view }: AnalysedRows,
 ): Promise<{ scanMs: number; scoreMs: number }> {
-  const view = `medley.${escapeIdentifier(collection)}`;
   const timed = async (sql: string, values: readonly unknown[]) => {
     const times: number[] = [];
     for (let round = 0; round < exactRounds; round++) {
@@ -133,8 +140,8 @@ async function exactCosts(
   const scanMs = await timed(`select count(*) from ${view} where version > 0`, []);
   const exactMs = await timed(
     `select count(*) from (select embedding::vector as query from ${view} where embedding is not null limit 1) as row,
-  medley.search($1, row.query, 10, null, 1)`,
-    [collection],
+  medley_internal.as_generation($1, $2) as found, medley_internal.candidates(found, row.query, 10, 20, 1, null)`,
+    [collection, generation],
   );
   return { scanMs, scoreMs: Math.max(exactMs - scanMs, 0) };
 }
@@ -149,8 +156,7 @@ interface Learned {
   readonly learned: LearnedPlans;
 }
 
-/** Of the generation that is live: what was learned of another stays with that one. */
-async function write(client: pg.Client, collection: string, found: Learned): Promise<void> {
+async function write(client: pg.Client, { table }: AnalysedRows, found: Learned): Promise<void> {
   const { rungs, shares, learned } = found;
   const pathOf = (at: number) => {
     const { place, depth } = rungs[at] as Rung;
@@ -158,11 +164,6 @@ async function write(client: pg.Client, collection: string, found: Learned): Pro
     return { place, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
   };
   const plans = learned.plans.map((plan) => ({ paths: plan.map(pathOf) }));
-  const { rows } = await client.query<{ live_table: string }>(
-    "select live_table from medley_internal.collection_of($1)",
-    [collection],
-  );
-  const table = rows[0]?.live_table as string;
   await client.query("begin");
   try {
     await client.query("delete from medley_internal.search_weightings where table_name = $1", [table]);

@@ -1,9 +1,7 @@
 import { strict as assert } from "node:assert";
-import pg from "pg";
+import type pg from "pg";
 import type { Findings, Rung } from "./learn-plans.ts";
 import type { Weighting } from "./weightings.ts";
-
-const { escapeIdentifier } = pg;
 
 /** A path whose index is there, as medley_internal.path_candidates takes it. */
 export interface MeasuredPath {
@@ -51,10 +49,37 @@ interface Step {
   readonly depth: number;
 }
 
-export async function readPaths(client: pg.Client, collection: string): Promise<readonly MeasuredPath[]> {
+/** The rows of one generation of a collection. */
+export interface AnalysedRows {
+  readonly collection: string;
+  readonly generation: number;
+  /** In schema medley_internal. */
+  readonly table: string;
+  /** Of those that are live, as SQL names it. */
+  readonly view: string;
+}
+
+/** Default: of the generation that is live. */
+export async function readAnalysed(
+  client: pg.Client,
+  collection: string,
+  generation: number | undefined,
+): Promise<AnalysedRows> {
+  const { rows } = await client.query<Omit<AnalysedRows, "collection">>(
+    `select found.generation, found.live_table as table, format('medley_internal.%I', medley_internal.rows_view(found)) as view
+from medley_internal.collection_of($1) as live, medley_internal.as_generation($1, coalesce($2, live.generation)) as found`,
+    [collection, generation ?? null],
+  );
+  return { collection, ...(rows[0] as (typeof rows)[0]) };
+}
+
+export async function readPaths(
+  client: pg.Client,
+  { collection, generation }: AnalysedRows,
+): Promise<readonly MeasuredPath[]> {
   const { rows } = await client.query<{ paths: readonly MeasuredPath[] }>(
-    "select medley_internal.open_paths(found) as paths from medley_internal.collection_of($1) as found",
-    [collection],
+    "select medley_internal.open_paths(found) as paths from medley_internal.as_generation($1, $2) as found",
+    [collection, generation],
   );
   return rows[0]?.paths ?? [];
 }
@@ -69,7 +94,7 @@ export class SampledRows implements AsyncDisposable {
   /** Of the rows' vectors. */
   readonly mean: readonly number[];
   readonly #client: pg.Client;
-  readonly #collection: string;
+  readonly #of: AnalysedRows;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #sample: readonly Float32Array[];
   readonly #steps: readonly Step[];
@@ -77,7 +102,7 @@ export class SampledRows implements AsyncDisposable {
 
   private constructor(
     client: pg.Client,
-    collection: string,
+    of: AnalysedRows,
     paths: readonly MeasuredPath[],
     read: {
       spaces: readonly SpaceRange[];
@@ -88,7 +113,7 @@ export class SampledRows implements AsyncDisposable {
     },
   ) {
     this.#client = client;
-    this.#collection = collection;
+    this.#of = of;
 
     this.spaces = read.spaces;
     this.#numbers = read.numbers;
@@ -100,18 +125,18 @@ export class SampledRows implements AsyncDisposable {
 
   static async open(
     client: pg.Client,
-    collection: string,
+    of: AnalysedRows,
     paths: readonly MeasuredPath[],
   ): Promise<SampledRows> {
+    const { collection, generation, view } = of;
     await client.query("begin isolation level repeatable read, read only");
     // So that each scan gives the rows in one order.
     await client.query("set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0");
     const { rows: spaces } = await client.query<SpaceRange>(
-      `select segment.name, start, segment.dimensions from medley_internal.collection_of($1) as found,
+      `select segment.name, start, segment.dimensions from medley_internal.as_generation($1, $2) as found,
 medley_internal.segments(found) as segment order by start`,
-      [collection],
+      [collection, generation],
     );
-    const view = `medley.${escapeIdentifier(collection)}`;
     const { rows } = await client.query<{ id: string }>(`select id from ${view} where embedding is not null`);
     const random = seededRandom(rows.length);
     const ids = Array.from(
@@ -128,7 +153,7 @@ medley_internal.segments(found) as segment order by start`,
       `select avg(embedding)::vector::real[] as mean from ${view}`,
     );
     const mean = means[0]?.mean ?? [];
-    return new SampledRows(client, collection, paths, { spaces, numbers, sample, random, mean });
+    return new SampledRows(client, of, paths, { spaces, numbers, sample, random, mean });
   }
 
   get rowsCount(): number {
@@ -235,7 +260,7 @@ medley_internal.segments(found) as segment order by start`,
         `string_agg(float4send((-(subvector(embedding, ${start}, ${dimensions}) <#> $${at + 1}::halfvec))::float4), '') as s${at}`,
     );
     const { rows } = await this.#client.query<Record<string, Buffer>>(
-      `select ${columns.join(", ")} from medley.${escapeIdentifier(this.#collection)} where embedding is not null`,
+      `select ${columns.join(", ")} from ${this.#of.view} where embedding is not null`,
       segments.map(vectorText),
     );
     return this.spaces.map((_, at) => {
@@ -258,9 +283,15 @@ medley_internal.segments(found) as segment order by start`,
     const { space: _space, ...rest } = path;
     const wanted = path.kind === "fused" ? candidatesWanted : listedMax;
     const { rows } = await this.#client.query<{ ids: string[] | null }>({
-      text: `select ids from medley_internal.collection_of($1) as found, (select $3::vector as query) as asked,
+      text: `select ids from medley_internal.as_generation($1, $5) as found, (select $3::vector as query) as asked,
 medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::halfvec, $4, 'true', null)`,
-      values: [this.#collection, JSON.stringify({ ...rest, depth }), vectorText(query), wanted],
+      values: [
+        this.#of.collection,
+        JSON.stringify({ ...rest, depth }),
+        vectorText(query),
+        wanted,
+        this.#of.generation,
+      ],
     });
     return Int32Array.from(rows[0]?.ids ?? [], (id) => this.#numbers.get(id) as number);
   }
