@@ -12,7 +12,6 @@ import {
   openPostgresStore,
   readGenerations,
   readPathIndexes,
-  readReaders,
   rebuildProfiles,
   type StoredGeneration,
   switchGeneration,
@@ -54,8 +53,8 @@ export type Applied =
   | { readonly state: "interrupted"; readonly generation: number | null };
 
 const pollMs = 200;
-// Processes look for new generations twice a second, and may have a model to load.
-const readersWaitMs = 3_000;
+// Processes look for new generations twice a second, and may have a model to load. Where they are slower, both carry.
+const othersWaitMs = 4_000;
 const switchTriesMax = 50;
 /** Writers wait so long at most, each time. */
 export const drainMsMax = 2_000;
@@ -91,16 +90,17 @@ export async function applyGeneration(change: GenerationChange, options: ApplyOp
   return { state: "live", generation, before: stored.generation, gates, switchMs };
 }
 
-/** Where no process is there that would carry the rows, this one does. */
+/** Where no other process carries rows, this one does. */
 async function startCarriers(
   { pool, configured, live, runtime }: GenerationChange,
   generation: number,
   { options, resources }: { readonly options: ApplyOptions; readonly resources: AsyncDisposableStack },
 ): Promise<void> {
-  const of = { collection: live.collection, generation };
-  const endsAtMs = performance.now() + readersWaitMs;
+  const waiting = await changesLeft(pool, live.collection, generation);
+  const endsAtMs = performance.now() + othersWaitMs;
   while (performance.now() < endsAtMs) {
-    if ((await readReaders(pool, of)).some(({ failure }) => failure === null)) return;
+    const left = await changesLeft(pool, live.collection, generation);
+    if (left === 0 || left < waiting) return;
     await sleep(pollMs);
   }
   if (!runtime.loads) throw new Error("carrying needs models");
