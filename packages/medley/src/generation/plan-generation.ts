@@ -35,7 +35,7 @@ export async function planGeneration(change: GenerationChange, signal: AbortSign
   const { name } = configured.collection;
   const spaces = spaceChanges(change);
   const { rows: counted } = await pool.query<{ rows: number; bytes: number }>(
-    `select count(*)::float8 as rows, coalesce(pg_total_relation_size(to_regclass($1)), 0)::float8 as bytes
+    `select count(*)::float8 as rows, coalesce(pg_table_size(to_regclass($1)), 0)::float8 as bytes
 from medley.${pg.escapeIdentifier(name)}`,
     [`medley_internal.${pg.escapeIdentifier(change.stored.live_table)}`],
   );
