@@ -39,10 +39,11 @@ export async function readPathIndexes(
 ): Promise<readonly PathIndex[]> {
   const { rows } = await database.query<PathIndex>(
     `select path.space, path.kind in ('fused', 'graph') as graph, path.dimensions, quote_ident(path.index_name) as name,
-  medley_internal.index_definition(path.kind, path.start, path.dimensions, path.field, path.type) as definition,
+  medley_internal.index_definition(found, path.kind, path.start, path.dimensions, path.field, path.type) as definition,
   (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(path.index_name))) as valid
 from medley_internal.collections as collection,
-  medley_internal.search_paths(medley_internal.as_generation(collection.name, coalesce($2, collection.generation))) as path
+  medley_internal.as_generation(collection.name, coalesce($2, collection.generation)) as found,
+  medley_internal.search_paths(found) as path
 where collection.name = $1 order by path.place`,
     [collection, generation ?? null],
   );
