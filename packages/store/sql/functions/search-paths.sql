@@ -34,13 +34,21 @@ return case space ->> 'encoder' when 'number' then 'ordered' when 'recency' then
 -- Never by less than 1, which half precision may refuse. By 2.5: of the best ten 100,000 films have at 30 random weightings the graph
 -- finds .85 at ef 40 and .94 at 160, of equal parts .69 and .83; with 3.5 it finds less where all count alike.
 create or replace function medley_internal.scaled(spaces jsonb, fused text, scales_graphs boolean, vector_schema text)
-returns text language sql immutable parallel safe return (
-  select case when bool_and(graph) or not bool_or(graph) then fused
-    else format('(%s operator(%s.*) (%s)::%2$s.halfvec)', fused, vector_schema, string_agg(
-      format('array_fill(%s::real, ''{%s}'')', case when graph = scales_graphs then 2.5 else 1 end, space ->> 'dimensions'), ' || '
-      order by (space ->> 'offset')::int)) end
-  from jsonb_array_elements(spaces) as space, lateral (select medley_internal.path_kind(space) = 'graph' as graph) as found
-);
+returns text language plpgsql immutable parallel safe as $$
+declare
+  space jsonb;
+  graph boolean;
+  factors text[] := '{}';
+  kinds boolean[] := '{}';
+begin
+  for space in select jsonb_array_elements(spaces) loop
+    graph := medley_internal.path_kind(space) = 'graph';
+    kinds := kinds || graph;
+    factors := factors || format('array_fill(%s::real, ''{%s}'')', case when graph = scales_graphs then 2.5 else 1 end, space ->> 'dimensions');
+  end loop;
+  if true <> all (kinds) or false <> all (kinds) then return fused; end if;
+  return format('(%s operator(%s.*) (%s)::%2$s.halfvec)', fused, vector_schema, array_to_string(factors, ' || '));
+end $$;
 
 -- What a graph is over, as SQL that names the extension's schema: the same in the index and in the search.
 create or replace function medley_internal.graph_vector(
@@ -52,8 +60,10 @@ returns text language sql immutable parallel safe return case kind
 end || format('::%s.halfvec(%s)', vector_schema, dimensions);
 
 create or replace function medley_internal.vector_schema()
-returns text language sql stable parallel safe
-return (select extnamespace::regnamespace::text from pg_catalog.pg_extension where extname = 'vector');
+returns text language plpgsql stable parallel safe as $$
+begin
+  return (select extnamespace::regnamespace::text from pg_catalog.pg_extension where extname = 'vector');
+end $$;
 
 -- Those whose index is there and whole, as an array of objects.
 create or replace function medley_internal.open_paths(found_row medley_internal.collections)
@@ -122,16 +132,20 @@ end $$;
 
 -- Of the graph over all spaces no more than are wanted: they come in the order of the fused vectors' distance.
 create or replace function medley_internal.graph_rows(found_row medley_internal.collections, path jsonb, condition text)
-returns text language sql stable parallel safe return (
-  select format('select id, embedding <#> $1 as distance from medley_internal.%I as row where %s order by (%s) <#> %s limit %s',
+returns text language plpgsql stable parallel safe as $$
+declare
+  kind text := path ->> 'kind';
+  start int := (path ->> 'start')::int;
+  dimensions int := (path ->> 'dimensions')::int;
+  vector_schema text := medley_internal.vector_schema();
+begin
+  return format('select id, embedding <#> $1 as distance from medley_internal.%I as row where %s order by (%s) <#> %s limit %s',
     medley_internal.rows_view(found_row),
-    case path ->> 'kind' when 'graph' then format('l2_norm(subvector(embedding, %s, %s)) > 0 and ', start, dimensions) else '' end || condition,
-    medley_internal.graph_vector(found_row, path ->> 'kind', start, dimensions, vector_schema),
-    case path ->> 'kind' when 'graph' then '$5' else medley_internal.scaled(found_row.spaces, '$5', false, vector_schema) end,
-    case path ->> 'kind' when 'graph' then '$2' else 'least($2, $4)' end)
-  from medley_internal.vector_schema() as vector_schema,
-    lateral (select (path ->> 'start')::int as start, (path ->> 'dimensions')::int as dimensions) as segment
-);
+    case kind when 'graph' then format('l2_norm(subvector(embedding, %s, %s)) > 0 and ', start, dimensions) else '' end || condition,
+    medley_internal.graph_vector(found_row, kind, start, dimensions, vector_schema),
+    case kind when 'graph' then '$5' else medley_internal.scaled(found_row.spaces, '$5', false, vector_schema) end,
+    case kind when 'graph' then '$2' else 'least($2, $4)' end);
+end $$;
 
 -- The names that count at least half as much as the one that counts most; of a segment that is turned round, those turned round.
 create or replace function medley_internal.asked_categories(definition jsonb, segment vector)

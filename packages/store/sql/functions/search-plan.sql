@@ -14,6 +14,8 @@ declare
   passing float8;
   read float8 := 1;
   exact_ms float8;
+  -- How much further a path is read, since fewer rows pass.
+  stretch float8;
   open jsonb := medley_internal.open_paths(found_row);
   learned jsonb;
   chosen jsonb;
@@ -34,13 +36,12 @@ begin
     'ms', exact_ms, 'learned', statistics.table_name is not null);
   -- So few are scored in no time.
   if recall = 1 or live < 2000 or open = '[]' or vector_norm(query) = 0 then return chosen; end if;
-  learned := coalesce(medley_internal.certain_plan(open, query, k), case
-    when statistics.table_name is null then medley_internal.default_plan(found_row, open, query, k)
-    else medley_internal.learned_plan(found_row, open, statistics, query, k, recall)
+  stretch := live / greatest(passing, 1);
+  learned := coalesce(medley_internal.certain_plan(open, query, k, stretch), case
+    when statistics.table_name is null then medley_internal.default_plan(found_row, open, query, k, stretch)
+    else medley_internal.learned_plan(found_row, open, statistics, query, k, recall, stretch)
   end);
-  if (learned ->> 'ms')::float8 * live / greatest(passing, 1) < exact_ms then
-    chosen := chosen || learned || jsonb_build_object('ms', (learned ->> 'ms')::float8 * live / greatest(passing, 1));
-  end if;
+  if (learned ->> 'ms')::float8 < exact_ms then chosen := chosen || learned; end if;
   return chosen;
 end $$;
 
@@ -57,7 +58,7 @@ begin
 end $$;
 
 -- Where one space alone counts and its field has an order, the first rows in that order are the best: nothing to learn.
-create or replace function medley_internal.certain_plan(open jsonb, query vector, k int)
+create or replace function medley_internal.certain_plan(open jsonb, query vector, k int, stretch float8)
 returns jsonb language plpgsql stable parallel safe as $$
 declare
   depth int := k + greatest(10, k / 2);
@@ -68,7 +69,7 @@ begin
     <= vector_norm(subvector(query, (entry ->> 'start')::int, (entry ->> 'dimensions')::int));
   if path is null then return null; end if;
   return jsonb_build_object('method', 'paths', 'paths', jsonb_build_array(path || jsonb_build_object('depth', depth)),
-    'recall', 1, 'ms', 0.5 + 0.005 * depth);
+    'recall', 1, 'ms', 0.5 + 0.005 * depth * stretch);
 end $$;
 
 -- What Postgres estimates: the rows that pass, and what finding them costs beside reading all, since an index of the filter's may
@@ -111,7 +112,7 @@ end $$;
 -- Of plans measured, the cheapest that at this weighting is expected to find `recall` of the best. Null: none.
 create or replace function medley_internal.learned_plan(
   found_row medley_internal.collections, open jsonb, statistics medley_internal.search_statistics, query vector, k int,
-  recall float8
+  recall float8, stretch float8
 )
 returns jsonb language plpgsql stable as $$
 declare
@@ -129,8 +130,8 @@ begin
     ), weighed as (
       select recalls, costs, closeness / sum(closeness) over () as weight from near
     )
-    select number, min(plan.recall) filter (where weight >= 0.1) as recall, sum(plan.ms * weight) as ms
-    from weighed, unnest(recalls::real[], costs::real[]) with ordinality as plan (recall, ms, number)
+    select number, min(plan.recall) filter (where weight >= 0.1) as recall, sum(plan.ms * weight) + (stretch - 1) * min(growth) as ms
+    from weighed, unnest(recalls::real[], costs::real[], statistics.growths) with ordinality as plan (recall, ms, growth, number)
     group by number having min(plan.recall) filter (where weight >= 0.1) >= learned_plan.recall order by 3
   loop
     paths := statistics.plans -> expected.number::int - 1 -> 'paths';
@@ -162,7 +163,7 @@ end $$;
 
 -- Before `medley analyze`: deep enough for most collections, and only where each space that counts has a path, or all count alike.
 create or replace function medley_internal.default_plan(
-  found_row medley_internal.collections, open jsonb, query vector, k int
+  found_row medley_internal.collections, open jsonb, query vector, k int, stretch float8
 )
 returns jsonb language plpgsql stable as $$
 declare
@@ -182,7 +183,7 @@ begin
   from jsonb_array_elements(open) as entry, lateral (select (entry ->> 'place')::int as place) as named
   where place = 0 or shares[place] >= 0.15;
   return medley_internal.described_plan(open, paths, k)
-    || jsonb_build_object('recall', null, 'ms', 5.0 * jsonb_array_length(paths) * medley_internal.depth_factor(k));
+    || jsonb_build_object('recall', null, 'ms', 5.0 * jsonb_array_length(paths) * medley_internal.depth_factor(k) * stretch);
 end $$;
 
 create or replace function medley.explain_search(

@@ -169,9 +169,12 @@ async function write(client: pg.Client, { table }: AnalysedRows, found: Learned)
     await client.query("delete from medley_internal.search_weightings where table_name = $1", [table]);
     await client.query("delete from medley_internal.search_statistics where table_name = $1", [table]);
     await client.query(
-      `insert into medley_internal.search_statistics (table_name, rows, scan_ms, score_ms, mean, plans)
-values ($1, $2, $3, $4, $5, $6)`,
-      [table, found.rows, found.scanMs, found.scoreMs, JSON.stringify(found.mean), JSON.stringify(plans)],
+      `insert into medley_internal.search_statistics (table_name, rows, scan_ms, score_ms, mean, plans, growths)
+values ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        ...[table, found.rows, found.scanMs, found.scoreMs],
+        ...[JSON.stringify(found.mean), JSON.stringify(plans), learned.growths],
+      ],
     );
     if (plans.length > 0) {
       await client.query(

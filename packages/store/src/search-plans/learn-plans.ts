@@ -26,6 +26,8 @@ export interface LearnedPlans {
   readonly plans: readonly Plan[];
   /** By weighting and plan. */
   readonly outcomes: readonly (readonly Outcome[])[];
+  /** Per plan, the milliseconds more where all of its paths are read once as far again. */
+  readonly growths: readonly number[];
 }
 
 /** See `Tally.outcomeOf`. */
@@ -54,7 +56,11 @@ export function learnPlans(
     }
   }
   const plans = [...found.values()];
-  return { plans, outcomes: tallies.map((tally) => plans.map((plan) => tally.outcomeOf(plan))) };
+  return {
+    plans,
+    outcomes: tallies.map((tally) => plans.map((plan) => tally.outcomeOf(plan))),
+    growths: plans.map((plan) => growthOf(plan, rungs)),
+  };
 }
 
 /** A path is read so many rungs deeper where the paths disagree. */
@@ -128,6 +134,18 @@ export class Tally {
 
 function costOf(plan: Plan, rungs: readonly Rung[]): number {
   return plan.reduce((sum, rung) => sum + (rungs[rung] as Rung).ms, 0);
+}
+
+/** By how much a row more takes between a path's first rung and its last. */
+function growthOf(plan: Plan, rungs: readonly Rung[]): number {
+  return plan.reduce((sum, at) => {
+    const { place, depth } = rungs[at] as Rung;
+    const path = rungs.filter((rung) => rung.place === place);
+    const [first, last] = [path[0] as Rung, path.at(-1) as Rung];
+    const perRowMs =
+      last.depth > first.depth ? (last.ms - first.ms) / (last.depth - first.depth) : last.ms / last.depth;
+    return sum + depth * Math.max(perRowMs, 0);
+  }, 0);
 }
 
 function unionOf(rows: Int32Array, plan: Plan): number {
