@@ -120,6 +120,26 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
     opened: { now: "2024-06-01T00:00:00Z" },
     place: { lat: 52, lon: 4 },
   };
+
+  test("the graph over all spaces is of scaled segments, in the order of the scores", async () => {
+    const { rows } = await database.pool.query<{ scaled: string; asked: string; alone: string }>(
+      `select medley_internal.scaled(spaces, 'embedding', true, found) as scaled, medley_internal.scaled(spaces, '$1::halfvec', false, found) as asked,
+  medley_internal.scaled(jsonb_build_array(spaces -> 3), 'embedding', true, found) as alone
+from medley_internal.collections, medley_internal.vector_schema() as found`,
+    );
+    const { scaled, asked, alone } = rows[0] as (typeof rows)[0];
+    expect(alone).toBe("embedding");
+    const one = await database.pool.query(
+      "select embedding::text as query from medley.shops where id = 'shop-0003'",
+    );
+    const { rows: lengths } = await database.pool.query<{ ratio: number }>(
+      `select ((${scaled}) <#> (${asked})) / (embedding <#> $1::halfvec) as ratio
+from medley.shops where abs(embedding <#> $1::halfvec) > 0.5`,
+      [one.rows[0].query],
+    );
+    expect(lengths.length).toBeGreaterThan(1_000);
+    for (const { ratio } of lengths) expect(Math.abs(ratio / 2.5 - 1)).toBeLessThan(5e-3);
+  });
   const scansAreDear = () =>
     database.pool.query("update medley_internal.search_statistics set scan_ms = 1e5, score_ms = 1e5");
 
