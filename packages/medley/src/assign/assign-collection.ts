@@ -11,8 +11,9 @@ import { relevantIds } from "../evaluate/judged-query.ts";
 import type { TrainingRecords } from "../train/training-records.ts";
 import { AssignmentFolder } from "./assignment-folder.ts";
 import { type Candidate, candidatesOf, takesPart } from "./candidates.ts";
-import { type LabelledSample, labelledSample, tasksOf } from "./labelled-sample.ts";
+import { type LabelledSample, labelledSample } from "./labelled-sample.ts";
 import { type MeasureAllOptions, type Measuring, measureAll } from "./measure-all.ts";
+import { tasksOf } from "./sampled-tasks.ts";
 import { type TaskPairs, taskPairs } from "./task-pairs.ts";
 import { type TaskQuery, taskQueries } from "./task-queries.ts";
 
@@ -93,7 +94,7 @@ function judgeTasks(
   contenders: readonly Measuring[],
   { collection, seed, rows, queries, pairs, sample }: Sampled,
 ): readonly TaskReport[] {
-  return tasksOf(collection, rows, { queries, pairs }).map((task, at) => {
+  return tasksOf(collection, { ...sample, records: rows }, { queries, pairs }).map((task, at) => {
     const configured = collection.tasks[at] as Collection["tasks"][number];
     const taking = contenders.filter((contender) => takesPart(contender, configured, queries));
     return assignTask(taking, { task, split: sample.split }, { seed });

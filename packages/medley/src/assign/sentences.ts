@@ -22,6 +22,7 @@ export function armNames({ arms }: Decision): readonly string[] {
 const countedBy: Record<TaskReport["kind"], string> = {
   classification: "labelled records",
   regression: "labelled records",
+  forecasting: "records with a future",
   retrieval: "judged queries",
   pairs: "records with pairs",
 };

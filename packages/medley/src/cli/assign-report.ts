@@ -35,7 +35,7 @@ export function assignmentText(
   const used = train.length + validation.length + test.length;
   const head =
     `${collection.name}: ${count(train.length)} records to train on, ${count(validation.length)} to choose by, ` +
-    `${count(test.length)} to confirm by (${count(used)} of ${count(sample.recordsRead)}, seed ${seed})`;
+    `${count(test.length)} to confirm by (${count(used)} of ${count(sample.recordsRead)}, ${sample.by === "time" ? "parted by time, " : ""}seed ${seed})`;
   if (measured < candidates.length) {
     return [
       head,
@@ -62,6 +62,7 @@ export function assignmentText(
 const measures: Record<TaskReport["kind"], string> = {
   classification: "accuracy",
   regression: "1 - error / error of the median",
+  forecasting: "1 - squared error / that of the mean future",
   retrieval: "nDCG@10",
   pairs: "nDCG@10",
 };

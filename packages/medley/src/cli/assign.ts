@@ -150,6 +150,7 @@ function dataOf(
     data: sample.fingerprint,
     records: {
       read: sample.recordsRead,
+      parted: sample.by,
       train: train.length,
       validation: validation.length,
       test: test.length,

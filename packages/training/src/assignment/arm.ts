@@ -7,6 +7,7 @@ import {
 import { type Cost, sumOfCosts } from "./cost.ts";
 import { type CrossFitted, crossFit } from "./cross-fit.ts";
 import type { Answers } from "./evidence.ts";
+import type { Answer } from "./judge.ts";
 import type { TaskData } from "./task-data.ts";
 
 /** One way of encoding one space, and what it made of all records. */
@@ -28,7 +29,6 @@ export interface Arm {
 
 /** How an arm did on the validation rows, and the setting to go on with. */
 export interface JudgedArm extends Arm {
-  readonly answers: Answers;
   readonly fitted: CrossFitted;
   readonly weights: readonly number[];
   readonly neighbours: number;
@@ -111,32 +111,21 @@ export function rowsOf({ values, dimensions }: VectorTable, rows: Int32Array): V
   return { values: chosen, dimensions };
 }
 
-/** Answers the validation rows from the training rows, with every number of neighbours and every weighting. */
-export function judgeArm(
-  arm: Arm,
-  tables: CosineTables,
-  { judge, labels, rows, folds }: TaskData,
-): JudgedArm {
+/** To the validation rows, from the training rows, with every number of neighbours and every weighting. */
+export function answersOf(arm: Arm, tables: CosineTables, { judge: { ks, answers } }: TaskData): Answers {
+  return arm.weightings.flatMap((weights) => answers(tables.nearest(arm, weights, Math.max(...ks)), ks));
+}
+
+export function judgeArm(arm: Arm, answers: Answers, { judge, labels, rows, folds }: TaskData): JudgedArm {
   const { ks } = judge;
-  const known = labelsOf(labels, rows.train);
-  const answers = arm.weightings.flatMap((weights) =>
-    judge.predict(tables.nearest(arm, weights, Math.max(...ks)), known, ks),
-  );
   const truth = labelsOf(labels, rows.validation);
   const fitted = crossFit(
-    answers.map((answer) => scoresOf(answer, truth, judge.score)),
+    answers.map((answer) => scoresOf(answer, truth)),
     folds,
   );
   const weights = arm.weightings[Math.floor(fitted.setting / ks.length)] as readonly number[];
   const neighbours = ks[fitted.setting % ks.length] as number;
-  return {
-    ...arm,
-    answers,
-    fitted,
-    weights,
-    neighbours,
-    cost: sumOfCosts(arm.contenders.map(({ cost }) => cost)),
-  };
+  return { ...arm, fitted, weights, neighbours, cost: sumOfCosts(arm.contenders.map(({ cost }) => cost)) };
 }
 
 /** The score of each test row, from the training rows as before, with the setting that the arm was judged to be best with. */
@@ -146,16 +135,12 @@ export function testArm(
   { judge, labels, rows }: TaskData,
 ): Float64Array {
   const nearest = tables.nearest(arm, arm.weights, arm.neighbours);
-  const [answer] = judge.predict(nearest, labelsOf(labels, rows.train), [arm.neighbours]);
-  return scoresOf(answer as Float64Array, labelsOf(labels, rows.test), judge.score);
+  const [answer] = judge.answers(nearest, [arm.neighbours]);
+  return scoresOf(answer as Answer, labelsOf(labels, rows.test));
 }
 
-export function scoresOf(
-  answer: Float64Array,
-  truth: Float64Array,
-  score: (predicted: number, truth: number) => number,
-): Float64Array {
-  return answer.map((predicted, row) => score(predicted, truth[row] as number));
+export function scoresOf(answer: Answer, truth: Float64Array): Float64Array {
+  return truth.map((label, query) => answer.score(query, label));
 }
 
 export function labelsOf(labels: Float64Array, rows: Int32Array): Float64Array {

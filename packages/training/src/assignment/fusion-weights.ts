@@ -152,14 +152,14 @@ function heldOutScores(
   { data, validation }: WeightsOptions,
 ): readonly Float64Array[] {
   const { judge, labels, rows, folds } = data;
-  const [known, truth] = [labelsOf(labels, rows.train), labelsOf(labels, rows.validation)];
+  const truth = labelsOf(labels, rows.validation);
   // The number of neighbours is chosen as it was for equal weights: else they would be compared by what only one of them may choose.
   const { ks } = judge;
   const scores = ks.map(() => new Float64Array(truth.length));
   for (const [fold, own] of weights.entries()) {
     const nearest = validation.nearest(even, own, Math.max(...ks));
-    for (const [at, answer] of judge.predict(nearest, known, ks).entries()) {
-      const told = scoresOf(answer, truth, judge.score);
+    for (const [at, answer] of judge.answers(nearest, ks).entries()) {
+      const told = scoresOf(answer, truth);
       for (const [row, score] of told.entries())
         if (folds[row] === fold) (scores[at] as Float64Array)[row] = score;
     }
