@@ -13,6 +13,7 @@ export {
   type TestLook,
 } from "./assignment/assign-task.ts";
 export { type SpaceChoice, spaceChoices } from "./assignment/choose-space.ts";
+export type { ClassWeights } from "./assignment/class-weights.ts";
 export type { Behind } from "./assignment/compare-arms.ts";
 export type { Cost } from "./assignment/cost.ts";
 export type { LearnedWeights } from "./assignment/fusion-weights.ts";

@@ -133,6 +133,8 @@ test.for([
   ['{"weights":{"gener":1}}', '"genre"'],
   ['{"weights":{"genre":1e999}}', "finite"],
   ['{"weights":{"genre":"1"}}', "finite"],
+  ['{"class":7}', "class"],
+  ['{"class":"brand"}', "brand"],
   ['{"k":0}', "1000"],
   ['{"k":1001}', "1000"],
   ['{"k":1.5}', "1000"],

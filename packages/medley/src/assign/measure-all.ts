@@ -8,7 +8,7 @@ import type { TaskQuery } from "./task-queries.ts";
 export interface MeasureAllOptions
   extends Pick<
     MeasureOptions,
-    "collection" | "lock" | "environment" | "seed" | "threads" | "device" | "signal"
+    "collection" | "lock" | "environment" | "seed" | "threads" | "device" | "sessionBytesMax" | "signal"
   > {
   readonly rows: readonly TrainingRecord[];
   /** They are encoded after the rows. */
@@ -38,13 +38,12 @@ export async function measureAll(
         options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
       const given = { ...options, records: rows, train, folder: folder.path, onProgress };
       try {
-        measured = await measureCandidate(candidate, given);
+        measured = await folder.keep(key, await measureCandidate(candidate, given));
       } catch (error) {
         // A training that was cut short may fail for having read too little.
         if (signal.aborted) return done;
         throw error;
       }
-      await folder.keep(key, measured);
     }
     done.push({ ...candidate, ...measured, candidate: name });
   }

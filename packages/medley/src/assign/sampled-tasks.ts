@@ -42,12 +42,12 @@ function queryRows(
   queries: readonly Asked[],
   rowOf: ReadonlyMap<string, number>,
 ): readonly QueryRow[] {
-  return queries.flatMap(({ id, task, grades, row }) => {
+  return queries.flatMap(({ id, task, grades, row, class: of }) => {
     const found = [...grades].flatMap(([record, grade]): [number, number][] => {
       const at = rowOf.get(record);
       return at === undefined || record === id ? [] : [[at, grade]];
     });
     if (task !== name || row === null || !found.some(([, grade]) => grade > 0)) return [];
-    return [{ row, self: rowOf.get(id) ?? null, grades: new Map(found) }];
+    return [{ row, self: rowOf.get(id) ?? null, class: of, grades: new Map(found) }];
   });
 }

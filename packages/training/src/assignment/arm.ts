@@ -15,8 +15,8 @@ export interface Contender {
   readonly space: string;
   /** Told apart from the space's others: `words, 128 dimensions`. */
   readonly candidate: string;
-  /** [records, dimensions], of unit length or zero. */
-  readonly table: VectorTable;
+  /** [records, dimensions], of unit length or zero. Read whenever it is asked for: nobody holds the vectors of all contenders. */
+  readonly readTable: () => VectorTable;
   readonly cost: Cost;
 }
 
@@ -52,16 +52,19 @@ export function evenArm(contenders: readonly Contender[]): Arm {
 
 /**
  * The cosines of queries with known rows, kept per contender, since every fusion is a weighted sum of them. Bound: 4 bytes for each query
- * and known row of each contender that was asked for.
+ * and known row of as many contenders as may be summed, one of each space: those that were asked for last.
  */
 export class CosineTables {
   readonly #known: Int32Array;
   readonly #queries: Int32Array;
   readonly #tables = new Map<Contender, Float32Array>();
 
-  constructor(rows: { readonly known: Int32Array; readonly queries: Int32Array }) {
+  readonly #tablesMax: number;
+
+  constructor(rows: { readonly known: Int32Array; readonly queries: Int32Array }, tablesMax: number) {
     this.#known = rows.known;
     this.#queries = rows.queries;
+    this.#tablesMax = tablesMax;
   }
 
   /** The k known rows of the highest weighted sum of cosines, for each query. */
@@ -95,16 +98,21 @@ export class CosineTables {
 
   /** Of one contender. [queries, known rows]. */
   #tableOf(contender: Contender): Float32Array {
-    const before = this.#tables.get(contender);
-    if (before !== undefined) return before;
-    const { table } = contender;
-    const made = cosineTable(rowsOf(table, this.#known), rowsOf(table, this.#queries));
-    this.#tables.set(contender, made);
-    return made;
+    const table = this.#tables.get(contender) ?? this.#cosinesOf(contender);
+    this.#tables.delete(contender);
+    this.#tables.set(contender, table);
+    return table;
+  }
+
+  #cosinesOf({ readTable }: Contender): Float32Array {
+    const [oldest] = this.#tables.keys();
+    if (this.#tables.size === this.#tablesMax) this.#tables.delete(oldest as Contender);
+    const table = readTable();
+    return cosineTable(rowsOf(table, this.#known), rowsOf(table, this.#queries));
   }
 }
 
-export function rowsOf({ values, dimensions }: VectorTable, rows: Int32Array): VectorTable {
+function rowsOf({ values, dimensions }: VectorTable, rows: Int32Array): VectorTable {
   const chosen = new Float32Array(rows.length * dimensions);
   for (const [at, row] of rows.entries())
     chosen.set(values.subarray(row * dimensions, (row + 1) * dimensions), at * dimensions);

@@ -106,7 +106,10 @@ export function assignTask(
 ): TaskReport {
   const { seed } = options;
   const data = taskDataOf(task, split, seed);
-  const judging = new Judging(data, options);
+  const judging = new Judging(data, {
+    ...options,
+    spaces: new Set(contenders.map(({ space }) => space)).size,
+  });
   const alone = contenders.map(singleArm);
   const answers = alone.map((arm) => judging.answers(arm));
   const singles = alone.map((arm, at) => judging.judge(arm, answers[at]));
@@ -147,12 +150,12 @@ class Judging {
   readonly #validation: CosineTables;
   readonly #test: CosineTables;
 
-  constructor(data: TaskData, options: AssignOptions) {
+  constructor(data: TaskData, { spaces, ...options }: AssignOptions & { readonly spaces: number }) {
     const { rows } = data;
     this.#data = data;
     this.#options = { margin: marginDefault, ...options };
-    this.#validation = new CosineTables({ known: rows.train, queries: rows.validation });
-    this.#test = new CosineTables({ known: rows.train, queries: rows.test });
+    this.#validation = new CosineTables({ known: rows.train, queries: rows.validation }, spaces);
+    this.#test = new CosineTables({ known: rows.train, queries: rows.test }, spaces);
   }
 
   answers(arm: Arm): Answers {

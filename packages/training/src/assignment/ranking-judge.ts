@@ -5,6 +5,8 @@ export interface QueryRow {
   readonly row: number;
   /** A record of the query's own id, which does not count; null: there is none. */
   readonly self: number | null;
+  /** What kind of query it is, where it says so: its weights may be learned by themselves. */
+  readonly class: string | null;
   /** By record; at least one is above 0. */
   readonly grades: ReadonlyMap<number, number>;
 }

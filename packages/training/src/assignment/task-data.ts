@@ -33,6 +33,8 @@ export interface TaskData {
   readonly labels: Float64Array;
   /** Those with a label. Of a retrieval the known ones are all records, the others queries. */
   readonly rows: Split;
+  /** Of a query's row; null where it is of none. */
+  readonly classOf: (row: number) => string | null;
   /** How many records have a label, or queries are judged. */
   readonly labelled: number;
   /** Of the validation rows. */
@@ -75,6 +77,7 @@ function rankingData({ name, queries }: RankingTask, split: Split, seed: number)
   };
   return {
     ...{ labels, rows, labelled: queries.length },
+    classOf: (row) => queries[labels[row] as number]?.class ?? null,
     folds: foldsOf(rows.validation, random),
     judge: rankingJudge(queries, records),
   };
@@ -111,7 +114,11 @@ function forecastingData(task: ForecastingTask, split: Split, seed: number): Tas
   };
 }
 
-function labelledRows(name: string, labels: Float64Array, split: Split): Pick<TaskData, "rows" | "labelled"> {
+function labelledRows(
+  name: string,
+  labels: Float64Array,
+  split: Split,
+): Pick<TaskData, "rows" | "labelled" | "classOf"> {
   const labelled = (rows: Int32Array) => rows.filter((row) => !Number.isNaN(labels[row]));
   const rows = {
     train: labelled(split.train),
@@ -126,7 +133,11 @@ function labelledRows(name: string, labels: Float64Array, split: Split): Pick<Ta
       { mend: "give more records a label, or leave the task out" },
     );
   }
-  return { rows, labelled: rows.train.length + rows.validation.length + rows.test.length };
+  return {
+    rows,
+    classOf: () => null,
+    labelled: rows.train.length + rows.validation.length + rows.test.length,
+  };
 }
 
 function classesOf(name: string, values: LabelTask["values"]): Float64Array {
