@@ -23,7 +23,7 @@ import { CandidateLine } from "./candidate-line.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
 import { openRecordsFrom } from "./records-from.ts";
-import { trainChosen } from "./train-chosen.ts";
+import { trainChosen, untrainedNotes } from "./train-chosen.ts";
 
 export interface AssignArguments {
   readonly from?: string;
@@ -124,7 +124,9 @@ async function outcomeOf(assignment: Assignment, working: Working): Promise<Outc
   const plans = plansOf(assignment);
   const isFirst = !wasAssigned(assignment.collection, config.lock);
   const writes = isComplete && given.plan !== true && (isFirst || given.apply === true);
-  const notes = writes ? await apply(assignment, plans, working) : [];
+  const notes = writes
+    ? await apply(assignment, plans, working)
+    : untrainedNotes(assignment.collection, config.lock);
   const shown = isComplete ? await folder.write("report.html", reportPage(assignment, plans)) : folder.path;
   const weights = weightsOf(assignment, config.lock);
   const classes = classWeightsOf(assignment, config.lock);
@@ -140,7 +142,7 @@ async function outcomeOf(assignment: Assignment, working: Working): Promise<Outc
   return { exitCode: isComplete ? 0 : 130, data, text: [text, ...notes].join("\n") };
 }
 
-/** Writes the choices, then trains what they name on all records: the lock never pins an artefact of what was not chosen. */
+/** Writes the choices, then trains on all records what they name, and what serves besides and was never trained. */
 async function apply(
   assignment: Assignment,
   plans: readonly SpacePlan[],
@@ -148,9 +150,10 @@ async function apply(
 ): Promise<string[]> {
   const lockFile = config.lock.file as string;
   await writeDecisions(lockFile, assignment, { lock: config.lock, nowMs: Date.now() });
-  const places = plans.flatMap(({ place, proposed, changes }) =>
-    proposed === null ? [] : [{ place, changes }],
-  );
+  const places = assignment.collection.spaces.map(({ name }) => {
+    const place = `${assignment.collection.name}.${name}`;
+    return { place, changes: plans.some((plan) => plan.place === place && plan.changes) };
+  });
   return trainChosen(places, { context, config, records, given, device, line });
 }
 
