@@ -13,7 +13,7 @@ const [checked] = checkConfig({
     },
   },
 }) as [Collection];
-const goods = { ...checked, classes: { brand: { maker: 1.5, price: 0.5, gone: 2 } } };
+const goods = { ...checked, classes: { brand: { maker: 1.5, price: 0.5, gone: 2 }, gift: {} } };
 
 test("a class fills in the weights that the search does not name, of spaces that there are", () => {
   const query = { parts: { maker: "a" }, k: 3 };
@@ -25,12 +25,13 @@ test("a class fills in the weights that the search does not name, of spaces that
     ...query,
     weights: { maker: 1.5, price: -1 },
   });
+  expect(weighedByClass(goods, { ...query, class: "gift" })).toEqual({ ...query, weights: {} });
   expect(weighedByClass(goods, query)).toEqual(query);
 });
 
 test.for([
   ["brnad", goods, 'did you mean "brand"?'],
-  ["constructor", goods, "known: brand"],
+  ["constructor", goods, "known: brand, gift"],
   ["brand", checked, "medley assign"],
 ] as const)("the class %s is unknown, and it is said what is not", ([asked, collection, mend]) => {
   expect(() => weighedByClass(collection, { class: asked })).toThrow(

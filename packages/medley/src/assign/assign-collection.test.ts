@@ -5,6 +5,8 @@ import type { TrainingRecord } from "@medley/training";
 import { expect, test } from "vitest";
 import { assignCollection } from "./assign-collection.ts";
 import type { Measured } from "./assignment-folder.ts";
+import { type Candidate, candidatesOf } from "./candidates.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { recordsOf, rows, shop, shopOptions, silent } from "./shop.fixture.ts";
 
 test("what reads the label, or is left out, takes no part; the telling candidate is chosen", async () => {
@@ -93,6 +95,21 @@ test("fewer records are drawn where comparing more would take too much memory", 
   expect(recordsAsked).toBe(1_000);
   expect(recordsMax).toBeLessThan(400);
   expect(train.length + validation.length + held.length).toBe(recordsMax);
+});
+
+test("as many threads are used as fit beside what a candidate takes", async () => {
+  const { collection, environment, lock, records } = await shopOptions({});
+  const candidates = candidatesOf(collection, lock);
+  const [first] = candidates as [Candidate];
+  const sampled = { records: await Array.fromAsync(records.read()), train: 200, queries: 0 };
+  const threads = async (bytesMax: number | null) => {
+    const budget = await MemoryBudget.of(bytesMax, candidates, { collection, environment, lock });
+    return budget.threadsOf(first, sampled, 8);
+  };
+  expect(await threads(null)).toBe(8);
+  expect(await threads(400e6)).toBe(2);
+  expect(await threads(480e6)).toBe(3);
+  expect(await threads(4e9)).toBe(8);
 });
 
 test("a collection without a task is refused with the mend", async () => {

@@ -19,7 +19,7 @@ import { type TaskPairs, taskPairs } from "./task-pairs.ts";
 import { type TaskQuery, taskQueries } from "./task-queries.ts";
 
 export interface AssignCollectionOptions
-  extends Omit<MeasureAllOptions, "rows" | "queries" | "sample" | "folder" | "sessionBytesMax"> {
+  extends Omit<MeasureAllOptions, "rows" | "queries" | "sample" | "folder" | "threadsOf"> {
   readonly records: TrainingRecords;
   readonly recordsMax: number;
   /** Default: no bound. */
@@ -70,9 +70,8 @@ export async function assignCollection(options: AssignCollectionOptions): Promis
   if (skipped.length > 0) checkAssignable(collection, fitting, queries);
   const rowCount = rows.length + queries.length;
   const folder = AssignmentFolder.of(collection.name, { lock, sample, seed, queries, rowCount });
-  const { sessionBytesMax } = budget;
-  const measuring = { ...options, rows, queries, sample, folder, sessionBytesMax };
-  const contenders = await measureAll(fitting, measuring);
+  const threadsOf = (candidate: Candidate) => budget.threadsOf(candidate, sampled, options.threads);
+  const contenders = await measureAll(fitting, { ...options, rows, queries, sample, folder, threadsOf });
   const isComplete = contenders.length === fitting.length;
   const tasks = isComplete ? judgeTasks(contenders, { ...options, rows, queries, pairs, sample }) : [];
   return {

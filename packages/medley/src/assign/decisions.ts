@@ -66,31 +66,37 @@ export function weightsOf(assignment: Assignment, lock: ModelLock): Weights | nu
 }
 
 /**
- * What searches of a class are to weigh, by its name, under the same conditions: the classes of one task's queries that do better with weights of
- * their own, or of several tasks each that does better than with equal ones.
+ * What searches of a class are to weigh, by its name: under the same conditions what the classes of one task's queries do better with, or of
+ * several tasks each. A class that does not do better is known as well, and weighs as all searches do: nothing.
  */
 export function classWeightsOf(assignment: Assignment, lock: ModelLock): Readonly<Record<string, Weights>> {
-  const found = learnedClasses(assignment, lock).map(([name, learned]) => [name, numbersOf(learned)]);
-  return Object.fromEntries(found);
+  return Object.fromEntries(classesOf(assignment, lock).map(({ name, weights }) => [name, weights]));
 }
 
-type Learned = Omit<LearnedWeights, "classes">;
+interface LearnedClass {
+  readonly name: string;
+  readonly weights: Weights;
+  /** Null where there were too few queries. */
+  readonly figures: Omit<LearnedWeights, "classes"> | null;
+}
 
-function learnedClasses(
-  assignment: Assignment,
-  lock: ModelLock,
-): readonly (readonly [name: string, learned: Learned])[] {
+function withoutClasses({ classes: _, ...shared }: LearnedWeights): Omit<LearnedWeights, "classes"> {
+  return shared;
+}
+
+function classesOf(assignment: Assignment, lock: ModelLock): readonly LearnedClass[] {
   const { tasks } = assignment;
-  if (!maySetWeights(assignment, lock)) return [];
-  const learned = tasks
-    .filter((task) => isServed(task, assignment))
-    .flatMap(({ task, weights }): (readonly [string, Learned])[] => {
-      if (weights === null) return [];
-      if (tasks.length === 1) return weights.classes.map((one) => [one.class, one]);
-      const { classes: _, ...own } = weights;
-      return [[task, own]];
-    });
-  return learned.filter(([, { isUsed }]) => isUsed);
+  const maySet = maySetWeights(assignment, lock);
+  return tasks.flatMap((task): readonly LearnedClass[] => {
+    const isFit = maySet && isServed(task, assignment);
+    const learned = (name: string, figures: LearnedClass["figures"]) => {
+      const isUsed = isFit && figures?.isUsed === true;
+      return { name, weights: isUsed ? numbersOf(figures) : {}, figures };
+    };
+    const { weights, classes } = task;
+    if (tasks.length > 1) return [learned(task.task, weights === null ? null : withoutClasses(weights))];
+    return classes.map((name) => learned(name, weights?.classes.find((one) => one.class === name) ?? null));
+  });
 }
 
 function maySetWeights(assignment: Assignment, lock: ModelLock): boolean {
@@ -119,7 +125,9 @@ function isUnweighted({ name, weights }: Collection, { assigned }: ModelLock): b
 /** Whether the lock holds a choice for any space of the collection. */
 export function wasAssigned({ name }: Collection, { assigned }: ModelLock): boolean {
   const isChosen = Object.keys(assigned.spaces).some((place) => place.startsWith(`${name}.`));
-  return isChosen || Object.hasOwn(assigned.weights, name) || Object.hasOwn(assigned.classes, name);
+  const classes = Object.values(assigned.classes[name] ?? {});
+  const isClassed = classes.some(({ weights }) => Object.keys(weights).length > 0);
+  return isChosen || isClassed || Object.hasOwn(assigned.weights, name);
 }
 
 /** Writes what was decided, and the evidence for it, into the lock. */
@@ -130,7 +138,8 @@ export async function writeDecisions(
 ): Promise<void> {
   const decided = plansOf(assignment).filter(({ proposed }) => proposed !== null);
   const learned = weightsOf(assignment, lock);
-  const ofClasses = learnedClasses(assignment, lock);
+  const ofClasses = classesOf(assignment, lock);
+  const shared = assignment.tasks[0]?.weights;
   const { name } = assignment.collection;
   await updateLock(lockFile, (_models, _trained, { spaces, weights, classes, dimensions }) => {
     // Shares of a budget were measured with the encoders that served.
@@ -144,13 +153,13 @@ export async function writeDecisions(
     if (learned !== null)
       weights[name] = {
         weights: learned,
-        evidence: { ...origin(assignment, nowMs), ...rounded(assignment.tasks[0]?.weights) },
+        evidence: { ...origin(assignment, nowMs), ...rounded(withoutClasses(shared as LearnedWeights)) },
       };
     delete classes[name];
     if (ofClasses.length > 0) {
-      const entries = ofClasses.map(([of, figures]) => {
-        const evidence = { ...origin(assignment, nowMs), ...rounded(figures) };
-        return [of, { weights: numbersOf(figures), evidence }] as const;
+      const entries = ofClasses.map(({ name: of, weights: own, figures }) => {
+        const evidence = { ...origin(assignment, nowMs), ...(figures === null ? {} : rounded(figures)) };
+        return [of, { weights: own, evidence }] as const;
       });
       classes[name] = Object.fromEntries(entries);
     }

@@ -8,13 +8,15 @@ import type { TaskQuery } from "./task-queries.ts";
 export interface MeasureAllOptions
   extends Pick<
     MeasureOptions,
-    "collection" | "lock" | "environment" | "seed" | "threads" | "device" | "sessionBytesMax" | "signal"
+    "collection" | "lock" | "environment" | "seed" | "threads" | "device" | "signal"
   > {
   readonly rows: readonly TrainingRecord[];
   /** They are encoded after the rows. */
   readonly queries: readonly TaskQuery[];
   readonly sample: Omit<LabelledSample, "records">;
   readonly folder: AssignmentFolder;
+  /** How many of the threads a candidate is measured by. Default: all. */
+  readonly threadsOf?: (candidate: Candidate) => number;
   /** `candidate` says which of how many: `2 of 5, plot: words`. */
   readonly onProgress: (candidate: string, progress: Parameters<MeasureOptions["onProgress"]>[0]) => void;
 }
@@ -36,7 +38,8 @@ export async function measureAll(
       if (signal.aborted) return done;
       const onProgress: MeasureOptions["onProgress"] = (progress) =>
         options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
-      const given = { ...options, records: rows, train, folder: folder.path, onProgress };
+      const threads = options.threadsOf?.(candidate) ?? options.threads;
+      const given = { ...options, threads, records: rows, train, folder: folder.path, onProgress };
       try {
         measured = await folder.keep(key, await measureCandidate(candidate, given));
       } catch (error) {

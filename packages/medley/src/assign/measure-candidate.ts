@@ -45,8 +45,6 @@ export interface MeasureOptions {
   readonly seed: number;
   readonly threads: number;
   readonly device: Device;
-  /** Of models in all threads together; undefined: no bound. */
-  readonly sessionBytesMax?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: TrainingProgress) => void;
 }
@@ -170,11 +168,9 @@ async function encodeAll(
   candidate: Candidate,
   options: MeasureOptions & { readonly trained: Trained },
 ): Promise<Encoded> {
-  const { collection, records, queries, lock, environment, threads, device, signal, onProgress, trained } =
-    options;
+  const { collection, records, queries, lock, environment, threads, signal, onProgress, trained } = options;
   await using resources = new AsyncDisposableStack();
-  const bound = options.sessionBytesMax === undefined ? {} : { memoryBytesMax: options.sessionBytesMax };
-  const runtime = resources.use(openModelRuntime({ environment, lock, threads, device, ...bound }));
+  const runtime = resources.use(openModelRuntime({ environment, lock, threads, device: options.device }));
   const part = { ...collection, spaces: [spaceFor(candidate, options)] };
   const encoding = { runtime, clock: systemClock, environment, resources };
   const opened = (await openEncoders(new Map([[part.name, part]]), encoding)).get(part.name);

@@ -2,7 +2,14 @@ import { type Collection, MedleyError } from "@medley/core";
 import type { Environment, ModelLock } from "@medley/models";
 import type { Candidate } from "./candidates.ts";
 import { sizesOf } from "./measure-candidate.ts";
-import { candidateBytes, processBytes, recordsThatFit, type Sampled, type Sizes } from "./memory-need.ts";
+import {
+  candidateBytes,
+  furtherThreadBytes,
+  processBytes,
+  recordsThatFit,
+  type Sampled,
+  type Sizes,
+} from "./memory-need.ts";
 
 /** A candidate that is not measured. */
 export interface Skipped {
@@ -45,9 +52,12 @@ export class MemoryBudget {
     return new MemoryBudget(bytesMax, sizes);
   }
 
-  /** What sessions may take; undefined: no bound. */
-  get sessionBytesMax(): number | undefined {
-    return this.#bytesMax === null ? undefined : this.#bytesMax - processBytes;
+  /** As many of the threads as fit: each holds the model. Of a candidate that fits. */
+  threadsOf(candidate: Candidate, sampled: Sampled, threads: number): number {
+    if (this.#bytesMax === null) return threads;
+    const sizes = this.#sizes.get(candidate) as Sizes;
+    const left = this.#bytesMax - candidateBytes(candidate.definition, sampled, sizes);
+    return Math.min(threads, 1 + Math.max(0, Math.floor(left / furtherThreadBytes(sizes))));
   }
 
   /** At most `asked` records whose comparison fits. Throws `usage` where not even 40 do. */

@@ -6,6 +6,7 @@ import type { TrainingRecord } from "@medley/training";
 export const processBytes = 260e6;
 /** A thread with its engine, and the batches that go through it. */
 const threadBytes = 100e6;
+const furtherThread = 80e6;
 /** A value of a record in memory, for each byte that it takes as JSON. */
 const recordFactor = 4;
 /** A table is read, and both of its sides are copied and brought to unit length. */
@@ -18,8 +19,8 @@ const bytesPerName = 16;
 const namesMax = 50_000;
 /** A session of a model is held three times while it is loaded. */
 const sessionFactor = 3;
-/** Tuning holds its own weights beside the session's, their gradients and two moments of each. */
-const tunedFactor = 7;
+/** Training blocks of a text model holds what is to be differentiated of whole batches, for several lengths of text. */
+const blocksFactor = 64;
 
 export interface Sampled {
   readonly records: readonly TrainingRecord[];
@@ -69,7 +70,12 @@ export function recordsThatFit(
   return low < recordsMin ? null : low;
 }
 
-/** What measuring a candidate takes, the process and the records included. */
+/** What each thread takes beyond the first. */
+export function furtherThreadBytes({ weightBytes }: Sizes): number {
+  return furtherThread + weightBytes;
+}
+
+/** What measuring a candidate with one thread takes, the process and the records included. */
 export function candidateBytes(
   definition: SpaceDefinition,
   { records, train, queries }: Sampled,
@@ -82,8 +88,13 @@ export function candidateBytes(
   // A head or axes are learned from the model's own vectors.
   const isLearnedOver = isTunedSpace(definition) || reductionOf(definition) !== undefined;
   const features = isLearnedOver ? 4 * tableFactor * train * dimensions : 0;
-  const model = weightBytes * (isTunedSpace(definition) ? tunedFactor : sessionFactor);
+  const model = weightBytes * (trainsBlocks(definition) ? blocksFactor : sessionFactor);
   return processBytes + said + threads + vectors + artefactFactor * artefact + features + model;
+}
+
+/** And not a head alone. */
+function trainsBlocks(definition: SpaceDefinition): boolean {
+  return definition.encoder === "text" && definition.tuned !== undefined && definition.tuned.blocks !== 0;
 }
 
 /** Of the vocabulary that it learns, at most. */

@@ -48,7 +48,7 @@ export function assignmentText(
     ].join("\n");
   }
   const skipped = collection.spaces.filter(({ definition }) => definition.encoder === "graphsage");
-  const ofClasses = Object.entries(classes);
+  const ofClasses = Object.entries(classes).filter(([, of]) => Object.keys(of).length > 0);
   const changes = weights !== null || ofClasses.length > 0 || plans.some((plan) => plan.changes);
   return [
     head,

@@ -67,9 +67,10 @@ function withChoices(collection: Collection, { assigned, file }: ModelLock): Col
   });
   // As with candidates: weights that the configuration names are not replaced.
   const isUnweighted = Object.values(collection.weights).every((weight) => weight === 1);
-  if (!isUnweighted) return { ...collection, spaces };
   const known = (learned: Readonly<Record<string, number>>) =>
-    Object.fromEntries(Object.entries(learned).filter(([name]) => Object.hasOwn(collection.weights, name)));
+    Object.fromEntries(
+      Object.entries(learned).filter(([name]) => isUnweighted && Object.hasOwn(collection.weights, name)),
+    );
   const learned = assigned.weights[collection.name]?.weights ?? {};
   const classes = Object.entries(assigned.classes[collection.name] ?? {});
   return {

@@ -86,6 +86,8 @@ export interface TaskReport {
   readonly fusions: Decision | null;
   /** Of what was chosen in each space. Null where only one takes part, or there is no evidence. */
   readonly weights: LearnedWeights | null;
+  /** That its queries are of, by name; not all have so many that weights are learned for them. */
+  readonly classes: readonly string[];
 }
 
 const marginDefault = 0.05;
@@ -135,7 +137,13 @@ export function assignTask(
     spaces: spaces.map(({ space, verdict, decision }) => ({ space, verdict, decision })),
     fusions: chosen.length < 2 ? null : judging.decide(judging.fusionsOf(chosen), told),
     weights: hasEvidence && chosen.length > 1 ? judging.weigh(chosen) : null,
+    classes: classesOf(data),
   };
+}
+
+function classesOf({ rows: { validation, test }, classOf }: TaskData): readonly string[] {
+  const named = [...validation, ...test].map(classOf).filter((name) => name !== null);
+  return [...new Set(named)].sort();
 }
 
 interface Told {
