@@ -29,7 +29,7 @@ export async function labelledSample(
 ): Promise<LabelledSample> {
   if (kept.size >= recordsMax) {
     throw new MedleyError("usage", `${kept.size} records are judged, of ${recordsMax} that are drawn`, {
-      mend: "draw more with --records, or judge fewer",
+      mend: "draw more with --records (and allow more with --memory, if it is bounded), or judge fewer",
     });
   }
   let recordsRead = 0;

@@ -56,7 +56,8 @@ export function decisionSentence(
 
 /** What a bound of memory has changed. */
 export function memorySentences({ recordsAsked, recordsMax, skipped }: Assignment): readonly string[] {
-  const fewer = `to compare ${recordsAsked} records takes more memory than is allowed: at most ${recordsMax} are drawn`;
+  const [asked, drawn] = [recordsAsked, recordsMax].map((records) => records.toLocaleString("en-US"));
+  const fewer = `to compare ${asked} records takes more memory than is allowed: at most ${drawn} are drawn`;
   return [
     ...(recordsMax < recordsAsked ? [fewer] : []),
     ...skipped.map(
