@@ -101,6 +101,25 @@ test("other labels give a plan; --apply writes it, and stored rows are not re-in
   expect(error).toMatchObject({ code: "schema_conflict", mend: expect.any(String) });
 });
 
+test("what is trained and leaves no choice is trained with the first assignment; a plan says how", async () => {
+  await using other = new Workplace({
+    collections: {
+      papers: {
+        ...config.collections.papers,
+        spaces: { gist: { encoder: "words", field: "abstract", dimensions: 4 } },
+      },
+    },
+  });
+  other.write("papers.jsonl", jsonLines(papers("abstract")));
+  const assign = ["assign", "papers", "--from", "papers.jsonl"];
+  const planned = await other.run([...assign, "--plan"]);
+  expect(planned.stdout).toContain("papers.gist serves once it is trained: medley train papers.gist");
+  const { stdout } = await other.run(assign);
+  expect(stdout).toContain("papers.gist: trained on all records");
+  const loaded = await other.runJson(["backfill", "papers.jsonl", "-c", "papers"]);
+  expect(loaded).toMatchObject({ exitCode: 0, data: { indexed: 200 } });
+});
+
 test("what can't be measured is refused with the mend", async () => {
   const both = await workplace.runJson(["assign", "--plan", "--apply"]);
   expect(both.error).toMatchObject({ code: "usage", mend: "give one of them" });

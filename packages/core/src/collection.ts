@@ -53,6 +53,8 @@ export interface Collection {
   readonly profiles: Profiles | null;
   /** Default weight by space name; every space has one. */
   readonly weights: Readonly<Record<string, number>>;
+  /** By the class of a search, what spaces weigh in it; those that are not named keep their default. */
+  readonly classes: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** Where a space's segment lies in the fused vector, and what made it: known once the encoders are open. */

@@ -29,6 +29,10 @@ const query = {
     .record(z.string(), z.number())
     .optional()
     .describe("by space; 0 leaves one out, below 0 turns it round; default: the collection's own"),
+  class: z
+    .string()
+    .optional()
+    .describe("of searches, by name: weights that were learned for it, where weights names none"),
   like: ids
     .optional()
     .describe("ids of records whose values stand in for the parts not given: more like these"),
@@ -126,11 +130,11 @@ function addExplain(server: McpServer, client: MedleyClient): void {
 }
 
 async function searchOf(client: MedleyClient, asked: Asked, signal: AbortSignal): Promise<SearchQuery> {
-  const { collection, words, parts = {}, weights, like, unlike } = asked;
+  const { collection, words, parts = {}, weights, class: kind, like, unlike } = asked;
   const worded = words === undefined ? [] : await textSpaces(client, collection, signal);
   return {
     parts: { ...Object.fromEntries(worded.map((space) => [space, words])), ...parts },
-    ...given({ weights, like, unlike }),
+    ...given({ weights, class: kind, like, unlike }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { identityOf, MedleyError } from "@medley/core";
 import type { CollectionEncoders } from "./collection-encoders.ts";
 import type { SearchQuery } from "./query.ts";
+import { weighedByClass } from "./query-class.ts";
 
 /** Where a hit stands among all of a search. */
 export interface HitPlace {
@@ -67,10 +68,8 @@ function isCount(value: unknown): value is number {
 }
 
 /** Of all that decides the scores, so that pages of one search have those of one: other weights or another model have others. */
-function searchIdentity(
-  { collection, layout }: CollectionEncoders,
-  { k, after, ...query }: SearchQuery,
-): string {
+function searchIdentity({ collection, layout }: CollectionEncoders, search: SearchQuery): string {
+  const { k, after, ...query } = weighedByClass(collection, search);
   const encoders = layout.map(({ space, encoderIdentity }) => [space, encoderIdentity]);
   return identityOf({ collection: collection.name, weights: collection.weights, encoders, query }).slice(
     0,

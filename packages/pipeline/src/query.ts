@@ -1,6 +1,7 @@
 import { type Clock, isTextSpace, MedleyError, type Space, systemClock } from "@medley/core";
 import { type CollectionEncoders, spaceIndex } from "./collection-encoders.ts";
 import { type HitPlace, readCursor } from "./cursor.ts";
+import { weighedByClass } from "./query-class.ts";
 
 /** What a search may say; the same in TypeScript, HTTP and, with encoded parts, SQL. */
 export interface SearchQuery {
@@ -8,6 +9,8 @@ export interface SearchQuery {
   readonly parts?: Readonly<Record<string, unknown>>;
   /** Per space; the others keep their default. May be 0 or negative. */
   readonly weights?: Readonly<Record<string, number>>;
+  /** What kind of search it is: spaces that `weights` does not name weigh what `medley assign` has learned for it. */
+  readonly class?: string;
   /** Ids of rows whose segments stand in for the parts not given; of several their mean. With `unlike` at most 100. */
   readonly like?: string | readonly string[];
   /** Ids of rows that hits should differ from in the parts not given: a third of their mean is taken from that of `like`. */
@@ -33,7 +36,7 @@ export interface SearchQuery {
 }
 
 /** A query with its parts encoded: what `medley.query` and `medley.search` take. */
-export interface Query extends Omit<SearchQuery, "parts" | "after"> {
+export interface Query extends Omit<SearchQuery, "parts" | "class" | "after"> {
   readonly segments: Readonly<Record<string, readonly number[]>>;
   /** Of the rows that it was encoded for. */
   readonly generation: number;
@@ -59,7 +62,7 @@ export async function querySegments(
   query: SearchQuery,
   { clock = systemClock, signal }: QueryOptions = {},
 ): Promise<Query> {
-  const { parts = {}, after: cursor, k = hitsDefault, ...rest } = query;
+  const { parts = {}, after: cursor, k = hitsDefault, ...rest } = weighedByClass(opened.collection, query);
   const end = cursor === undefined ? null : readCursor(opened, query, cursor);
   const atMs = end?.atMs ?? clock.nowMs();
   const encoded = Object.entries(parts).map(async ([name, part]) => {

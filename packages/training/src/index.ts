@@ -13,9 +13,11 @@ export {
   type TestLook,
 } from "./assignment/assign-task.ts";
 export { type SpaceChoice, spaceChoices } from "./assignment/choose-space.ts";
+export type { ClassWeights } from "./assignment/class-weights.ts";
 export type { Behind } from "./assignment/compare-arms.ts";
 export type { Cost } from "./assignment/cost.ts";
 export type { LearnedWeights } from "./assignment/fusion-weights.ts";
+export type { ForecastingTask } from "./assignment/futures.ts";
 export type { QueryRow } from "./assignment/ranking-judge.ts";
 export type { Task } from "./assignment/task-data.ts";
 export type { EntityOptions } from "./category/entity-table.ts";

@@ -85,7 +85,7 @@ async function contendersOf(cora: Cora, split: Split, seed: number): Promise<Con
   const bag = wordTable(cora);
   return [
     {
-      ...{ space: "words", candidate: "category", table: bag },
+      ...{ space: "words", candidate: "category", readTable: () => bag },
       cost: {
         millisecondsPerRecord: 0,
         bytesPerRecord: 2 * bag.dimensions,
@@ -119,7 +119,7 @@ async function trainedContender(
     modelBytes: [...model.files.values()].reduce((sum, { length }) => sum + length, 0),
     trainingSeconds: (trainedMs - startedMs) / 1000,
   };
-  return { ...name, table, cost };
+  return { ...name, readTable: () => table, cost };
 }
 
 /** What is chosen in each space and of both together. */
@@ -190,7 +190,7 @@ function testScores(
   const { parts, neighbours } = arms.find(isWanted) as ArmReport;
   const tables = parts.map(({ space, candidate, weight }) => {
     const made = contenders.find((one) => one.space === space && one.candidate === candidate) as Contender;
-    return { table: made.table, weight: Math.sqrt(weight) };
+    return { table: made.readTable(), weight: Math.sqrt(weight) };
   });
   const table = fused(tables);
   const topics = (rows: Int32Array) => Array.from(rows, (row) => papers[row]?.topic as number);
@@ -236,7 +236,10 @@ function shuffledLabels(cora: Cora, contenders: readonly Contender[]): Measureme
     const values = random.shuffle(rows.map((row) => `topic ${cora.papers[row]?.topic}`));
     const part = (from: number, to: number) => Int32Array.from({ length: to - from }, (_, at) => from + at);
     const split = { train: part(0, 100), validation: part(100, 150), test: part(150, size) };
-    const few = contenders.map((contender) => ({ ...contender, table: selected(contender.table, rows) }));
+    const few = contenders.map((contender) => {
+      const table = selected(contender.readTable(), rows);
+      return { ...contender, readTable: () => table };
+    });
     const task = { name: "topic", kind: "classification", values } as const;
     if (assignTask(few, { task, split }, { seed: draw }).hasEvidence) found += 1;
   }

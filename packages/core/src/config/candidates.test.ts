@@ -4,7 +4,10 @@ import { checkConfig } from "./check.ts";
 
 const text = { encoder: "text", field: "plot" };
 const words = { encoder: "words", field: "plot", dimensions: 8 };
-const fields = { plot: "text", cites: "edges", genre: "category", year: "number" };
+const fields = {
+  ...{ plot: "text", cites: "edges", genre: "category", year: "number" },
+  ...{ takings: "series", next: "series" },
+};
 
 function collectionWith(spaces: object, tasks: object = {}) {
   return checkConfig({ collections: { films: { fields, spaces, tasks } } })[0];
@@ -48,6 +51,21 @@ test("queries may be judged in a folder, by its test split if none is named, and
   expect(wrong).toContain('unknown key "label"');
   const misnamed = messageOf({ plot: text }, { search: { ...judged, without: ["plots"] } });
   expect(misnamed).toContain('without: there is no space "plots"; did you mean "plot"?');
+});
+
+test("a forecasting names the series that came after, and the one that it came after if levels are to be left out", () => {
+  const next = { kind: "forecasting", label: "next" };
+  const tasks = { next, change: { ...next, after: "takings" } };
+  expect(collectionWith({ plot: text }, tasks)?.tasks).toEqual([
+    { name: "next", ...next, after: null, without: [] },
+    { name: "change", ...next, after: "takings", without: [] },
+  ]);
+  const of = (task: object) => messageOf({ plot: text }, { next: { ...next, ...task } });
+  expect(of({ label: "year" })).toContain(
+    'label "year" is number; that of a forecasting must be a field of type series',
+  );
+  expect(of({ after: "taking" })).toContain('after "taking" does not exist; did you mean "takings"?');
+  expect(of({ after: "next" })).toContain('after "next" is the label itself');
 });
 
 test.for([

@@ -137,6 +137,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     sources: Object.freeze(sources),
     tasks: Object.freeze(checkTasks(name, shape, problems)),
     profiles: shape.profiles === undefined ? null : profilesOf(shape.profiles),
+    classes: Object.freeze({}),
     weights: Object.freeze(
       Object.fromEntries(Object.entries(shape.spaces).map(([s, d]) => [s, d.weight ?? 1])),
     ),

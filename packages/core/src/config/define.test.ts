@@ -136,6 +136,15 @@ test("candidates and tasks that do not fit the fields do not compile", () => {
         // @ts-expect-error a label that is no class
         tasks: { year: { kind: "classification", label: "year" } },
       },
+      days: {
+        fields: { readings: "series", next: "series", year: "number" },
+        spaces: { course: { encoder: "nlinear", field: "readings", dimensions: 8 } },
+        tasks: {
+          next: { kind: "forecasting", label: "next", after: "readings" },
+          // @ts-expect-error what came before is no series
+          year: { kind: "forecasting", label: "next", after: "year" },
+        },
+      },
     },
   });
 });

@@ -21,6 +21,18 @@ export interface RegressionTask<F extends Fields> extends Task {
   readonly label: FieldOf<F, "number">;
 }
 
+/** Records near a record tell what comes after it: by the mean of what came after its nearest neighbours. */
+export interface ForecastingTask<F extends Fields> extends Task {
+  readonly kind: "forecasting";
+  /** The series that came after, of as many steps and channels in every record. Records without one are left out. */
+  readonly label: FieldOf<F, "series">;
+  /**
+   * The series that it comes after. Neighbours then lend how theirs went on from its last readings, and not the level that they were at.
+   * Default: levels are lent as they are.
+   */
+  readonly after?: FieldOf<F, "series">;
+}
+
 /** Queries find the records that were judged to be relevant to them. */
 export interface RetrievalTask extends Task {
   readonly kind: "retrieval";
@@ -41,6 +53,7 @@ export interface PairsTask extends Task {
 export type TaskDefinition<F extends Fields = Fields> =
   | ClassificationTask<F>
   | RegressionTask<F>
+  | ForecastingTask<F>
   | RetrievalTask
   | PairsTask;
 
@@ -56,6 +69,12 @@ export interface CollectionLabelTask extends CheckedTask {
   readonly label: string;
 }
 
+export interface CollectionForecastingTask extends CheckedTask {
+  readonly kind: "forecasting";
+  readonly label: string;
+  readonly after: string | null;
+}
+
 export interface CollectionRetrievalTask extends CheckedTask {
   readonly kind: "retrieval";
   readonly judgements: string;
@@ -68,18 +87,25 @@ export interface CollectionPairsTask extends CheckedTask {
 }
 
 /** Of a checked configuration. */
-export type CollectionTask = CollectionLabelTask | CollectionRetrievalTask | CollectionPairsTask;
+export type CollectionTask =
+  | CollectionLabelTask
+  | CollectionForecastingTask
+  | CollectionRetrievalTask
+  | CollectionPairsTask;
+
+type LabelKind = (CollectionLabelTask | CollectionForecastingTask)["kind"];
 
 /** Whether it is of the field `label`; else of judgements that stand in files. */
 export function isLabelTask<T extends { readonly kind: string }>(
   task: T,
-): task is Extract<T, { kind: CollectionLabelTask["kind"] }> {
-  return task.kind === "classification" || task.kind === "regression";
+): task is Extract<T, { kind: LabelKind }> {
+  return Object.hasOwn(labelTypes, task.kind);
 }
 
-const labelTypes: Record<CollectionLabelTask["kind"], string> = {
+const labelTypes: Record<LabelKind, string> = {
   classification: "category",
   regression: "number",
+  forecasting: "series",
 };
 
 const without = z.array(z.string()).optional();
@@ -87,6 +113,10 @@ const without = z.array(z.string()).optional();
 export const taskShape = z.discriminatedUnion("kind", [
   z.strictObject({ label: z.string(), without, kind: z.literal("classification") }),
   z.strictObject({ label: z.string(), without, kind: z.literal("regression") }),
+  z.strictObject({
+    ...{ label: z.string(), after: z.string().optional(), without },
+    kind: z.literal("forecasting"),
+  }),
   z.strictObject({
     ...{ judgements: z.string().min(1), split: z.string().min(1).optional(), without },
     kind: z.literal("retrieval"),
@@ -104,21 +134,27 @@ export function* taskProblems(
   task: z.infer<typeof taskShape>,
   { fields, spaces }: CollectionNames,
 ): Generator<string> {
-  if (isLabelTask(task)) yield* labelProblems(task, fields);
+  if (isLabelTask(task)) yield* fieldProblems("label", task.label, { kind: task.kind, fields });
+  if (task.kind === "forecasting" && task.after !== undefined) {
+    yield* fieldProblems("after", task.after, { kind: task.kind, fields });
+    if (task.after === task.label)
+      yield `after "${task.after}" is the label itself; name what came before it`;
+  }
   for (const space of task.without ?? []) {
     if (Object.hasOwn(spaces, space)) continue;
     yield `without: there is no space "${space}"; ${suggestion(space, Object.keys(spaces))}`;
   }
 }
 
-function* labelProblems(
-  { kind, label }: Pick<CollectionLabelTask, "kind" | "label">,
-  fields: CollectionNames["fields"],
+function* fieldProblems(
+  key: "label" | "after",
+  name: string,
+  { kind, fields }: { readonly kind: LabelKind; readonly fields: CollectionNames["fields"] },
 ): Generator<string> {
-  const type = Object.hasOwn(fields, label) ? fields[label] : undefined;
-  if (type === undefined) yield `label "${label}" does not exist; ${suggestion(label, Object.keys(fields))}`;
+  const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (type === undefined) yield `${key} "${name}" does not exist; ${suggestion(name, Object.keys(fields))}`;
   else if (type !== labelTypes[kind]) {
-    yield `label "${label}" is ${type}; that of a ${kind} must be a field of type ${labelTypes[kind]}`;
+    yield `${key} "${name}" is ${type}; that of a ${kind} must be a field of type ${labelTypes[kind]}`;
   }
 }
 
@@ -132,6 +168,11 @@ export function taskOf(name: string, task: z.infer<typeof taskShape>): Collectio
       });
     case "pairs":
       return Object.freeze({ ...checked, kind: task.kind, pairs: task.pairs });
+    case "forecasting":
+      return Object.freeze({
+        ...checked,
+        ...{ kind: task.kind, label: task.label, after: task.after ?? null },
+      });
     default:
       return Object.freeze({ ...checked, kind: task.kind, label: task.label });
   }

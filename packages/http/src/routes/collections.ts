@@ -18,6 +18,8 @@ export interface CollectionDescription {
     /** A search's part is words. */
     readonly readsText: boolean;
   }[];
+  /** Of searches, by name: those for which weights were learned. */
+  readonly classes: readonly string[];
 }
 
 export interface CollectionsAnswer {
@@ -56,5 +58,6 @@ function describe({ collection, layout }: CollectionEncoders): CollectionDescrip
       weight: collection.weights[space.name] ?? 1,
       readsText: isTextSpace(space),
     })),
+    classes: Object.keys(collection.classes),
   };
 }

@@ -18,6 +18,8 @@ const checks: Readonly<
   ask: (given) => check(typeof given === "string", "ask must be a sentence, a string"),
   parts: (given) => check(isObject(given), "parts must be an object of space to part"),
   weights: (given, opened) => checkWeights(opened, given),
+  class: (given) =>
+    check(typeof given === "string", "class must be the name of a class of searches, a string"),
   like: (given) => checkIds(given, "like"),
   unlike: (given) => checkIds(given, "unlike"),
   for: (given) => checkId(given, "for", "a user"),

@@ -25,6 +25,14 @@ test("a search is encoded by the collection's own encoders and answered with its
   expect((await post(path, "{}")).status).toBe(200);
 });
 
+test("a search of a class has its weights, but for those that it names itself", async () => {
+  const { post, queries } = await openTestServer({ search: async () => [hit] });
+  const asked = { parts: { genre: "Comedy" }, class: "comedies", weights: { year: 3 } };
+  expect((await post(path, JSON.stringify(asked))).status).toBe(200);
+  const segments = { genre: [1, 0] };
+  expect(queries).toEqual([{ weights: { genre: 1.5, year: 3 }, generation: 1, segments, k: 10, atMs: 1 }]);
+});
+
 test("a sentence is understood first, and what the search says itself goes before it", async () => {
   const { post, queries } = await openTestServer({ search: async () => [hit] });
   const { status, body } = await post(
@@ -133,6 +141,8 @@ test.for([
   ['{"weights":{"gener":1}}', '"genre"'],
   ['{"weights":{"genre":1e999}}', "finite"],
   ['{"weights":{"genre":"1"}}', "finite"],
+  ['{"class":7}', "class"],
+  ['{"class":"comedy"}', 'has no class "comedy"'],
   ['{"k":0}', "1000"],
   ['{"k":1001}', "1000"],
   ['{"k":1.5}', "1000"],

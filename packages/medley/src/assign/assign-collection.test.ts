@@ -1,10 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Collection, checkConfig, reduce, spaceOf } from "@medley/core";
+import { type Collection, checkConfig, reduce, type SpaceDefinition, spaceOf } from "@medley/core";
 import type { TrainingRecord } from "@medley/training";
 import { expect, test } from "vitest";
 import { assignCollection } from "./assign-collection.ts";
 import type { Measured } from "./assignment-folder.ts";
+import { type Candidate, candidatesOf } from "./candidates.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { recordsOf, rows, shop, shopOptions, silent } from "./shop.fixture.ts";
 
 test("what reads the label, or is left out, takes no part; the telling candidate is chosen", async () => {
@@ -57,10 +59,57 @@ test("a candidate with fewer dimensions has its axes fitted to the training reco
   });
   expect(measured).toBe(candidates.length);
   const reduced = candidates.find(({ name }) => name === "vector, reduced to 2, reduced by pca");
-  const { table, cost } = (await folder.measured(reduced?.key as string)) ?? {};
-  expect(table?.dimensions).toBe(2);
+  const { readTable, cost } = (await folder.measured(reduced?.key as string)) ?? {};
+  expect(readTable?.().dimensions).toBe(2);
   expect(cost).toMatchObject({ bytesPerRecord: 4, trainingSeconds: expect.any(Number) });
   expect(cost?.modelBytes).toBeGreaterThan(0);
+});
+
+test("what does not fit in the memory is left out with what it would take, and the rest is measured", async () => {
+  const given = await shopOptions({});
+  const vast = { encoder: "words", field: "note", dimensions: 2_000 } as unknown as SpaceDefinition;
+  const spaces = [...given.collection.spaces, spaceOf("note", vast, [])];
+  const noted = rows.map((row, n) => {
+    const note = Array.from({ length: 200 }, (_, word) => `word${n * 200 + word}`).join(" ");
+    return { ...row, fields: { ...row.fields, note } };
+  });
+  const collection = { ...given.collection, spaces };
+  const bounded = { ...given, collection, records: recordsOf(noted), memoryBytesMax: 400 * 2 ** 20 };
+  const { candidates, measured, skipped, isComplete, choices } = await assignCollection(bounded);
+  expect({ candidates: candidates.length, measured, isComplete }).toEqual({
+    ...{ candidates: 8, measured: 7, isComplete: true },
+  });
+  expect(skipped).toMatchObject([{ candidate: { space: "note" }, reason: "memory" }]);
+  expect(skipped[0]?.bytes).toBeGreaterThan(400 * 2 ** 20);
+  expect(choices).toContainEqual({ space: "place", candidate: "category of colour", verdict: "best" });
+  await expect(assignCollection({ ...bounded, memoryBytesMax: 100 * 2 ** 20 })).rejects.toMatchObject({
+    code: "usage",
+    mend: "give more with --memory",
+  });
+});
+
+test("fewer records are drawn where comparing more would take too much memory", async () => {
+  const bounded = await shopOptions({ memoryBytesMax: 261e6 });
+  const { recordsAsked, recordsMax, sample } = await assignCollection(bounded);
+  const { train, validation, test: held } = sample.split;
+  expect(recordsAsked).toBe(1_000);
+  expect(recordsMax).toBeLessThan(400);
+  expect(train.length + validation.length + held.length).toBe(recordsMax);
+});
+
+test("as many threads are used as fit beside what a candidate takes", async () => {
+  const { collection, environment, lock, records } = await shopOptions({});
+  const candidates = candidatesOf(collection, lock);
+  const [first] = candidates as [Candidate];
+  const sampled = { records: await Array.fromAsync(records.read()), train: 200, queries: 0 };
+  const threads = async (bytesMax: number | null) => {
+    const budget = await MemoryBudget.of(bytesMax, candidates, { collection, environment, lock });
+    return budget.threadsOf(first, sampled, 8);
+  };
+  expect(await threads(null)).toBe(8);
+  expect(await threads(400e6)).toBe(2);
+  expect(await threads(480e6)).toBe(3);
+  expect(await threads(4e9)).toBe(8);
 });
 
 test("a collection without a task is refused with the mend", async () => {
@@ -97,8 +146,8 @@ test("walks know the graph whole, words only what the training records say", asy
     await shopOptions({ collection: collection as Collection, records: recordsOf(letters) }),
   );
   const placed = candidates.map(async ({ key }) => {
-    const { table } = (await folder.measured(key)) as Measured;
-    const { values, dimensions } = table;
+    const { readTable } = (await folder.measured(key)) as Measured;
+    const { values, dimensions } = readTable();
     const rows = letters.map((_, row) => values.subarray(row * dimensions, (row + 1) * dimensions));
     return rows.filter((row) => row.some((value) => value !== 0)).length;
   });

@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { identityOf, isObject } from "@medley/core";
 import { type ModelLock, writeFileAtomic } from "@medley/models";
@@ -6,9 +7,15 @@ import type { Cost, VectorTable } from "@medley/training";
 import type { LabelledSample } from "./labelled-sample.ts";
 import type { TaskQuery } from "./task-queries.ts";
 
-/** What is kept of a candidate that was trained and encoded. */
-export interface Measured {
+/** What came of a candidate that was trained and encoded. */
+export interface Encoded {
   readonly table: VectorTable;
+  readonly cost: Cost;
+}
+
+/** What is kept of it. The vectors stay in their file, and are read each time that they are asked for. */
+export interface Measured {
+  readonly readTable: () => VectorTable;
   readonly cost: Cost;
 }
 
@@ -59,22 +66,22 @@ export class AssignmentFolder {
       const entry: unknown = JSON.parse(await readFile(this.#file(key, "json"), "utf8"));
       if (!isObject(entry) || entry.format !== format) return null;
       const { dimensions, cost } = entry as { dimensions: number; cost: Cost };
-      const bytes = await readFile(this.#file(key, "f32"));
-      if (bytes.length !== 4 * dimensions * this.#rowCount) return null;
-      const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-      return { table: { values, dimensions }, cost };
+      const vectors = this.#file(key, "f32");
+      if ((await stat(vectors)).size !== 4 * dimensions * this.#rowCount) return null;
+      return { readTable: () => ({ values: float32Of(readFileSync(vectors)), dimensions }), cost };
     } catch {
       return null;
     }
   }
 
-  async keep(key: string, { table: { values, dimensions }, cost }: Measured): Promise<void> {
+  async keep(key: string, { table: { values, dimensions }, cost }: Encoded): Promise<Measured> {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     await writeFileAtomic(this.#file(key, "f32"), bytes);
     await writeFileAtomic(
       this.#file(key, "json"),
       `${JSON.stringify({ format, dimensions, cost }, null, 2)}\n`,
     );
+    return (await this.measured(key)) as Measured;
   }
 
   async write(name: string, text: string): Promise<string> {
@@ -86,4 +93,10 @@ export class AssignmentFolder {
   #file(key: string, extension: string): string {
     return join(this.path, "candidates", `${key}.${extension}`);
   }
+}
+
+/** Of a file as it was read; a copy only where it does not begin at a number's place. */
+function float32Of({ buffer, byteOffset, length }: Buffer): Float32Array {
+  if (byteOffset % 4 === 0) return new Float32Array(buffer as ArrayBuffer, byteOffset, length / 4);
+  return new Float32Array(buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer);
 }

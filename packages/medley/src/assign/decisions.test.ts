@@ -2,7 +2,7 @@ import { readLock } from "@medley/models";
 import { expect, test } from "vitest";
 import { withAssigned } from "../config/assigned-collection.ts";
 import { assignCollection } from "./assign-collection.ts";
-import { plansOf, wasAssigned, weightsOf, writeDecisions } from "./decisions.ts";
+import { classWeightsOf, plansOf, wasAssigned, weightsOf, writeDecisions } from "./decisions.ts";
 import { shop, shopOptions } from "./shop.fixture.ts";
 
 test("choice and learned weights are written with their evidence, and are what a configuration is loaded with", async () => {
@@ -42,4 +42,28 @@ test("weights that the configuration gives are not replaced", async () => {
   const assignment = await assignCollection(options);
   expect(assignment.tasks[0]?.weights?.isUsed).toBe(true);
   expect(weightsOf(assignment, options.lock)).toBeNull();
+});
+
+test("of several tasks each is a class of searches, where its weights are better than equal ones", async () => {
+  const [kind] = shop().tasks;
+  const shelf = { name: "shelf", kind: "classification", label: "shelf", without: ["kind"] } as const;
+  const collection = { ...shop(), tasks: [kind as NonNullable<typeof kind>, shelf] };
+  const options = await shopOptions({ collection });
+  const assignment = await assignCollection(options);
+  expect(weightsOf(assignment, options.lock)).toBeNull();
+  const classes = classWeightsOf(assignment, options.lock);
+  // Nothing tells the shelf but the shelf.
+  expect(classes.shelf).toEqual({});
+  expect(classes.kind?.place).toBeGreaterThan(2);
+  await writeDecisions(options.lock.file as string, assignment, { lock: options.lock, nowMs: 0 });
+  const lock = await readLock(options.lock.file as string);
+  expect(lock.assigned.classes.shop?.kind).toMatchObject({
+    weights: classes.kind,
+    evidence: { isUsed: true },
+  });
+  const served = withAssigned({ ...shop(), tasks: collection.tasks }, lock);
+  expect(served.classes).toEqual(classes);
+  expect(served.weights.place).toBe(1);
+  // Searches may go on naming it where the configuration weighs the spaces itself.
+  expect(withAssigned(shop({ weight: 2 }), lock).classes).toEqual({ kind: {}, shelf: {} });
 });

@@ -1,13 +1,14 @@
 import { type Collection, canonicalJson, type SpaceDefinition } from "@medley/core";
 import { type AssignedSpace, type Evidence, type ModelLock, updateLock } from "@medley/models";
-import type { SpaceChoice, TaskReport } from "@medley/training";
+import type { LearnedWeights, SpaceChoice, TaskReport } from "@medley/training";
 import type { Assignment } from "./assign-collection.ts";
 import type { Candidate } from "./candidates.ts";
 
 /** What an assignment says of a space with candidates, beside what the lock says. */
 export interface SpacePlan {
   readonly place: string;
-  readonly verdict: SpaceChoice["verdict"];
+  /** `skipped`: none of its candidates was measured. */
+  readonly verdict: SpaceChoice["verdict"] | "skipped";
   /** What serves now. */
   readonly current: string;
   /** What the lock is to say; null where nothing was decided. */
@@ -15,19 +16,28 @@ export interface SpacePlan {
   readonly changes: boolean;
 }
 
-export function plansOf({ collection, candidates, choices }: Assignment): readonly SpacePlan[] {
+export function plansOf(assignment: Assignment): readonly SpacePlan[] {
+  const { collection, candidates, choices } = assignment;
+  const unmeasured = skippedSpaces(assignment);
   return collection.spaces
     .filter((space) => space.candidates.length > 0)
     .map((space) => {
       const own = candidates.filter((candidate) => candidate.space === space.name);
       const choice = choices.find((one) => one.space === space.name);
-      const verdict = choice?.verdict ?? "no_evidence";
+      const verdict = unmeasured.has(space.name) ? "skipped" : (choice?.verdict ?? "no_evidence");
       const isDecided = verdict === "best" || verdict === "as_good";
       const proposed = (isDecided && own.find(({ name }) => name === choice?.candidate)) || null;
       const current = currentOf(space.definition, own);
       const place = `${collection.name}.${space.name}`;
       return { place, verdict, current, proposed, changes: proposed !== null && proposed.name !== current };
     });
+}
+
+/** Those of which no candidate was measured. */
+function skippedSpaces({ candidates, skipped }: Assignment): ReadonlySet<string> {
+  const without = new Set(skipped.map(({ candidate }) => candidate));
+  const measured = new Set(candidates.filter((one) => !without.has(one)).map(({ space }) => space));
+  return new Set(skipped.map(({ candidate }) => candidate.space).filter((space) => !measured.has(space)));
 }
 
 function currentOf(definition: SpaceDefinition, candidates: readonly Candidate[]): string {
@@ -41,22 +51,69 @@ function comparable(definition: SpaceDefinition): string {
   return canonicalJson({ ...definition, from: { ...definition.from, folder: undefined } });
 }
 
+/** By space. */
+type Weights = Readonly<Record<string, number>>;
+
 /**
  * The weights that searches are to have where they name none, by space: those that were learned, where there is one task to learn them for, the
- * spaces serve as they were measured, and the configuration names no weights itself. Null: equal ones.
+ * spaces serve as they were measured, none was left out, and the configuration names no weights itself. Null: equal ones.
  */
-export function weightsOf(assignment: Assignment, lock: ModelLock): Readonly<Record<string, number>> | null {
-  const { collection, tasks } = assignment;
-  const [task] = tasks;
+export function weightsOf(assignment: Assignment, lock: ModelLock): Weights | null {
+  const [task] = assignment.tasks;
   const learned = task?.weights;
-  if (tasks.length !== 1 || !learned?.isUsed || !isUnweighted(collection, lock)) return null;
-  const isServed = ({ place, current, proposed }: SpacePlan) => {
-    const decision = task?.spaces.find(({ space }) => place === `${collection.name}.${space}`)?.decision;
-    const measured = decision?.arms[decision.chosen]?.parts[0]?.candidate;
+  if (assignment.tasks.length !== 1 || !learned?.isUsed || !maySetWeights(assignment, lock)) return null;
+  return isServed(task as TaskReport, assignment) ? numbersOf(learned) : null;
+}
+
+/**
+ * What searches of a class are to weigh, by its name: under the same conditions what the classes of one task's queries do better with, or of
+ * several tasks each. A class that does not do better is known as well, and weighs as all searches do: nothing.
+ */
+export function classWeightsOf(assignment: Assignment, lock: ModelLock): Readonly<Record<string, Weights>> {
+  return Object.fromEntries(classesOf(assignment, lock).map(({ name, weights }) => [name, weights]));
+}
+
+interface LearnedClass {
+  readonly name: string;
+  readonly weights: Weights;
+  /** Null where there were too few queries. */
+  readonly figures: Omit<LearnedWeights, "classes"> | null;
+}
+
+function withoutClasses({ classes: _, ...shared }: LearnedWeights): Omit<LearnedWeights, "classes"> {
+  return shared;
+}
+
+function classesOf(assignment: Assignment, lock: ModelLock): readonly LearnedClass[] {
+  const { tasks } = assignment;
+  const maySet = maySetWeights(assignment, lock);
+  return tasks.flatMap((task): readonly LearnedClass[] => {
+    const isFit = maySet && isServed(task, assignment);
+    const learned = (name: string, figures: LearnedClass["figures"]) => {
+      const isUsed = isFit && figures?.isUsed === true;
+      return { name, weights: isUsed ? numbersOf(figures) : {}, figures };
+    };
+    const { weights, classes } = task;
+    if (tasks.length > 1) return [learned(task.task, weights === null ? null : withoutClasses(weights))];
+    return classes.map((name) => learned(name, weights?.classes.find((one) => one.class === name) ?? null));
+  });
+}
+
+function maySetWeights(assignment: Assignment, lock: ModelLock): boolean {
+  return skippedSpaces(assignment).size === 0 && isUnweighted(assignment.collection, lock);
+}
+
+/** Whether each space serves, or is to serve, by what the task's weights were learned with. */
+function isServed(task: TaskReport, assignment: Assignment): boolean {
+  return plansOf(assignment).every(({ place, current, proposed }) => {
+    const own = task.spaces.find(({ space }) => place === `${assignment.collection.name}.${space}`);
+    const measured = own?.decision.arms[own.decision.chosen]?.parts[0]?.candidate;
     return measured === undefined || measured === (proposed?.name ?? current);
-  };
-  if (!plansOf(assignment).every(isServed)) return null;
-  return rounded(Object.fromEntries(learned.weights.map(({ space, weight }) => [space, weight])));
+  });
+}
+
+function numbersOf({ weights }: Pick<LearnedWeights, "weights">): Weights {
+  return rounded(Object.fromEntries(weights.map(({ space, weight }) => [space, weight])));
 }
 
 /** Weights that are not 1 are the configuration's, unless the lock has put them there. */
@@ -68,7 +125,9 @@ function isUnweighted({ name, weights }: Collection, { assigned }: ModelLock): b
 /** Whether the lock holds a choice for any space of the collection. */
 export function wasAssigned({ name }: Collection, { assigned }: ModelLock): boolean {
   const isChosen = Object.keys(assigned.spaces).some((place) => place.startsWith(`${name}.`));
-  return isChosen || Object.hasOwn(assigned.weights, name);
+  const classes = Object.values(assigned.classes[name] ?? {});
+  const isClassed = classes.some(({ weights }) => Object.keys(weights).length > 0);
+  return isChosen || isClassed || Object.hasOwn(assigned.weights, name);
 }
 
 /** Writes what was decided, and the evidence for it, into the lock. */
@@ -79,8 +138,10 @@ export async function writeDecisions(
 ): Promise<void> {
   const decided = plansOf(assignment).filter(({ proposed }) => proposed !== null);
   const learned = weightsOf(assignment, lock);
+  const ofClasses = classesOf(assignment, lock);
+  const shared = assignment.tasks[0]?.weights;
   const { name } = assignment.collection;
-  await updateLock(lockFile, (_models, _trained, { spaces, weights, dimensions }) => {
+  await updateLock(lockFile, (_models, _trained, { spaces, weights, classes, dimensions }) => {
     // Shares of a budget were measured with the encoders that served.
     const shares = dimensions[name];
     const replaced = decided.flatMap(({ place, changes }) => (changes ? [place.slice(name.length + 1)] : []));
@@ -92,8 +153,16 @@ export async function writeDecisions(
     if (learned !== null)
       weights[name] = {
         weights: learned,
-        evidence: { ...origin(assignment, nowMs), ...rounded(assignment.tasks[0]?.weights) },
+        evidence: { ...origin(assignment, nowMs), ...rounded(withoutClasses(shared as LearnedWeights)) },
       };
+    delete classes[name];
+    if (ofClasses.length > 0) {
+      const entries = ofClasses.map(({ name: of, weights: own, figures }) => {
+        const evidence = { ...origin(assignment, nowMs), ...(figures === null ? {} : rounded(figures)) };
+        return [of, { weights: own, evidence }] as const;
+      });
+      classes[name] = Object.fromEntries(entries);
+    }
     for (const { place, proposed } of decided) {
       const { definition, space } = proposed as Candidate;
       spaces[place] = {

@@ -15,6 +15,8 @@ export interface MeasureAllOptions
   readonly queries: readonly TaskQuery[];
   readonly sample: Omit<LabelledSample, "records">;
   readonly folder: AssignmentFolder;
+  /** How many of the threads a candidate is measured by. Default: all. */
+  readonly threadsOf?: (candidate: Candidate) => number;
   /** `candidate` says which of how many: `2 of 5, plot: words`. */
   readonly onProgress: (candidate: string, progress: Parameters<MeasureOptions["onProgress"]>[0]) => void;
 }
@@ -36,15 +38,15 @@ export async function measureAll(
       if (signal.aborted) return done;
       const onProgress: MeasureOptions["onProgress"] = (progress) =>
         options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
-      const given = { ...options, records: rows, train, folder: folder.path, onProgress };
+      const threads = options.threadsOf?.(candidate) ?? options.threads;
+      const given = { ...options, threads, records: rows, train, folder: folder.path, onProgress };
       try {
-        measured = await measureCandidate(candidate, given);
+        measured = await folder.keep(key, await measureCandidate(candidate, given));
       } catch (error) {
         // A training that was cut short may fail for having read too little.
         if (signal.aborted) return done;
         throw error;
       }
-      await folder.keep(key, measured);
     }
     done.push({ ...candidate, ...measured, candidate: name });
   }

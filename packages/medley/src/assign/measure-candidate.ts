@@ -3,6 +3,7 @@ import {
   type Collection,
   hasArtefact,
   packetRecordsMax,
+  reductionOf,
   type SpaceDefinition,
   spaceOf,
   systemClock,
@@ -24,8 +25,9 @@ import { openEncoders } from "../deployment/open-encoders.ts";
 import { partFor } from "../evaluate/judged-query.ts";
 import { withFeatures } from "../train/feature-records.ts";
 import { trainSpace } from "../train/train-space.ts";
-import type { Measured } from "./assignment-folder.ts";
+import type { Encoded } from "./assignment-folder.ts";
 import { type Candidate, modelOf } from "./candidates.ts";
+import type { Sizes } from "./memory-need.ts";
 import type { TaskQuery } from "./task-queries.ts";
 
 export interface MeasureOptions {
@@ -47,11 +49,43 @@ export interface MeasureOptions {
   readonly onProgress: (progress: TrainingProgress) => void;
 }
 
+/** Of a candidate that is neither loaded nor trained. Throws what opening its model throws. */
+export async function sizesOf(
+  candidate: Candidate,
+  options: Pick<MeasureOptions, "collection" | "environment" | "lock">,
+): Promise<Sizes> {
+  const { definition } = candidate;
+  const { collection, environment, lock } = options;
+  const weightBytes = await weightBytesOf(definition, options);
+  const reduced = reductionOf(definition);
+  if (reduced !== undefined) return { dimensions: reduced.to, weightBytes };
+  if ("dimensions" in definition) return { dimensions: definition.dimensions, weightBytes };
+  const { tuned: _, ...untuned } = definition as SpaceDefinition & { tuned?: unknown };
+  await using resources = new AsyncDisposableStack();
+  const runtime = resources.use(openModelRuntime({ environment, lock, loads: false, threads: 1 }));
+  const part = { ...collection, spaces: [spaceFor({ ...candidate, definition: untuned }, options)] };
+  const encoding = { runtime, clock: systemClock, environment, resources };
+  const opened = (await openEncoders(new Map([[part.name, part]]), encoding)).get(part.name);
+  return { dimensions: opened?.dimensions as number, weightBytes };
+}
+
+/** Weights are computed in four bytes each, and stored in four, in two or in one; which of it is not said by every file. */
+async function weightBytesOf(
+  definition: SpaceDefinition,
+  { environment, lock }: Pick<MeasureOptions, "environment" | "lock">,
+): Promise<number> {
+  const model = modelOf(definition);
+  if (model === null) return 0;
+  const { bytes, origin, dtype } = await inspectModel(model, environment, { lock });
+  const isKnown = origin === "hub" && (dtype === "fp32" || dtype === "fp16");
+  return bytes * (isKnown ? { fp32: 1, fp16: 2 }[dtype] : 4);
+}
+
 /**
  * Trains a candidate where it has to be, on the records that it may see, and encodes all records as the embedding stage would, and queries as a search would. Throws what
  * training and encoding throw, and the signal's reason: a training that is cut short is nothing to compare.
  */
-export async function measureCandidate(candidate: Candidate, options: MeasureOptions): Promise<Measured> {
+export async function measureCandidate(candidate: Candidate, options: MeasureOptions): Promise<Encoded> {
   const { definition } = candidate;
   if (!hasArtefact(definition)) {
     const modelBytes = await bytesOfModel(definition, options);
@@ -68,7 +102,7 @@ interface Trained {
 }
 
 /** Each candidate is a space of its own here, so that artefacts of one space's candidates lie beside each other. */
-function spaceFor({ space, definition, key }: Candidate, { lock }: MeasureOptions) {
+function spaceFor({ space, definition, key }: Candidate, { lock }: Pick<MeasureOptions, "lock">) {
   const directory = dirname(lock.file as string);
   const placed = withFolder(withModel(definition, directory), directory);
   return spaceOf(`${space}_${key.slice(0, 8)}`, placed, []);
@@ -124,7 +158,7 @@ async function trainCandidate(
 
 async function bytesOfModel(
   definition: SpaceDefinition,
-  { environment, lock }: MeasureOptions,
+  { environment, lock }: Pick<MeasureOptions, "environment" | "lock">,
 ): Promise<number> {
   const model = modelOf(definition);
   return model === null ? 0 : (await inspectModel(model, environment, { lock })).bytes;
@@ -133,7 +167,7 @@ async function bytesOfModel(
 async function encodeAll(
   candidate: Candidate,
   options: MeasureOptions & { readonly trained: Trained },
-): Promise<Measured> {
+): Promise<Encoded> {
   const { collection, records, queries, lock, environment, threads, signal, onProgress, trained } = options;
   await using resources = new AsyncDisposableStack();
   const runtime = resources.use(openModelRuntime({ environment, lock, threads, device: options.device }));

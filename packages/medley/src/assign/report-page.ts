@@ -6,9 +6,10 @@ import {
   armNames,
   decisionSentence,
   figure,
+  memorySentences,
   originSentence,
   planSentence,
-  weightsSentence,
+  weightsSentences,
 } from "./sentences.ts";
 
 /** The report as one HTML page that needs nothing else. */
@@ -20,6 +21,9 @@ export function reportPage(assignment: Assignment, plans: readonly SpacePlan[]):
     title,
     `<p>${train.length} records to train on, ${validation.length} to choose by, ${test.length} to confirm by, of ${sample.recordsRead};
 seed ${seed}; data ${sample.fingerprint.sha256.slice(0, 16)}. Lines are 95 % intervals, the dashed line is the baseline: what who knows no record would score.</p>
+${memorySentences(assignment)
+  .map((sentence) => `<p>${escaped(sentence)}.</p>`)
+  .join("\n")}
 <ul>${plans.map((plan) => `<li>${escaped(planSentence(plan, false))}</li>`).join("")}</ul>
 ${tasks.map((task) => taskSection(task, assignment)).join("\n")}`,
   );
@@ -34,7 +38,7 @@ function taskSection(task: TaskReport, { candidates }: Assignment): string {
   });
   if (fusions !== null && hasEvidence) {
     const sentences = [decisionSentence(fusions, fusions.verdict, kind)];
-    if (task.weights !== null) sentences.push(weightsSentence(task.weights));
+    if (task.weights !== null) sentences.push(...weightsSentences(task.weights));
     sections.push(decisionSection("Spaces together", fusions, { baseline, sentences }));
   }
   return `<h2>Task ${escaped(task.task)} (${kind})</h2>\n${sections.join("\n")}`;

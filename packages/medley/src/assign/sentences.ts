@@ -7,8 +7,10 @@ import type {
   SpaceChoice,
   TaskReport,
 } from "@medley/training";
+import type { Assignment } from "./assign-collection.ts";
 import type { Candidate } from "./candidates.ts";
 import type { SpacePlan } from "./decisions.ts";
+import { megabytesOf } from "./memory-budget.ts";
 
 /** What an arm is called beside the others of its comparison: a candidate of one space, or spaces with their weights. */
 export function armNames({ arms }: Decision): readonly string[] {
@@ -22,6 +24,7 @@ export function armNames({ arms }: Decision): readonly string[] {
 const countedBy: Record<TaskReport["kind"], string> = {
   classification: "labelled records",
   regression: "labelled records",
+  forecasting: "records with a future",
   retrieval: "judged queries",
   pairs: "records with pairs",
 };
@@ -49,6 +52,19 @@ export function decisionSentence(
         `about ${recordsToDecide?.toLocaleString("en-US")} ${countedBy[kind]} would`
       );
   }
+}
+
+/** What a bound of memory has changed. */
+export function memorySentences({ recordsAsked, recordsMax, skipped }: Assignment): readonly string[] {
+  const [asked, drawn] = [recordsAsked, recordsMax].map((records) => records.toLocaleString("en-US"));
+  const fewer = `to compare ${asked} records takes more memory than is allowed: at most ${drawn} are drawn`;
+  return [
+    ...(recordsMax < recordsAsked ? [fewer] : []),
+    ...skipped.map(
+      ({ candidate, bytes }) =>
+        `left out: ${candidate.space} by ${candidate.name}, which would take about ${megabytesOf(bytes)} MB of memory`,
+    ),
+  ];
 }
 
 type Origin = "custom" | "fine-tuned" | "pre-trained" | "closed form";
@@ -89,28 +105,45 @@ export function originSentence(
   return `${shown.join(", ")}: ${rest.join("; ")}`;
 }
 
+const whyStays: Record<SpacePlan["verdict"], string> = {
+  ...{ best: "it serves", as_good: "it serves", undecided: "not enough data to tell" },
+  ...{ no_evidence: "no evidence", skipped: "left out for its memory" },
+};
+
 /** What the lock is to say of a space. */
 export function planSentence(
   { place, verdict, current, proposed, changes }: SpacePlan,
   isWritten: boolean,
 ): string {
   if (proposed === null) {
-    const why = verdict === "no_evidence" ? "no evidence" : "not enough data to tell";
-    return `${place}: stays with ${current} (${why})`;
+    return `${place}: stays with ${current} (${whyStays[verdict]})`;
   }
   if (!changes) return `${place}: ${isWritten ? "is" : "stays"} ${current}`;
   return `${place}: ${isWritten ? "from now on" : "would change to"} ${proposed.name}, was ${current}`;
 }
 
-/** Whether weights were learned that are better than equal ones. */
-export function weightsSentence({ weights, validation, test, isUsed }: LearnedWeights): string {
+/** Whether weights were learned that are better than equal ones, and whether those of a class are better than these. */
+export function weightsSentences(learned: LearnedWeights): readonly string[] {
+  return [
+    weightsSentence(learned, "equal"),
+    ...learned.classes.map(
+      (one) =>
+        `class ${one.class} (${one.queries.validation} + ${one.queries.test} queries): ${weightsSentence(one, "the shared")}`,
+    ),
+  ];
+}
+
+function weightsSentence(
+  { weights, validation, test, isUsed }: Omit<LearnedWeights, "classes">,
+  others: string,
+): string {
   const learned = weights.map(
     ({ space, weight, low, high }) =>
       `${space} ${weight.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`,
   );
   const gain = ({ difference, low, high }: LearnedWeights["test"]) =>
     `${figure(difference)} (${figure(low)} to ${figure(high)})`;
-  const against = `beside equal ones ${gain(validation)} on records that they were not learned from, ${gain(test)} on the test records`;
+  const against = `beside ${others} ones ${gain(validation)} on records that they were not learned from, ${gain(test)} on the test records`;
   return `weights ${isUsed ? "learned" : "refused"}: ${learned.join(", ")}; ${against}`;
 }
 

@@ -31,6 +31,11 @@ export function assignCommands(medley: Command, run: Run): void {
       "share so many dimensions among the spaces, with the least recall lost, instead of measuring candidates",
       wholeNumber(2, 100_000),
     )
+    .option(
+      "--memory <MB>",
+      "measure within so much memory: fewer records are drawn, and candidates that don't fit are left out",
+      wholeNumber(1, 1_000_000),
+    )
     .option("--minutes <number>", "stop after so long and keep what is done", wholeNumber(1, 100_000))
     .option(
       "--threads <number>",
@@ -47,7 +52,7 @@ export function assignCommands(medley: Command, run: Run): void {
         "\non, a quarter chooses, a quarter confirms the choice once (of queries half and half). The cheapest candidate that is not" +
         "\nsignificantly worse than the best is chosen; docs/ASSIGNMENT.md says how. A first choice is written at once, a later one with" +
         "\n--apply. Ctrl-C or --minutes keep the candidates that are done: the same command goes on with the others." +
-        "\n\nExamples:\n  $ medley assign films --from films.jsonl\n  $ medley assign films --plan --minutes 30\n  $ medley assign films --apply\n  $ medley assign films --budget 512 --plan",
+        "\n\nExamples:\n  $ medley assign films --from films.jsonl\n  $ medley assign films --plan --minutes 30 --memory 2000\n  $ medley assign films --apply\n  $ medley assign films --budget 512 --plan",
     )
     .action((collection, options) => run("assign", (context) => assignCommand(context, collection, options)));
 }

@@ -6,9 +6,10 @@ import {
   armNames,
   decisionSentence,
   figure,
+  memorySentences,
   originSentence,
   planSentence,
-  weightsSentence,
+  weightsSentences,
 } from "../assign/sentences.ts";
 import { table } from "./output.ts";
 import { count, megabytes } from "./progress.ts";
@@ -17,6 +18,8 @@ export interface AssignmentOutcome {
   readonly plans: readonly SpacePlan[];
   /** Null: equal ones, or the configuration's. */
   readonly weights: Readonly<Record<string, number>> | null;
+  /** By class of searches. */
+  readonly classes: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly isWritten: boolean;
   /** Of the page, or of the folder where it was ended early. */
   readonly path: string;
@@ -28,31 +31,38 @@ export const storedNote =
 
 /** What an assignment found, for a terminal. */
 export function assignmentText(
-  { collection, sample, seed, tasks, measured, candidates }: Assignment,
-  { plans, weights, isWritten, path }: AssignmentOutcome,
+  assignment: Assignment,
+  { plans, weights, classes, isWritten, path }: AssignmentOutcome,
 ): string {
+  const { collection, sample, seed, tasks, measured, candidates, isComplete } = assignment;
   const { train, validation, test } = sample.split;
   const used = train.length + validation.length + test.length;
   const head =
     `${collection.name}: ${count(train.length)} records to train on, ${count(validation.length)} to choose by, ` +
-    `${count(test.length)} to confirm by (${count(used)} of ${count(sample.recordsRead)}, seed ${seed})`;
-  if (measured < candidates.length) {
+    `${count(test.length)} to confirm by (${count(used)} of ${count(sample.recordsRead)}, ${sample.by === "time" ? "parted by time, " : ""}seed ${seed})`;
+  if (!isComplete) {
     return [
       head,
+      ...memorySentences(assignment),
       `ended with ${measured} of ${candidates.length} candidates measured, kept in ${path}: the same command goes on with the others`,
     ].join("\n");
   }
   const skipped = collection.spaces.filter(({ definition }) => definition.encoder === "graphsage");
-  const changes = weights !== null || plans.some((plan) => plan.changes);
+  const ofClasses = Object.entries(classes).filter(([, of]) => Object.keys(of).length > 0);
+  const changes = weights !== null || ofClasses.length > 0 || plans.some((plan) => plan.changes);
   return [
     head,
     ...skipped.map(({ name }) => `left out: space ${name}, whose encoder reads neighbours that are stored`),
+    ...memorySentences(assignment),
     ...tasks.flatMap((task) => taskText(task, candidates)),
     "",
     ...plans.map((plan) => planSentence(plan, isWritten)),
     ...(weights === null
       ? []
       : [`${collection.name}: weights ${JSON.stringify(weights)} where a search names none`]),
+    ...ofClasses.map(([name, of]) => {
+      return `${collection.name}: weights ${JSON.stringify(of)} in searches of class ${JSON.stringify(name)}`;
+    }),
     ...(changes && !isWritten ? ["nothing was written: --apply writes it into medley.lock.json"] : []),
     ...(isWritten && plans.some((plan) => plan.changes) ? [storedNote] : []),
     `the report with its charts: ${path}`,
@@ -62,6 +72,7 @@ export function assignmentText(
 const measures: Record<TaskReport["kind"], string> = {
   classification: "accuracy",
   regression: "1 - error / error of the median",
+  forecasting: "1 - squared error / that of the mean future",
   retrieval: "nDCG@10",
   pairs: "nDCG@10",
 };
@@ -83,7 +94,7 @@ function taskText(report: TaskReport, candidates: readonly Candidate[]): string[
           "  spaces together",
           ...decisionText(fusions, baseline),
           `  ${decisionSentence(fusions, fusions.verdict, kind)}`,
-          ...(weights === null ? [] : [`  ${weightsSentence(weights)}`]),
+          ...(weights === null ? [] : weightsSentences(weights).map((sentence) => `  ${sentence}`)),
         ]),
   ];
 }

@@ -3,8 +3,16 @@ import { type Collection, MedleyError, suggestion } from "@medley/core";
 import { chooseDevice, type Device, type DeviceChoice } from "@medley/models";
 import type { TrainingProgress } from "@medley/training";
 import { type Assignment, assignCollection } from "../assign/assign-collection.ts";
-import { plansOf, type SpacePlan, wasAssigned, weightsOf, writeDecisions } from "../assign/decisions.ts";
+import {
+  classWeightsOf,
+  plansOf,
+  type SpacePlan,
+  wasAssigned,
+  weightsOf,
+  writeDecisions,
+} from "../assign/decisions.ts";
 import { assignDimensions } from "../assign/dimensions/assign-dimensions.ts";
+import { megabytesOf } from "../assign/memory-budget.ts";
 import { reportPage } from "../assign/report-page.ts";
 import { beforeReduction } from "../config/assigned-collection.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
@@ -15,7 +23,7 @@ import { CandidateLine } from "./candidate-line.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
 import { openRecordsFrom } from "./records-from.ts";
-import { trainChosen } from "./train-chosen.ts";
+import { trainChosen, untrainedNotes } from "./train-chosen.ts";
 
 export interface AssignArguments {
   readonly from?: string;
@@ -25,6 +33,8 @@ export interface AssignArguments {
   readonly records: number;
   /** Dimensions of all spaces together, to be shared among them; candidates are not measured then. */
   readonly budget?: number;
+  /** Megabytes. */
+  readonly memory?: number;
   readonly minutes?: number;
   readonly threads: number;
   readonly device: DeviceChoice;
@@ -38,6 +48,15 @@ export async function assignCommand(
 ): Promise<Outcome> {
   if (given.plan && given.apply) {
     throw new MedleyError("usage", "--plan and --apply exclude each other", { mend: "give one of them" });
+  }
+  if (given.budget !== undefined && given.memory !== undefined) {
+    throw new MedleyError(
+      "usage",
+      "--budget shares dimensions of all spaces at once: --memory says nothing of it",
+      {
+        mend: "draw fewer records with --records: it takes 12 bytes for each record and dimension",
+      },
+    );
   }
   const config = await configOf(context);
   const collection = beforeReduction(collectionOf(config, name), config.lock);
@@ -65,7 +84,8 @@ export async function assignCommand(
     line.stop();
     return budgetOutcome(shared, working);
   }
-  const assignment = await assignCollection(options);
+  const bound = given.memory === undefined ? {} : { memoryBytesMax: given.memory * 2 ** 20 };
+  const assignment = await assignCollection({ ...options, ...bound });
   line.stop();
   return outcomeOf(assignment, working);
 }
@@ -100,26 +120,29 @@ function signalOf({ signal }: Context, { minutes }: AssignArguments): AbortSigna
 
 async function outcomeOf(assignment: Assignment, working: Working): Promise<Outcome> {
   const { context, config, given } = working;
-  const { folder, measured, candidates } = assignment;
+  const { folder, isComplete } = assignment;
   const plans = plansOf(assignment);
-  const isComplete = measured === candidates.length;
   const isFirst = !wasAssigned(assignment.collection, config.lock);
   const writes = isComplete && given.plan !== true && (isFirst || given.apply === true);
-  const notes = writes ? await apply(assignment, plans, working) : [];
+  const notes = writes
+    ? await apply(assignment, plans, working)
+    : untrainedNotes(assignment.collection, config.lock);
   const shown = isComplete ? await folder.write("report.html", reportPage(assignment, plans)) : folder.path;
   const weights = weightsOf(assignment, config.lock);
-  const data = dataOf(assignment, { plans, weights, isWritten: writes });
+  const classes = classWeightsOf(assignment, config.lock);
+  const data = dataOf(assignment, { plans, weights, classes, isWritten: writes });
   if (isComplete) await folder.write("report.json", `${JSON.stringify(data, null, 2)}\n`);
   const text = assignmentText(assignment, {
     plans,
     weights,
+    classes,
     isWritten: writes,
     path: relative(context.directory, shown),
   });
   return { exitCode: isComplete ? 0 : 130, data, text: [text, ...notes].join("\n") };
 }
 
-/** Writes the choices, then trains what they name on all records: the lock never pins an artefact of what was not chosen. */
+/** Writes the choices, then trains on all records what they name, and what serves besides and was never trained. */
 async function apply(
   assignment: Assignment,
   plans: readonly SpacePlan[],
@@ -127,16 +150,18 @@ async function apply(
 ): Promise<string[]> {
   const lockFile = config.lock.file as string;
   await writeDecisions(lockFile, assignment, { lock: config.lock, nowMs: Date.now() });
-  const places = plans.flatMap(({ place, proposed, changes }) =>
-    proposed === null ? [] : [{ place, changes }],
-  );
+  const places = assignment.collection.spaces.map(({ name }) => {
+    const place = `${assignment.collection.name}.${name}`;
+    return { place, changes: plans.some((plan) => plan.place === place && plan.changes) };
+  });
   return trainChosen(places, { context, config, records, given, device, line });
 }
 
 function dataOf(
-  { collection, seed, sample, candidates, measured, folder, tasks, choices }: Assignment,
-  { plans, weights, isWritten }: Omit<AssignmentOutcome, "path">,
+  assignment: Assignment,
+  { plans, weights, classes, isWritten }: Omit<AssignmentOutcome, "path">,
 ): object {
+  const { collection, seed, sample, candidates, measured, skipped, folder, tasks, choices } = assignment;
   const { train, validation, test } = sample.split;
   return {
     ...{
@@ -150,12 +175,18 @@ function dataOf(
     data: sample.fingerprint,
     records: {
       read: sample.recordsRead,
+      drawnMax: assignment.recordsMax,
+      parted: sample.by,
       train: train.length,
       validation: validation.length,
       test: test.length,
     },
+    skipped: skipped.map(({ candidate, reason, bytes }) => ({
+      ...{ space: candidate.space, candidate: candidate.name, reason, megabytes: megabytesOf(bytes) },
+    })),
     choices,
     weights,
+    classes,
     plan: plans.map(({ proposed, ...plan }) => ({ ...plan, proposed: proposed?.name ?? null })),
     tasks,
   };

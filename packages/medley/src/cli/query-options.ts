@@ -4,6 +4,7 @@ import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
 
 export interface SearchArguments {
   readonly weight: readonly string[];
+  readonly class?: string;
   readonly like: readonly string[];
   readonly unlike: readonly string[];
   readonly for?: string;
@@ -28,7 +29,17 @@ export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments
     ...(like.length === 0 ? {} : { like }),
     ...(unlike.length === 0 ? {} : { unlike }),
     ...(filter === undefined ? {} : { filter: jsonOf("--filter", filter) as Record<string, unknown> }),
-    ...asGiven(given, ["for", "excludeSeen", "k", "recall", "scoreMin", "diversity", "perGroup", "after"]),
+    ...asGiven(given, [
+      "class",
+      "for",
+      "excludeSeen",
+      "k",
+      "recall",
+      "scoreMin",
+      "diversity",
+      "perGroup",
+      "after",
+    ]),
   };
 }
 

@@ -11,6 +11,10 @@ export function searchCommands(medley: Command, run: Run): void {
     .command("search <collection> [parts...]")
     .description("search by weighted parts: --SPACE VALUE for each space of the collection")
     .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
+    .option(
+      "--class <name>",
+      "of searches: weights that medley assign has learned for it, where --weight names none",
+    )
     .option("--like <id>", "a row whose segments stand in for the parts not given; repeatable", collect, [])
     .option("--unlike <id>", "a row that hits should differ from in these parts; repeatable", collect, [])
     .option("--for <user>", "a user whose profile stands in for the parts not given")

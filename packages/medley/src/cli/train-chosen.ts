@@ -1,4 +1,5 @@
-import { hasArtefact } from "@medley/core";
+import { type Collection, featuresOfSpace, hasArtefact } from "@medley/core";
+import type { ModelLock } from "@medley/models";
 import { loadConfig } from "../config/load-config.ts";
 import { trainSpace } from "../train/train-space.ts";
 import { spaceNamed } from "../train/training-space.ts";
@@ -6,17 +7,21 @@ import type { Working } from "./assign.ts";
 import { settingsOf } from "./context.ts";
 
 /**
- * Trains what an assignment has just written into the lock on all records: where the choice is another, or nothing is pinned. The lock never
- * pins an artefact of what was not chosen. Returns what there is to say of each.
+ * Trains what serves once an assignment is written, on all records: where the choice is another, or nothing is pinned. The lock never
+ * pins an artefact of what was not chosen. Spaces whose features are segments of others come after these. Returns what there is to say of each.
  */
 export async function trainChosen(
   places: readonly { readonly place: string; readonly changes: boolean }[],
   { context, config, records, given, device, line }: Working,
 ): Promise<string[]> {
-  const { collections, lock } = await loadConfig(context.directory, context.global.config);
   const { environment } = settingsOf(context);
   const notes: string[] = [];
-  for (const { place, changes } of places) {
+  const featuresAt = (place: string) =>
+    featuresOfSpace(spaceNamed(config.collections, place).space.definition);
+  const inOrder = places.toSorted((a, b) => featuresAt(a.place).length - featuresAt(b.place).length);
+  for (const { place, changes } of inOrder) {
+    // Each time: the training before has pinned its artefact.
+    const { collections, lock } = await loadConfig(context.directory, context.global.config);
     const training = spaceNamed(collections, place);
     const { definition } = training.space;
     if (!hasArtefact(definition) || (!changes && lock.trained[place] !== undefined)) continue;
@@ -34,4 +39,13 @@ export async function trainChosen(
     notes.push(`${place}: trained on all records, run ${run.record.id}`, ...(note === null ? [] : [note]));
   }
   return notes;
+}
+
+/** How to train what serves and was never trained. */
+export function untrainedNotes({ name, spaces }: Collection, { trained }: ModelLock): string[] {
+  return spaces
+    .filter(({ definition }) => hasArtefact(definition))
+    .map((space) => `${name}.${space.name}`)
+    .filter((place) => !Object.hasOwn(trained, place))
+    .map((place) => `${place} serves once it is trained: medley train ${place}`);
 }

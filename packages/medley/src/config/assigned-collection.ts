@@ -12,7 +12,7 @@ import type { ModelLock } from "@medley/models";
 
 /**
  * A collection as `medley assign` decided: each space by the candidate that the lock holds, in as many dimensions, and the weights that it
- * learned. What the lock does not speak of stays as it is configured. Throws `config_invalid` for a choice that is no candidate any more.
+ * learned, for all searches and for those of a class. What the lock does not speak of stays as it is configured. Throws `config_invalid` for a choice that is no candidate any more.
  */
 export function withAssigned(collection: Collection, lock: ModelLock): Collection {
   const chosen = withChoices(collection, lock);
@@ -67,12 +67,16 @@ function withChoices(collection: Collection, { assigned, file }: ModelLock): Col
   });
   // As with candidates: weights that the configuration names are not replaced.
   const isUnweighted = Object.values(collection.weights).every((weight) => weight === 1);
-  const learned = isUnweighted ? assigned.weights[collection.name]?.weights : undefined;
-  if (learned === undefined) return { ...collection, spaces };
-  const known = Object.entries(learned).filter(([name]) => Object.hasOwn(collection.weights, name));
+  const known = (learned: Readonly<Record<string, number>>) =>
+    Object.fromEntries(
+      Object.entries(learned).filter(([name]) => isUnweighted && Object.hasOwn(collection.weights, name)),
+    );
+  const learned = assigned.weights[collection.name]?.weights ?? {};
+  const classes = Object.entries(assigned.classes[collection.name] ?? {});
   return {
     ...collection,
     spaces,
-    weights: Object.freeze({ ...collection.weights, ...Object.fromEntries(known) }),
+    weights: Object.freeze({ ...collection.weights, ...known(learned) }),
+    classes: Object.freeze(Object.fromEntries(classes.map(([name, of]) => [name, known(of.weights)]))),
   };
 }

@@ -19,10 +19,10 @@ function folderOf({
   return folder;
 }
 
-test("queries with something relevant, in the order of their file, with their grades and parts", async () => {
+test("queries with something relevant, in the order of their file, with their grades, parts and class", async () => {
   const folder = folderOf({
     queries: [
-      { _id: "q2", text: "two", parts: { year: 1 }, metadata: {} },
+      { _id: "q2", text: "two", parts: { year: 1 }, class: "brand", metadata: {} },
       { _id: "q3", text: "only what is not relevant" },
       { _id: "q4", text: "not judged" },
       { _id: "q1", text: "one" },
@@ -34,12 +34,13 @@ test("queries with something relevant, in the order of their file, with their gr
       id: "q2",
       text: "two",
       parts: { year: 1 },
+      class: "brand",
       grades: new Map([
         ["b", 2],
         ["c", 0],
       ]),
     },
-    { id: "q1", text: "one", parts: {}, grades: new Map([["a", 1]]) },
+    { id: "q1", text: "one", parts: {}, class: null, grades: new Map([["a", 1]]) },
   ]);
 });
 
@@ -53,6 +54,21 @@ test.for([
     { ...good, queries: [{ _id: "q", text: "t", parts: [] }] },
     "usage",
     "queries.jsonl:1",
+  ],
+  [
+    "a class that is none",
+    { ...good, queries: [{ _id: "q", text: "t", class: 7 }] },
+    "usage",
+    "queries.jsonl:1",
+  ],
+  [
+    "more classes than weights are learned for",
+    {
+      queries: Array.from({ length: 33 }, (_, n) => ({ _id: `q${n}`, text: "t", class: `c${n}` })),
+      judgements: Array.from({ length: 33 }, (_, n) => `q${n}\ta\t1`),
+    },
+    "usage",
+    "33 classes, at most 32",
   ],
   ["a grade that is none", { ...good, judgements: ["q\ta\t1", "q\tb\tgood"] }, "usage", "test.tsv:3"],
   ["a line without its columns", { ...good, judgements: ["q\ta"] }, "usage", "test.tsv:2"],

@@ -11,6 +11,8 @@ export interface JudgedQuery {
   readonly parts: Readonly<Record<string, unknown>>;
   /** By record id; at least one is above 0. */
   readonly grades: Grades;
+  /** What kind of query it is; null: it does not say. */
+  readonly class: string | null;
 }
 
 /** What a query says of a space, in its `parts` or by its words; undefined: nothing. */
@@ -29,6 +31,28 @@ export function relevantIds(queries: readonly Pick<JudgedQuery, "grades">[]): Re
 }
 
 const queriesMax = 100_000;
+/** Weights are learned for each. */
+const classesMax = 32;
+const classCharsMax = 100;
+
+/** Whether it can be the name of a class of queries; null: of none. */
+export function isClass(value: unknown): value is string | null {
+  return value === null || (typeof value === "string" && value !== "" && value.length <= classCharsMax);
+}
+
+/** Throws `usage` for more classes than weights are learned for. */
+export function checkClasses(queries: readonly Pick<JudgedQuery, "class">[], file: string): void {
+  const classes = new Set(queries.map((query) => query.class));
+  classes.delete(null);
+  if (classes.size <= classesMax) return;
+  throw new MedleyError(
+    "usage",
+    `${file}: its queries are of ${classes.size} classes, at most ${classesMax} are told apart`,
+    {
+      mend: "name fewer classes, or none",
+    },
+  );
+}
 
 /** The items of a file of queries or judgements, none of which may be bad. Throws `source_unreadable`, or `usage` with the place. */
 export async function* itemsOf(path: string): AsyncGenerator<SourceItem & { ok: true }> {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { trecRun } from "./trec-run.ts";
 
-const query = (id: string) => ({ id, text: "", parts: {}, grades: new Map([["a", 1]]) });
+const query = (id: string) => ({ id, text: "", parts: {}, grades: new Map([["a", 1]]), class: null });
 
 test("a hit a line, ranks from 1", () => {
   const hits = [

@@ -48,6 +48,7 @@ test("vectors are said to the space; their first k neighbours are relevant", asy
       id: "test-0",
       text: null,
       parts: { face: [1, 0.5] },
+      class: null,
       grades: new Map([
         ["0", 1],
         ["7", 1],
@@ -57,6 +58,7 @@ test("vectors are said to the space; their first k neighbours are relevant", asy
       id: "test-1",
       text: null,
       parts: { face: [0, 1] },
+      class: null,
       grades: new Map([
         ["5", 1],
         ["4", 1],

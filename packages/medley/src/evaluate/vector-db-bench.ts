@@ -25,7 +25,8 @@ export async function readVectorDbBench(
       throw unreadable(source, "is no query", "the columns id and emb, a list of numbers");
     const grades = new Map((neighbours.get(String(id)) ?? []).map((neighbour) => [String(neighbour), 1]));
     // Its id is no record's, though the numbers are the same.
-    if (grades.size > 0) addQuery(queries, { id: `test-${id}`, text: null, parts: { [space]: emb }, grades });
+    if (grades.size > 0)
+      addQuery(queries, { id: `test-${id}`, text: null, parts: { [space]: emb }, grades, class: null });
   }
   if (queries.length > 0) return queries;
   throw new MedleyError("usage", `${folder}: no query has a neighbour`, {

@@ -26,7 +26,7 @@ function lockOf(names: Readonly<Record<string, readonly string[]>>): ModelLock {
     file: undefined,
     models: Object.fromEntries(models),
     trained: {},
-    assigned: { spaces: {}, weights: {}, dimensions: {} },
+    assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
   };
 }
 
@@ -70,7 +70,7 @@ test("a path is a folder with the model's files, relative to the lock's folder",
     file: join(dirname(directory), "medley.lock.json"),
     models: {},
     trained: {},
-    assigned: { spaces: {}, weights: {}, dimensions: {} },
+    assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
   };
   const relative = `./${directory.slice(dirname(directory).length + 1)}`;
   expect(await locateModel(relative, {}, { lock })).toMatchObject(expected);
@@ -94,7 +94,7 @@ test.for([
     file: join(folder, "medley.lock.json"),
     models: {},
     trained: {},
-    assigned: { spaces: {}, weights: {}, dimensions: {} },
+    assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
   };
   const found = locateModel(name, {}, kind === undefined ? { lock } : { lock, kind });
   if (modelFile === null) await expect(found).rejects.toMatchObject({ code: "model_not_found" });
@@ -120,7 +120,14 @@ test("a model that the cache has and the lock does not pin is not loaded", async
     const error = await failure(
       name,
       { HF_HOME: base },
-      { lock: { file, models: {}, trained: {}, assigned: { spaces: {}, weights: {}, dimensions: {} } } },
+      {
+        lock: {
+          file,
+          models: {},
+          trained: {},
+          assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
+        },
+      },
     );
     expect(error.code).toBe("model_not_found");
     expect(error.message).toContain(file);

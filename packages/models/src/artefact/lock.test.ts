@@ -6,7 +6,7 @@ import { temporaryFolder } from "./model-folder.fixture.ts";
 
 const revision = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf";
 const sha256 = "0123456789abcdef".repeat(4);
-const assigned = { spaces: {}, weights: {}, dimensions: {} };
+const assigned = { spaces: {}, weights: {}, classes: {}, dimensions: {} };
 const model = { revision, files: { "config.json": { sha256, bytes: 1 } } };
 
 test("what is written is read; names are in order and nothing is left beside it", async () => {
@@ -55,6 +55,7 @@ test("choices and weights are kept with their evidence, and one that can serve n
   await updateLock(file, (_models, _trained, chosen) => {
     chosen.spaces["films.plot"] = choice;
     chosen.weights.films = weights;
+    chosen.classes.films = { "who made it": weights };
     chosen.dimensions.films = dimensions;
   });
   await updateLock(file, (models) => {
@@ -63,12 +64,15 @@ test("choices and weights are kept with their evidence, and one that can serve n
   expect((await readLock(file)).assigned).toEqual({
     spaces: { "films.plot": choice },
     weights: { films: weights },
+    classes: { films: { "who made it": weights } },
     dimensions: { films: dimensions },
   });
   const broken = [
     { spaces: [] },
     { spaces: { "films.plot": { evidence: {} } } },
     { weights: { films: { ...weights, weights: { plot: "heavy" } } } },
+    { classes: { films: weights } },
+    { classes: { films: { brand: { ...weights, weights: { plot: "heavy" } } } } },
     { dimensions: { films: { ...dimensions, spaces: { plot: { to: 96, by: "half" } } } } },
     { dimensions: { films: { spaces: {} } } },
   ];
@@ -88,7 +92,7 @@ const lockWith = (one: object) => ({ lockVersion: 1, models: { "a/a": one } });
 test.for([
   ["no JSON", "{"],
   ["null", null],
-  ["a later version", { lockVersion: 5, models: {} }],
+  ["a later version", { lockVersion: 6, models: {} }],
   ["no version", { models: {} }],
   ["an artefact of no space", lockWithTrained("../films.cast", artefact)],
   ["a run that leads elsewhere", lockWithTrained("films.cast", { ...artefact, run: "../x" })],

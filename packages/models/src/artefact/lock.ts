@@ -38,8 +38,8 @@ export interface LockedFile {
 }
 
 export const lockFileName = "medley.lock.json";
-/** 2: with `trained`. 3: with `assigned`. 4: with `assigned.dimensions`. */
-const lockVersion = 4;
+/** 2: with `trained`. 3: with `assigned`. 4: with `assigned.dimensions`. 5: with `assigned.classes`. */
+const lockVersion = 5;
 const lockVersionMin = 1;
 
 /** Pins nothing: only bundled models and folders can be loaded. */
@@ -84,12 +84,16 @@ export async function updateLock(
 ): Promise<ModelLock> {
   const before = await readLock(file);
   const [models, trained] = [{ ...before.models }, { ...before.trained }];
-  const { spaces, weights, dimensions } = before.assigned;
-  const assigned = { spaces: { ...spaces }, weights: { ...weights }, dimensions: { ...dimensions } };
+  const { spaces, weights, classes, dimensions } = before.assigned;
+  const assigned = {
+    ...{ spaces: { ...spaces }, weights: { ...weights } },
+    ...{ classes: { ...classes }, dimensions: { ...dimensions } },
+  };
   change(models, trained, assigned);
   const inOrder = {
     spaces: sortedKeys(assigned.spaces),
     weights: sortedKeys(assigned.weights),
+    classes: sortedKeys(assigned.classes),
     dimensions: sortedKeys(assigned.dimensions),
   };
   const written = { lockVersion, models: sorted(models), trained: sorted(trained), assigned: inOrder };

@@ -165,7 +165,7 @@ test("a hub snapshot's links to its blobs are its own; other links are not", asy
     file: undefined,
     models,
     trained: {},
-    assigned: { spaces: {}, weights: {}, dimensions: {} },
+    assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
   };
   const located = await locateModel("acme/tiny", { HF_HUB_CACHE: cache }, { lock });
   expect((await pinModel(await ModelFiles.open(located), "model.onnx")).sha256).toBe(sha256);

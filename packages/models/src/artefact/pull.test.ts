@@ -89,7 +89,7 @@ test("a pull brings what the model needs and no more, as huggingface_hub lays it
       file: undefined,
       models: { "acme/tiny": pulled },
       trained: {},
-      assigned: { spaces: {}, weights: {}, dimensions: {} },
+      assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
     },
   });
   await ModelFiles.open(located);

@@ -172,7 +172,7 @@ test("a model of the hub is found in its cache on disk, where the lock pins it",
     file: undefined,
     models: { "acme/tiny": { revision, files } },
     trained: {},
-    assigned: { spaces: {}, weights: {}, dimensions: {} },
+    assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
   };
   await using fromHub = await openTextEncoder({ ...options, lock });
   expect(await fromHub.encodeQuery("bread")).toEqual(await encoder.encodeQuery("bread"));

@@ -93,7 +93,12 @@ test("the identity is of what decides vectors: not of the run, but of table, voc
 test("an untrained space is refused with the command that trains it", async () => {
   for (const given of [
     emptyLock,
-    { file: lockFile, models: {}, trained: {}, assigned: { spaces: {}, weights: {}, dimensions: {} } },
+    {
+      file: lockFile,
+      models: {},
+      trained: {},
+      assigned: { spaces: {}, weights: {}, classes: {}, dimensions: {} },
+    },
   ]) {
     await expect(withEncoder(async () => {}, { lock: given })).rejects.toMatchObject({
       code: "model_not_found",

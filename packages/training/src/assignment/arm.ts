@@ -7,6 +7,7 @@ import {
 import { type Cost, sumOfCosts } from "./cost.ts";
 import { type CrossFitted, crossFit } from "./cross-fit.ts";
 import type { Answers } from "./evidence.ts";
+import type { Answer } from "./judge.ts";
 import type { TaskData } from "./task-data.ts";
 
 /** One way of encoding one space, and what it made of all records. */
@@ -14,8 +15,8 @@ export interface Contender {
   readonly space: string;
   /** Told apart from the space's others: `words, 128 dimensions`. */
   readonly candidate: string;
-  /** [records, dimensions], of unit length or zero. */
-  readonly table: VectorTable;
+  /** [records, dimensions], of unit length or zero. Read whenever it is asked for: nobody holds the vectors of all contenders. */
+  readonly readTable: () => VectorTable;
   readonly cost: Cost;
 }
 
@@ -28,7 +29,6 @@ export interface Arm {
 
 /** How an arm did on the validation rows, and the setting to go on with. */
 export interface JudgedArm extends Arm {
-  readonly answers: Answers;
   readonly fitted: CrossFitted;
   readonly weights: readonly number[];
   readonly neighbours: number;
@@ -52,16 +52,19 @@ export function evenArm(contenders: readonly Contender[]): Arm {
 
 /**
  * The cosines of queries with known rows, kept per contender, since every fusion is a weighted sum of them. Bound: 4 bytes for each query
- * and known row of each contender that was asked for.
+ * and known row of as many contenders as may be summed, one of each space: those that were asked for last.
  */
 export class CosineTables {
   readonly #known: Int32Array;
   readonly #queries: Int32Array;
   readonly #tables = new Map<Contender, Float32Array>();
 
-  constructor(rows: { readonly known: Int32Array; readonly queries: Int32Array }) {
+  readonly #tablesMax: number;
+
+  constructor(rows: { readonly known: Int32Array; readonly queries: Int32Array }, tablesMax: number) {
     this.#known = rows.known;
     this.#queries = rows.queries;
+    this.#tablesMax = tablesMax;
   }
 
   /** The k known rows of the highest weighted sum of cosines, for each query. */
@@ -95,48 +98,42 @@ export class CosineTables {
 
   /** Of one contender. [queries, known rows]. */
   #tableOf(contender: Contender): Float32Array {
-    const before = this.#tables.get(contender);
-    if (before !== undefined) return before;
-    const { table } = contender;
-    const made = cosineTable(rowsOf(table, this.#known), rowsOf(table, this.#queries));
-    this.#tables.set(contender, made);
-    return made;
+    const table = this.#tables.get(contender) ?? this.#cosinesOf(contender);
+    this.#tables.delete(contender);
+    this.#tables.set(contender, table);
+    return table;
+  }
+
+  #cosinesOf({ readTable }: Contender): Float32Array {
+    const [oldest] = this.#tables.keys();
+    if (this.#tables.size === this.#tablesMax) this.#tables.delete(oldest as Contender);
+    const table = readTable();
+    return cosineTable(rowsOf(table, this.#known), rowsOf(table, this.#queries));
   }
 }
 
-export function rowsOf({ values, dimensions }: VectorTable, rows: Int32Array): VectorTable {
+function rowsOf({ values, dimensions }: VectorTable, rows: Int32Array): VectorTable {
   const chosen = new Float32Array(rows.length * dimensions);
   for (const [at, row] of rows.entries())
     chosen.set(values.subarray(row * dimensions, (row + 1) * dimensions), at * dimensions);
   return { values: chosen, dimensions };
 }
 
-/** Answers the validation rows from the training rows, with every number of neighbours and every weighting. */
-export function judgeArm(
-  arm: Arm,
-  tables: CosineTables,
-  { judge, labels, rows, folds }: TaskData,
-): JudgedArm {
+/** To the validation rows, from the training rows, with every number of neighbours and every weighting. */
+export function answersOf(arm: Arm, tables: CosineTables, { judge: { ks, answers } }: TaskData): Answers {
+  return arm.weightings.flatMap((weights) => answers(tables.nearest(arm, weights, Math.max(...ks)), ks));
+}
+
+export function judgeArm(arm: Arm, answers: Answers, { judge, labels, rows, folds }: TaskData): JudgedArm {
   const { ks } = judge;
-  const known = labelsOf(labels, rows.train);
-  const answers = arm.weightings.flatMap((weights) =>
-    judge.predict(tables.nearest(arm, weights, Math.max(...ks)), known, ks),
-  );
   const truth = labelsOf(labels, rows.validation);
   const fitted = crossFit(
-    answers.map((answer) => scoresOf(answer, truth, judge.score)),
+    answers.map((answer) => scoresOf(answer, truth)),
     folds,
   );
   const weights = arm.weightings[Math.floor(fitted.setting / ks.length)] as readonly number[];
   const neighbours = ks[fitted.setting % ks.length] as number;
-  return {
-    ...arm,
-    answers,
-    fitted,
-    weights,
-    neighbours,
-    cost: sumOfCosts(arm.contenders.map(({ cost }) => cost)),
-  };
+  return { ...arm, fitted, weights, neighbours, cost: sumOfCosts(arm.contenders.map(({ cost }) => cost)) };
 }
 
 /** The score of each test row, from the training rows as before, with the setting that the arm was judged to be best with. */
@@ -146,16 +143,12 @@ export function testArm(
   { judge, labels, rows }: TaskData,
 ): Float64Array {
   const nearest = tables.nearest(arm, arm.weights, arm.neighbours);
-  const [answer] = judge.predict(nearest, labelsOf(labels, rows.train), [arm.neighbours]);
-  return scoresOf(answer as Float64Array, labelsOf(labels, rows.test), judge.score);
+  const [answer] = judge.answers(nearest, [arm.neighbours]);
+  return scoresOf(answer as Answer, labelsOf(labels, rows.test));
 }
 
-export function scoresOf(
-  answer: Float64Array,
-  truth: Float64Array,
-  score: (predicted: number, truth: number) => number,
-): Float64Array {
-  return answer.map((predicted, row) => score(predicted, truth[row] as number));
+export function scoresOf(answer: Answer, truth: Float64Array): Float64Array {
+  return truth.map((label, query) => answer.score(query, label));
 }
 
 export function labelsOf(labels: Float64Array, rows: Int32Array): Float64Array {

@@ -2,6 +2,7 @@ import type { Split } from "../data/parts.ts";
 import { type BootstrapInterval, pairedBootstrap } from "../evaluation/bootstrap.ts";
 import {
   type Arm,
+  answersOf,
   type Contender,
   CosineTables,
   evenArm,
@@ -16,7 +17,7 @@ import {
 import { type Choice, cheapestAsGood, rowsToDecide, type Verdict } from "./choose.ts";
 import { type Behind, behindBest, bestOf, meanOf } from "./compare-arms.ts";
 import type { Cost } from "./cost.ts";
-import { permutationValues } from "./evidence.ts";
+import { type Answers, permutationValues } from "./evidence.ts";
 import { type LearnedWeights, learnWeights } from "./fusion-weights.ts";
 import { type Task, type TaskData, taskDataOf } from "./task-data.ts";
 
@@ -85,6 +86,8 @@ export interface TaskReport {
   readonly fusions: Decision | null;
   /** Of what was chosen in each space. Null where only one takes part, or there is no evidence. */
   readonly weights: LearnedWeights | null;
+  /** That its queries are of, by name; not all have so many that weights are learned for them. */
+  readonly classes: readonly string[];
 }
 
 const marginDefault = 0.05;
@@ -105,13 +108,15 @@ export function assignTask(
 ): TaskReport {
   const { seed } = options;
   const data = taskDataOf(task, split, seed);
-  const judging = new Judging(data, options);
-  const singles = contenders.map((contender) => judging.judge(singleArm(contender)));
+  const judging = new Judging(data, {
+    ...options,
+    spaces: new Set(contenders.map(({ space }) => space)).size,
+  });
+  const alone = contenders.map(singleArm);
+  const answers = alone.map((arm) => judging.answers(arm));
+  const singles = alone.map((arm, at) => judging.judge(arm, answers[at]));
   const truth = labelsOf(data.labels, data.rows.validation);
-  const values = permutationValues(
-    singles.map(({ answers }) => answers),
-    { truth, folds: data.folds, score: data.judge.score, seed },
-  );
+  const values = permutationValues(answers, { truth, folds: data.folds, seed });
   const told = new Map(singles.map((arm, at) => [arm, judging.evidenceOf(arm, values[at] as number)]));
   const spaces = [...Map.groupBy(singles, (arm) => arm.contenders[0]?.space as string)].map(
     ([space, arms]) => {
@@ -132,7 +137,13 @@ export function assignTask(
     spaces: spaces.map(({ space, verdict, decision }) => ({ space, verdict, decision })),
     fusions: chosen.length < 2 ? null : judging.decide(judging.fusionsOf(chosen), told),
     weights: hasEvidence && chosen.length > 1 ? judging.weigh(chosen) : null,
+    classes: classesOf(data),
   };
+}
+
+function classesOf({ rows: { validation, test }, classOf }: TaskData): readonly string[] {
+  const named = [...validation, ...test].map(classOf).filter((name) => name !== null);
+  return [...new Set(named)].sort();
 }
 
 interface Told {
@@ -147,23 +158,26 @@ class Judging {
   readonly #validation: CosineTables;
   readonly #test: CosineTables;
 
-  constructor(data: TaskData, options: AssignOptions) {
+  constructor(data: TaskData, { spaces, ...options }: AssignOptions & { readonly spaces: number }) {
     const { rows } = data;
     this.#data = data;
     this.#options = { margin: marginDefault, ...options };
-    this.#validation = new CosineTables({ known: rows.train, queries: rows.validation });
-    this.#test = new CosineTables({ known: rows.train, queries: rows.test });
+    this.#validation = new CosineTables({ known: rows.train, queries: rows.validation }, spaces);
+    this.#test = new CosineTables({ known: rows.train, queries: rows.test }, spaces);
   }
 
-  judge(arm: Arm): JudgedArm {
-    return judgeArm(arm, this.#validation, this.#data);
+  answers(arm: Arm): Answers {
+    return answersOf(arm, this.#validation, this.#data);
+  }
+
+  judge(arm: Arm, answers = this.answers(arm)): JudgedArm {
+    return judgeArm(arm, answers, this.#data);
   }
 
   /** The scores of whoever knows no record. */
   baseline(rows: Int32Array): Float64Array {
     const { judge, labels } = this.#data;
-    const truth = labelsOf(labels, rows);
-    return scoresOf(new Float64Array(rows.length).fill(judge.baseline), truth, judge.score);
+    return scoresOf(judge.baseline, labelsOf(labels, rows));
   }
 
   evidenceOf({ fitted }: JudgedArm, permutationValue: number): Told {

@@ -46,5 +46,5 @@ export function contender(
     const own = row * dimensions + (names.indexOf(label) % dimensions);
     values[own] = (values[own] as number) + signal;
   }
-  return { ...of, table: { values, dimensions } };
+  return { ...of, readTable: () => ({ values, dimensions }) };
 }

@@ -1,14 +1,14 @@
 import { strict as assert } from "node:assert";
 import { Random } from "../random.ts";
 import { crossFittedMean, type Folds, foldSums } from "./cross-fit.ts";
+import type { Answer } from "./judge.ts";
 
-/** What an arm answers: one answer per setting and row. */
-export type Answers = readonly Float64Array[];
+/** What an arm answers, by setting. */
+export type Answers = readonly Answer[];
 
 export interface EvidenceOptions {
   readonly truth: Float64Array;
   readonly folds: Folds;
-  readonly score: (predicted: number, truth: number) => number;
   readonly seed: number;
   /** Default 999. */
   readonly permutations?: number;
@@ -35,9 +35,7 @@ export function permutationValues(arms: readonly Answers[], options: EvidenceOpt
   return Array.from(reached, (count) => (1 + count) / (1 + permutations));
 }
 
-function meanScore(answers: Answers, truth: Float64Array, { folds, score }: EvidenceOptions): number {
-  const sums = answers.map((answer) =>
-    foldSums(folds, (row) => score(answer[row] as number, truth[row] as number)),
-  );
+function meanScore(answers: Answers, truth: Float64Array, { folds }: EvidenceOptions): number {
+  const sums = answers.map((answer) => foldSums(folds, (row) => answer.score(row, truth[row] as number)));
   return crossFittedMean(sums, truth.length);
 }

@@ -16,7 +16,7 @@ function searched({ seed, isShuffled = false }: { readonly seed: number; readonl
     const grades = topics
       .slice(0, records)
       .flatMap((one, row): [number, number][] => (one === topic ? [[row, 1]] : []));
-    return { row: records + at, self: null, grades: new Map(grades) };
+    return { row: records + at, self: null, class: null, grades: new Map(grades) };
   });
   const task = { name: "search", kind: "retrieval", queries } as const;
   const space = (name: string, signal: number, cost = cheap) =>
@@ -34,16 +34,13 @@ test("nDCG@10 as by hand, without the query's own record", () => {
     [1, 1],
     [4, 0],
   ]);
-  const judge = rankingJudge([{ row: 20, self: 0, grades }], 20);
+  const judge = rankingJudge([{ row: 20, self: 0, class: null, grades }], 20);
   expect(judge.ks).toEqual([11]);
   const rows = Int32Array.of(0, 4, 3, 5, 1, 6, 7, 8, 9, 10, 11);
-  const [answer] = judge.predict({ rows, cosines: new Float64Array(11), k: 11 }, [], [11]);
+  const [answer] = judge.answers({ rows, cosines: new Float64Array(11), k: 11 }, [11]);
   const ideal = 2 + 1 / Math.log2(3);
-  expect(judge.score(answer?.[0] as number, 0)).toBeCloseTo(
-    (2 / Math.log2(3) + 1 / Math.log2(5)) / ideal,
-    12,
-  );
-  expect(judge.score(judge.baseline, 0)).toBe(0);
+  expect(answer?.score(0, 0)).toBeCloseTo((2 / Math.log2(3) + 1 / Math.log2(5)) / ideal, 12);
+  expect(judge.baseline.score(0, 0)).toBe(0);
   expect([judge.worth(3, 0), judge.worth(4, 0), judge.worth(5, 0)]).toEqual([2, 0, 0]);
 });
 

@@ -3,6 +3,8 @@ import type { Split } from "../data/parts.ts";
 import { classTarget } from "../data/targets.ts";
 import { Random } from "../random.ts";
 import type { Folds } from "./cross-fit.ts";
+import { forecastingJudge } from "./forecasting-judge.ts";
+import { type ForecastingTask, futuresOf } from "./futures.ts";
 import { type Judge, judgeOf, type LabelKind } from "./judge.ts";
 import { type QueryRow, rankingJudge } from "./ranking-judge.ts";
 
@@ -23,14 +25,16 @@ export interface RankingTask {
   readonly queries: readonly QueryRow[];
 }
 
-export type Task = LabelTask | RankingTask;
+export type Task = LabelTask | ForecastingTask | RankingTask;
 
 /** What is known of a task's rows. */
 export interface TaskData {
-  /** Per row: a class's number, the number itself, or a query's; NaN where there is none. */
+  /** Per row: a class's number, the number itself, a query's, or that of a row with a future; NaN where there is none. */
   readonly labels: Float64Array;
   /** Those with a label. Of a retrieval the known ones are all records, the others queries. */
   readonly rows: Split;
+  /** Of a query's row; null where it is of none. */
+  readonly classOf: (row: number) => string | null;
   /** How many records have a label, or queries are judged. */
   readonly labelled: number;
   /** Of the validation rows. */
@@ -44,7 +48,8 @@ const rowsMin = 10;
 
 /** Throws `training_data_invalid` where too few records have a label, or all the same one, or there are too few queries. */
 export function taskDataOf(task: Task, split: Split, seed: number): TaskData {
-  return "queries" in task ? rankingData(task, split, seed) : labelData(task, split, seed);
+  if ("queries" in task) return rankingData(task, split, seed);
+  return task.kind === "forecasting" ? forecastingData(task, split, seed) : labelData(task, split, seed);
 }
 
 /** Half of the queries choose, the other half confirms. */
@@ -72,6 +77,7 @@ function rankingData({ name, queries }: RankingTask, split: Split, seed: number)
   };
   return {
     ...{ labels, rows, labelled: queries.length },
+    classOf: (row) => queries[labels[row] as number]?.class ?? null,
     folds: foldsOf(rows.validation, random),
     judge: rankingJudge(queries, records),
   };
@@ -83,6 +89,36 @@ function foldsOf(rows: Int32Array, random: Random): Folds {
 
 function labelData({ name, kind, values }: LabelTask, split: Split, seed: number): TaskData {
   const labels = kind === "classification" ? classesOf(name, values) : Float64Array.from(values, numberOf);
+  const known = labelledRows(name, labels, split);
+  return {
+    ...{ ...known, labels, folds: foldsOf(known.rows.validation, new Random(seed)) },
+    judge: judgeOf(
+      kind,
+      Float64Array.from(known.rows.train, (row) => labels[row] as number),
+      // Also of classes that no training record has.
+      labels.reduce((most, label) => Math.max(most, label + 1 || 0), 0),
+    ),
+  };
+}
+
+function forecastingData(task: ForecastingTask, split: Split, seed: number): TaskData {
+  const futures = futuresOf(task);
+  const { values, width } = futures;
+  const isKnown = (row: number) =>
+    values.subarray(row * width, (row + 1) * width).some((value) => !Number.isNaN(value));
+  const labels = Float64Array.from(task.values, (_, row) => (isKnown(row) ? row : Number.NaN));
+  const known = labelledRows(task.name, labels, split);
+  return {
+    ...{ ...known, labels, folds: foldsOf(known.rows.validation, new Random(seed)) },
+    judge: forecastingJudge(futures, known.rows.train),
+  };
+}
+
+function labelledRows(
+  name: string,
+  labels: Float64Array,
+  split: Split,
+): Pick<TaskData, "rows" | "labelled" | "classOf"> {
   const labelled = (rows: Int32Array) => rows.filter((row) => !Number.isNaN(labels[row]));
   const rows = {
     train: labelled(split.train),
@@ -98,14 +134,9 @@ function labelData({ name, kind, values }: LabelTask, split: Split, seed: number
     );
   }
   return {
-    ...{ labels, rows, labelled: rows.train.length + rows.validation.length + rows.test.length },
-    folds: foldsOf(rows.validation, new Random(seed)),
-    judge: judgeOf(
-      kind,
-      Float64Array.from(rows.train, (row) => labels[row] as number),
-      // Also of classes that no training record has.
-      labels.reduce((most, label) => Math.max(most, label + 1 || 0), 0),
-    ),
+    rows,
+    classOf: () => null,
+    labelled: rows.train.length + rows.validation.length + rows.test.length,
   };
 }
 

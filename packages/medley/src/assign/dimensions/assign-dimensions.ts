@@ -105,10 +105,15 @@ async function budgetSpaces(
 ): Promise<readonly BudgetSpace[]> {
   await using runtime = openModelRuntime({ environment, lock, loads: false, threads: 1 });
   const spaces: BudgetSpace[] = [];
-  for (const { space, table, definition } of measured) {
+  for (const { space, readTable, definition } of measured) {
     const isReducible =
       reductionOf(definition) === undefined && reduce(definition, { to: 2, by: "pca" }) !== null;
-    spaces.push({ space, table, isReducible, cuts: isReducible ? await cutsOf(definition, runtime) : [] });
+    spaces.push({
+      space,
+      table: readTable(),
+      isReducible,
+      cuts: isReducible ? await cutsOf(definition, runtime) : [],
+    });
   }
   return spaces;
 }
