@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 import { crossFittedMean, type Folds, foldSums } from "./cross-fit.ts";
 
 /** What an arm answers: one answer per setting and row. */

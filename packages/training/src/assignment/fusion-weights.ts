@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
+import { Random } from "@medley/core";
 import { type BootstrapInterval, pairedBootstrap } from "../evaluation/bootstrap.ts";
 import { minimise } from "../evaluation/lbfgs.ts";
-import { Random } from "../random.ts";
 import { type CosineTables, type JudgedArm, labelsOf, scoresOf, testArm } from "./arm.ts";
 import { crossFit, type Folds } from "./cross-fit.ts";
 import type { TaskData } from "./task-data.ts";
