@@ -2,6 +2,7 @@ import {
   type ChangedRows,
   type Collection,
   type Generation,
+  MedleyError,
   packetRecordsMax,
   type StoredRow,
 } from "@medley/core";
@@ -28,12 +29,20 @@ export async function takeChanges(
   return rows.length === 0 ? null : { collection, generation, ...leasedBatch(rows) };
 }
 
-/** Whether a generation's rows are still there. */
-export async function hasTable(pool: pg.Pool, collection: string, generation: number): Promise<boolean> {
-  const { rows } = await pool.query<{ there: boolean }>("select to_regclass($1) is not null as there", [
-    rowTable(collection, generation),
-  ]);
-  return rows[0]?.there as boolean;
+/** Throws `generation_gone` where a collection is there, and this generation of its rows is not. */
+export async function requireGeneration(
+  pool: pg.Pool,
+  collection: string,
+  generation: number,
+): Promise<void> {
+  const { rows } = await pool.query<{ gone: boolean }>(
+    `select exists (select from medley_internal.collections where name = $1 and generation <> $2)
+  and not exists (select from medley_internal.generations where collection = $1 and generation = $2) as gone`,
+    [collection, generation],
+  );
+  if (!rows[0]?.gone) return;
+  const what = `collection "${collection}" has no generation ${generation} any more`;
+  throw new MedleyError("generation_gone", what);
 }
 
 export async function finishChanges(pool: pg.Pool, { positions }: ChangedRows): Promise<void> {
