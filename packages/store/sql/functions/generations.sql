@@ -3,7 +3,8 @@
 -- carries it over; switch_generation makes it live and the other one kept, in one transaction, and may be called again to go back;
 -- drop_generation ends what is not live. Rows are carried both ways, so neither misses what was written into the other.
 
--- Of rows that the carriers themselves write nothing is noted.
+-- Of rows that the carriers themselves write nothing is noted. A note that waits already is locked until the row is there to be read: one
+-- that could be taken meanwhile would go with the row as it was.
 create or replace function medley_internal.note_changed_rows()
 returns trigger language plpgsql as $$
 begin
@@ -14,7 +15,7 @@ begin
   where other.collection = tg_argv[0] and other.table_name <> tg_table_name
   -- Rows that are written together are noted in one order by all.
   order by other.generation, changed.id
-  on conflict (collection, generation, record_id) where leased_until is null do nothing;
+  on conflict (collection, generation, record_id) where leased_until is null do update set record_id = excluded.record_id;
   return null;
 end $$;
 
