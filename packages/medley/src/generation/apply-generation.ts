@@ -21,6 +21,7 @@ import { generationEncoders } from "../deployment/generations.ts";
 import type { StageFailure } from "../deployment/stages.ts";
 import { checkGates, type Gate } from "./gates.ts";
 import { type GenerationChange, needsGeneration } from "./generation-change.ts";
+import { untilDone } from "./until-done.ts";
 
 export interface ApplyOptions {
   /** Rows that may be missing: see the gate `rows`. Default 0. */
@@ -55,7 +56,7 @@ export type Applied =
 const pollMs = 200;
 // Processes look for new generations twice a second, and may have a model to load. Where they are slower, both carry.
 const othersWaitMs = 4_000;
-const switchTriesMax = 50;
+const switchMsMax = 60_000;
 /** Writers wait so long at most, each time. */
 export const drainMsMax = 2_000;
 
@@ -166,23 +167,19 @@ async function makeLive(
   generation: number,
   signal: AbortSignal,
 ): Promise<number | null> {
-  for (let tries = 0; tries < switchTriesMax && !signal.aborted; tries++) {
-    const startedMs = performance.now();
-    // The embedded engine has one session: a transaction that waits would keep the carriers out.
-    const options = { drainMsMax: embedded ? 0 : drainMsMax };
-    if (await switchGeneration(pool, { collection: live.collection, generation }, options)) {
-      return performance.now() - startedMs;
-    }
-    await sleep(pollMs / 4);
-  }
-  if (signal.aborted) return null;
-  throw new MedleyError(
-    "store_unavailable",
-    `generation ${generation} of "${live.collection}" could not be made live`,
-    {
-      mend: "searches hold the view for long, or more is written than is carried: try again when there is less to do",
-    },
-  );
+  // The embedded engine has one session: a transaction that waits would keep the carriers out.
+  const options = { drainMsMax: embedded ? 0 : drainMsMax };
+  let startedMs = 0;
+  const attempt = () => {
+    startedMs = performance.now();
+    return switchGeneration(pool, { collection: live.collection, generation }, options);
+  };
+  const failure = {
+    what: `generation ${generation} of "${live.collection}" could not be made live`,
+    mend: "searches hold the view for long, or more is written than is carried: try again when there is less to do",
+  };
+  const isLive = await untilDone(attempt, { msMax: switchMsMax, failure, signal });
+  return isLive ? performance.now() - startedMs : null;
 }
 
 /** Of a collection that has two. Throws `usage`. */

@@ -41,6 +41,9 @@ declare
   ids text[];
 begin
   select * into begun from medley_internal.generations where collection = wanted and generation = wanted_generation for update;
+  if begun.collection is null then
+    raise exception 'collection "%" has no generation %', wanted, wanted_generation using errcode = '22023';
+  end if;
   if begun.noted then return 0; end if;
   execute format('select array(select id from medley_internal.%I where $1 is null or id > $1 order by id limit $2)',
     (select live_table from medley_internal.collections where name = wanted)) into ids using begun.noted_through, rows_max;
@@ -105,6 +108,7 @@ begin
   where name = wanted;
 end $$;
 
+-- A short lock_timeout is the caller's to set: the tables wait for searches and writes under way, and others would wait behind.
 create or replace function medley_internal.drop_generation(wanted text, wanted_generation int)
 returns void language plpgsql as $$
 declare
@@ -119,10 +123,6 @@ begin
   end if;
   -- Of a pair only the live one is left.
   delete from medley_internal.generations where collection = wanted;
-  delete from medley_internal.generation_change where collection = wanted;
-  delete from medley_internal.generation_reader where collection = wanted;
-  delete from medley_internal.search_weightings as learned where learned.table_name = dropped.table_name;
-  delete from medley_internal.search_statistics as learned where learned.table_name = dropped.table_name;
   execute format('drop view if exists medley_internal.%I', dropped.table_name || '_rows');
   execute format('drop table medley_internal.%I', dropped.table_name);
   for event, table_name in
@@ -130,6 +130,11 @@ begin
   loop
     execute format('drop trigger if exists generation_%s on medley_internal.%I', event, table_name);
   end loop;
+  -- Now that nobody writes: what was being written just before has been noted, too.
+  delete from medley_internal.generation_change where collection = wanted;
+  delete from medley_internal.generation_reader where collection = wanted;
+  delete from medley_internal.search_weightings as learned where learned.table_name = dropped.table_name;
+  delete from medley_internal.search_statistics as learned where learned.table_name = dropped.table_name;
 end $$;
 
 -- A collection as `collections` would describe it if this generation were live: for functions that take such a row.

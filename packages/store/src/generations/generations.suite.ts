@@ -232,7 +232,7 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
       /no generation 1 that could/,
     );
     expect(await switched(to)).toBe(true);
-    await dropGeneration(database.pool, { ...to, generation: 1 });
+    expect(await dropGeneration(database.pool, { ...to, generation: 1 })).toBe(true);
     for (const late of [before, store]) {
       const gone = { code: "generation_gone" };
       await expect(late.writeRows(name, [row("a", 9)], null)).rejects.toMatchObject(gone);
@@ -254,6 +254,22 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
       code: "schema_conflict",
       mend: expect.stringContaining("medley plan"),
     });
+  });
+
+  test("where a search or a write is under way, an end waits a moment, and leaves no note behind", async (context) => {
+    context.skip(database.embedded, "the embedded engine has one session");
+    const { name, to } = await begun("busy", [row("a", 1)]);
+    const { pool } = database;
+    const busy = await pool.connect();
+    await busy.query("begin; select * from medley.busy");
+    expect(await dropGeneration(pool, to)).toBe(false);
+    await busy.query("update medley_internal.busy_g1 set version = 2");
+    const ending = dropGeneration(pool, to);
+    await busy.query("select pg_sleep(.1); commit");
+    busy.release();
+    expect(await ending).toBe(true);
+    expect(await changesLeft(pool, name, 2)).toBe(0);
+    await expect(noteRows(pool, to), "for ever the same rows").rejects.toThrow(/has no generation 2/);
   });
 
   test("a write asks nothing before it, also while there are two", async () => {

@@ -124,8 +124,8 @@ export interface SwitchOptions {
   readonly drainMsMax: number;
 }
 
-/** How long searches may wait behind the view's lock. */
-const viewLockMsMax = 300;
+/** How long searches may wait behind a lock that waits for others. */
+const lockMsMax = 300;
 const drainPollMs = 10;
 
 /**
@@ -144,19 +144,25 @@ where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by at
   );
   const typed = rows.map(({ name }) => name).filter((name) => !ownColumns.includes(name));
   const viewSql = liveView(collection, generation, typed, await schemaOfVector(pool));
-  try {
-    await inTransaction(pool, async (client) => {
+  return await done(() =>
+    inTransaction(pool, async (client) => {
       if (drainMsMax > 0) await drain(client, { collection, generation }, drainMsMax);
-      await client.query(`set local lock_timeout = ${viewLockMsMax}`);
+      await client.query(`set local lock_timeout = ${lockMsMax}`);
       await client.query("select medley_internal.switch_generation($1, $2, $3)", [
         collection,
         generation,
         viewSql,
       ]);
-    });
+    }),
+  );
+}
+
+/** False: rows are still to be carried, or a lock was not given in time. */
+async function done(change: () => Promise<void>): Promise<boolean> {
+  try {
+    await change();
     return true;
   } catch (error) {
-    // Rows to carry, or a lock that was not given in time.
     if (error instanceof pg.DatabaseError && (error.code === "55000" || error.code === "55P03")) return false;
     throw error;
   }
@@ -173,9 +179,9 @@ async function drain(
     [collection],
   );
   const table = pg.escapeIdentifier(rows[0]?.live_table as string);
+  const endsAtMs = performance.now() + msMax;
   await client.query(`set local lock_timeout = ${msMax}`);
   await client.query(`lock table medley_internal.${table} in share row exclusive mode`);
-  const endsAtMs = performance.now() + msMax;
   while ((await changesLeft(client, collection, generation)) > 0 && performance.now() < endsAtMs) {
     await client.query(`select pg_sleep(${drainPollMs / 1_000})`);
   }
@@ -194,12 +200,20 @@ export async function changesLeft(
   return rows[0]?.left as number;
 }
 
-/** Ends a generation that is not live. What was written for it alone is written anew by whoever finds that it is gone. */
-export async function dropGeneration(
+/**
+ * Ends a generation that is not live. What was written for it alone is written anew by whoever finds that it is gone. Resolves to false
+ * where searches or writes under way did not let its table or the live one go: then nothing has changed, and it may be tried again.
+ */
+export function dropGeneration(
   pool: pg.Pool,
   { collection, generation }: Pick<Generation, "collection" | "generation">,
-): Promise<void> {
-  await pool.query("select medley_internal.drop_generation($1, $2)", [collection, generation]);
+): Promise<boolean> {
+  return done(() =>
+    inTransaction(pool, async (client) => {
+      await client.query(`set local lock_timeout = ${lockMsMax}`);
+      await client.query("select medley_internal.drop_generation($1, $2)", [collection, generation]);
+    }),
+  );
 }
 
 async function schemaOfVector(pool: pg.Pool): Promise<string> {
