@@ -53,9 +53,11 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     const before = await openStore(database, layoutOf(name, 1, profiles));
     await before.writeRows(name, rows, null);
     const next = layoutOf(name, 2, profiles);
-    const stored = (await readCatalogue(pool)).find((one) => one.name === name);
-    const asked = { stored: stored as NonNullable<typeof stored>, encoders: { some: "thing" } };
-    const begin = () => beginGeneration(pool, next, asked);
+    const begin = async () => {
+      const stored = (await readCatalogue(pool)).find((one) => one.name === name);
+      const asked = { stored: stored as NonNullable<typeof stored>, encoders: { some: "thing" } };
+      return beginGeneration(pool, next, asked);
+    };
     expect(await begin()).toBe(2);
     const store = await openPostgresStore({ pool, collections: [next] });
     store.openGeneration(layoutOf(name, 1, profiles).collection, 1);
@@ -254,6 +256,16 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
       code: "schema_conflict",
       mend: expect.stringContaining("medley plan"),
     });
+  });
+
+  test("a number is given once, so that what was encoded for a generation that has ended is none of the next one's", async () => {
+    const { name, store, begin, to } = await begun("numbered", [row("a", 1)]);
+    await dropGeneration(database.pool, to);
+    expect(await begin()).toBe(3);
+    const late = inGeneration(2, row("a", 2));
+    await expect(store.writeRows(name, [late], null)).rejects.toMatchObject({ code: "generation_gone" });
+    const { rows } = await database.pool.query("select id from medley_internal.numbered_g3");
+    expect(rows).toEqual([]);
   });
 
   test("where a search or a write is under way, an end waits a moment, and leaves no note behind", async (context) => {

@@ -66,7 +66,7 @@ export async function beginGeneration(
   } else if (generations.length > 0) {
     throw conflict(stored.name, "the generation before is still kept", "end it: medley apply --finish");
   }
-  const generation = begun?.generation ?? stored.generation + 1;
+  const generation = begun?.generation ?? stored.newestGeneration + 1;
   if (begun === undefined) await createGeneration(pool, configured, { stored, encoders, generation });
   await grantRoles(pool, []);
   return generation;
@@ -100,6 +100,7 @@ insert into medley_internal.generations (${columns}) values (
   ${dimensionsOf(layout)}, ${orNull(profiles)}, ${json(encoders)}
 );
 update medley_internal.generations set noted = false where collection = ${name} and generation = ${generation};
+update medley_internal.collections set newest_generation = ${generation} where name = ${name};
 select medley_internal.follow_generation(${name}, ${escapeLiteral(stored.live_table)});
 select medley_internal.follow_generation(${name}, ${escapeLiteral(table)});`);
   });

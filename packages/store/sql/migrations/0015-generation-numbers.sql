@@ -1,0 +1,6 @@
+-- A generation's number is given once: vectors that were encoded for one that has ended may still be under way.
+alter table medley_internal.collections add column newest_generation int not null default 1;
+update medley_internal.collections as known set newest_generation = greatest(
+  known.generation,
+  (select max(other.generation) from medley_internal.generations as other where other.collection = known.name)
+);
