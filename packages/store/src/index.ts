@@ -18,8 +18,6 @@ export {
   isAnalysed,
   missingRows,
   type Pair,
-  type Reader,
-  readReaders,
   type SearchTrial,
   sampledIds,
   trySearches,
@@ -34,6 +32,15 @@ export {
   segmentsOf,
   switchGeneration,
 } from "./generations/generations.ts";
+export { listenForGenerations } from "./generations/listen.ts";
+export {
+  forgetReaders,
+  type Reader,
+  type ReaderReport,
+  readerReportMs,
+  readReaders,
+  reportReader,
+} from "./generations/readers.ts";
 export type { IndexProgress } from "./index-progress.ts";
 export { type IndexState, indexRowsMin, readPathIndexes } from "./index-state.ts";
 export type { CollectionLayout, StoredCollection } from "./migrations/collection-tables.ts";

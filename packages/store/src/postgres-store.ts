@@ -10,7 +10,6 @@ import {
   type DeadLetterStore,
   type DeadLetterWhere,
   firstGeneration,
-  type Generation,
   type GenerationStore,
   MedleyError,
   type Neighbourhood,
@@ -241,14 +240,6 @@ export class PostgresStore implements Store, RefreshStore, GenerationStore, Dead
     const { carried } = await this.#generation(collection, generation);
     const { text, values } = carried.statement(envelopes, null);
     await this.#inGeneration(collection, generation, () => this.#statements.query(text, values));
-  }
-
-  /** Says of each generation whether a process can search and embed with it. */
-  reportReader(
-    instance: string,
-    reports: readonly (Pick<Generation, "collection" | "generation"> & { readonly failure: string | null })[],
-  ): Promise<void> {
-    return withRetry(() => changes.reportReader(this.#pool, instance, reports));
   }
 
   finishChanges(changed: ChangedRows): Promise<void> {

@@ -112,6 +112,7 @@ export class Deployment implements AsyncDisposable {
       this.#consumers.push(...(await runEmbedStage(this)));
       if (this.#hasGraphs) this.#consumers.push(runRefreshes(this));
       this.#consumers.push(...runCarriers({ ...this.#ports, carriages: () => this.generations.carriages }));
+      await this.generations.carry();
     }
     if (stages.includes("index")) this.#consumers.push(...(await runIndexStage(this)));
   }

@@ -3,6 +3,17 @@
 -- carries it over; switch_generation makes it live and the other one kept, in one transaction, and may be called again to go back;
 -- drop_generation ends what is not live. Rows are carried both ways, so neither misses what was written into the other.
 
+-- Processes listen, and look at what there is when a generation begins, becomes live or ends.
+create or replace function medley_internal.tell_generations()
+returns trigger language plpgsql as $$
+begin
+  perform pg_notify('medley_generations', '');
+  return null;
+end $$;
+
+create or replace trigger tell after insert or delete on medley_internal.generations
+  for each statement execute function medley_internal.tell_generations();
+
 -- Of rows that the carriers themselves write nothing is noted. A note that waits already is locked until the row is there to be read: one
 -- that could be taken meanwhile would go with the row as it was.
 create or replace function medley_internal.note_changed_rows()
@@ -132,7 +143,7 @@ begin
   end loop;
   -- Now that nobody writes: what was being written just before has been noted, too.
   delete from medley_internal.generation_change where collection = wanted;
-  delete from medley_internal.generation_reader where collection = wanted;
+  delete from medley_internal.generation_reader where collection = wanted and generation = wanted_generation;
   delete from medley_internal.search_weightings as learned where learned.table_name = dropped.table_name;
   delete from medley_internal.search_statistics as learned where learned.table_name = dropped.table_name;
 end $$;

@@ -1,7 +1,6 @@
 import {
   type ChangedRows,
   type Collection,
-  type Generation,
   MedleyError,
   packetRecordsMax,
   type StoredRow,
@@ -82,24 +81,5 @@ from (${segmentsSql(table, types)}) as segments join ${table} as row using (id)`
       const missing = collection.fields.map(({ name }) => [name, null] as const);
       return [row.id, { ...readSegmentsRow(row), fields: Object.fromEntries([...missing, ...values]) }];
     }),
-  );
-}
-
-export async function reportReader(
-  pool: pg.Pool,
-  instance: string,
-  reports: readonly (Pick<Generation, "collection" | "generation"> & { readonly failure: string | null })[],
-): Promise<void> {
-  await pool.query(
-    `insert into medley_internal.generation_reader as known (instance, collection, generation, failure, seen_at)
-select $1, collection, generation, failure, clock_timestamp()
-from unnest($2::text[], $3::int[], $4::text[]) as report (collection, generation, failure)
-on conflict (instance, collection, generation) do update set failure = excluded.failure, seen_at = excluded.seen_at`,
-    [
-      instance,
-      reports.map(({ collection }) => collection),
-      reports.map(({ generation }) => generation),
-      reports.map(({ failure }) => failure),
-    ],
   );
 }

@@ -29,14 +29,19 @@ export interface StoredGeneration extends Generation {
   readonly encoders: unknown;
 }
 
+/** Of each collection the live one, and the other where there are two. */
 export async function readGenerations(
   database: Pick<pg.Pool, "query">,
 ): Promise<readonly StoredGeneration[]> {
   const { rows } = await database.query<
     Omit<StoredGeneration, "segments"> & { readonly spaces: readonly StoredSpace[] }
   >(
-    `select collection, generation, state, fields, spaces, weights, profiles, encoders from medley_internal.generations
-order by collection, generation`,
+    `select collection, generation, state, fields, spaces, weights, profiles, encoders from (
+  select collection, generation, state, fields, spaces, weights, profiles, encoders from medley_internal.generations
+  union all
+  select name, generation, 'live', fields, spaces, weights, profiles, null from medley_internal.collections
+  where not exists (select from medley_internal.generations where collection = name)
+) as generations order by collection collate "C", generation`,
   );
   return rows.map(({ spaces, ...row }) => ({ ...row, segments: segmentsOf(spaces) }));
 }
@@ -63,7 +68,7 @@ export async function beginGeneration(
   const begun = generations.find(({ state }) => state === "building");
   if (begun !== undefined) {
     requireSame(configured, begun);
-  } else if (generations.length > 0) {
+  } else if (generations.length > 1) {
     throw conflict(stored.name, "the generation before is still kept", "end it: medley apply --finish");
   }
   const generation = begun?.generation ?? stored.newestGeneration + 1;

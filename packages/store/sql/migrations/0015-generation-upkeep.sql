@@ -4,3 +4,6 @@ update medley_internal.collections as known set newest_generation = greatest(
   known.generation,
   (select max(other.generation) from medley_internal.generations as other where other.collection = known.name)
 );
+
+-- Of a process that also carries rows.
+alter table medley_internal.generation_reader add column carries boolean not null default false;
