@@ -76,6 +76,7 @@ export class Deployment implements AsyncDisposable {
   readonly faults: Readonly<Record<Fault["part"], number>>;
   readonly clock: Clock;
   readonly onStageFailure: (failure: StageFailure) => void;
+  readonly onGenerationGone = () => this.generations.look();
   readonly #resources: AsyncDisposableStack;
   readonly #chat: Chat | null;
   readonly #consumers: Consumer[] = [];
