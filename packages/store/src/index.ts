@@ -24,10 +24,10 @@ export {
 } from "./generations/gates.ts";
 export {
   beginGeneration,
-  changesLeft,
   dropGeneration,
   noteRows,
   readGenerations,
+  readWaitingChanges,
   type StoredGeneration,
   segmentsOf,
   switchGeneration,

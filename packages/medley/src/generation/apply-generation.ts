@@ -4,12 +4,12 @@ import {
   analyzeSearch,
   beginGeneration,
   buildIndex,
-  changesLeft,
   type IndexProgress,
   isAnalysed,
   noteRows,
   readGenerations,
   readPathIndexes,
+  readWaitingChanges,
   rebuildProfiles,
   type StoredGeneration,
   switchGeneration,
@@ -92,19 +92,26 @@ interface Carrying extends ApplyOptions {
   readonly carriers: OwnCarriers;
 }
 
-/** Resolves when no row waits but what was written just now; to false when interrupted. */
+/**
+ * Resolves when no row waits that has waited for longer than a switch would let writers wait, so that carriers keep up with what is written;
+ * to false when interrupted.
+ */
 async function carried(
   { pool, live }: GenerationChange,
   generation: number,
   { signal, onProgress = () => {}, carriers }: Carrying,
 ): Promise<boolean> {
   let total = 0;
+  let since: string | null = null;
+  let sinceMs = performance.now();
   for (;;) {
-    const left = await changesLeft(pool, live.collection, generation);
+    const waiting = await readWaitingChanges(pool, { collection: live.collection, generation }, since);
+    const { left, older, newest } = waiting;
     total = Math.max(total, left);
     onProgress({ phase: "rows", done: total - left, total });
-    // What a stream brings in one poll.
-    if (left === 0 || left < total / 1_000) return true;
+    const isLate = performance.now() - sinceMs > drainMsMax;
+    if (left === 0 || (since !== null && older === 0 && !isLate)) return true;
+    if (since === null || isLate) [since, sinceMs] = [newest, performance.now()];
     if (signal.aborted) return false;
     await carriers.startWhereNobodyCarries();
     await sleep(pollMs);

@@ -7,7 +7,14 @@ import { openPostgresStore, type PostgresStore } from "../postgres-store.ts";
 import { rebuildProfiles } from "../profiles.ts";
 import { openStore, type TestDatabase, tombstone, upsert } from "../test-database.fixture.ts";
 import { differingSegments, missingRows, sampledIds, trySearches } from "./gates.ts";
-import { beginGeneration, changesLeft, dropGeneration, noteRows, switchGeneration } from "./generations.ts";
+import {
+  beginGeneration,
+  changesLeft,
+  dropGeneration,
+  noteRows,
+  readWaitingChanges,
+  switchGeneration,
+} from "./generations.ts";
 
 /** Generation 1: year (2 dimensions), genres (3). Generation 2: another encoder of year, and a mood of 1. */
 function layoutOf(name: string, generation: 1 | 2, profiles: object = {}): CollectionLayout {
@@ -183,7 +190,10 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     const first = await store.takeChanges(name, 2);
     expect(first).toMatchObject({ ids: ["a"], tries: 1 });
     expect(await store.takeChanges(name, 2)).toBeNull();
+    const waiting = (since: string | null) => readWaitingChanges(database.pool, to, since);
+    const { newest } = await waiting(null);
     await store.writeRows(name, [{ ...row("a", 2), generation: 1 }], null);
+    expect(await waiting(newest)).toMatchObject({ left: 2, older: 1 });
     const second = await store.takeChanges(name, 2);
     expect(second?.ids).toEqual(["a"]);
     await database.pool.query(
@@ -191,6 +201,7 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     );
     expect(await store.takeChanges(name, 2)).toMatchObject({ ids: ["a"], tries: 2 });
     await store.finishChanges(first as NonNullable<typeof first>);
+    expect(await waiting(newest)).toMatchObject({ left: 1, older: 0 });
     await store.finishChanges(second as NonNullable<typeof second>);
     expect(await changesLeft(database.pool, name, 2)).toBe(0);
   });

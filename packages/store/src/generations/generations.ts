@@ -206,6 +206,28 @@ export async function changesLeft(
   return rows[0]?.left as number;
 }
 
+export interface WaitingChanges {
+  /** Rows that a generation is still to have. */
+  readonly left: number;
+  /** Of these, how many have waited since `newest` was what was asked for. */
+  readonly older: number;
+  /** Null: none waits. */
+  readonly newest: string | null;
+}
+
+export async function readWaitingChanges(
+  pool: pg.Pool,
+  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  since: string | null,
+): Promise<WaitingChanges> {
+  const { rows } = await pool.query<WaitingChanges>(
+    `select count(*)::int as left, count(*) filter (where position <= $3::bigint)::int as older, max(position)::text as newest
+from medley_internal.generation_change where collection = $1 and generation = $2`,
+    [collection, generation, since],
+  );
+  return rows[0] as WaitingChanges;
+}
+
 /**
  * Ends a generation that is not live. What was written for it alone is written anew by whoever finds that it is gone. Resolves to false
  * where searches or writes under way did not let its table or the live one go: then nothing has changed, and it may be tried again.
