@@ -1,7 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Collection, checkConfig, type SegmentLayout, type VectorEnvelope, version } from "@medley/core";
+import {
+  type Collection,
+  checkConfig,
+  Random,
+  type SegmentLayout,
+  type VectorEnvelope,
+  version,
+} from "@medley/core";
 import {
   migrate,
   openEmbeddedPostgres,
@@ -56,15 +63,10 @@ async function embeddedDatabase(resources: AsyncDisposableStack): Promise<string
   return database.connectionString;
 }
 
-/** Mulberry32: the same numbers each time. */
+/** From 0 to below 1, the same numbers each time. */
 export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = new Random(seed);
+  return () => random.uniform();
 }
 
 /** Unit length in each space. */

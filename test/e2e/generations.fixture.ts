@@ -70,8 +70,13 @@ export class Places implements AsyncDisposable {
     this.pool.on("error", () => {});
   }
 
-  static async start(serverUrl: string, rowsCount: number): Promise<Places> {
-    const services = await Services.create(serverUrl, { config: configOf(firstTop) });
+  /** With four services, one of each kind. */
+  static async start(
+    serverUrl: string,
+    rowsCount: number,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Places> {
+    const services = await Services.create(serverUrl, { config: configOf(firstTop), environment });
     services.workplace.write("next.config.json", JSON.stringify(nextConfig));
     const places = new Places(services, rowsCount);
     const migrated = await services.workplace.run(["migrate"], { environment: services.environment });
@@ -164,6 +169,20 @@ export class Places implements AsyncDisposable {
       (rows) =>
         rows.length === this.rowsCount && rows.every(({ id, price }) => (prices.get(id) ?? price) === price),
     );
+  }
+
+  /** Transactions of the services while nothing happens, per minute of all of them; needs a queue that is not in Postgres. */
+  async idleTransactions(seconds: number): Promise<number> {
+    // Servers count a session's transactions up to ten seconds after them.
+    await sleep(15_000);
+    const begunAt = await this.#transactions();
+    await sleep(seconds * 1_000);
+    return (((await this.#transactions()) - begunAt) * 60) / seconds;
+  }
+
+  async #transactions(): Promise<number> {
+    const text = `select (xact_commit + xact_rollback)::float8 as n from pg_stat_database where datname = current_database()`;
+    return (await this.pool.query<{ n: number }>(text)).rows[0]?.n ?? 0;
   }
 
   /** Texts that models have encoded, by the process that embeds. */

@@ -73,6 +73,16 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("generations (needs DATA
     const { rows } = await places.pool.query(
       "select to_regclass('medley_internal.places_g1') as before, live_table as live from medley_internal.collections",
     );
-    expect(rows).toEqual([{ before: null, live: "places_g2" }]);
+    // The second has ended, and its number with it.
+    expect(rows).toEqual([{ before: null, live: "places_g3" }]);
+  });
+
+  test("where the only process that carries rows has been killed, the command carries them itself", async () => {
+    await places.worker.end("SIGKILL");
+    const { workplace, environment } = places.services;
+    // The first configuration again, as a generation of its own.
+    const applied = await workplace.runJson(["apply", "places"], { environment });
+    expect(applied).toMatchObject({ exitCode: 0, data: { state: "live", generation: 4, before: 3 } });
+    await places.holds(new Map());
   });
 });

@@ -158,6 +158,7 @@ export {
   type Receive,
   type Transport,
 } from "./ports/transport.ts";
+export { Random } from "./random.ts";
 export { type Content, contentBase64CharsMax, contentOf, parseContent } from "./record/content.ts";
 export { isObject, textProblem } from "./record/describe-value.ts";
 export { parseEdges } from "./record/parse-edges.ts";

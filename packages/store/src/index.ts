@@ -18,22 +18,29 @@ export {
   isAnalysed,
   missingRows,
   type Pair,
-  type Reader,
-  readReaders,
   type SearchTrial,
   sampledIds,
   trySearches,
 } from "./generations/gates.ts";
 export {
   beginGeneration,
-  changesLeft,
   dropGeneration,
   noteRows,
   readGenerations,
+  readWaitingChanges,
   type StoredGeneration,
   segmentsOf,
   switchGeneration,
 } from "./generations/generations.ts";
+export { listenForGenerations } from "./generations/listen.ts";
+export {
+  forgetReaders,
+  type Reader,
+  type ReaderReport,
+  readerReportMs,
+  readReaders,
+  reportReader,
+} from "./generations/readers.ts";
 export type { IndexProgress } from "./index-progress.ts";
 export { type IndexState, indexRowsMin, readPathIndexes } from "./index-state.ts";
 export type { CollectionLayout, StoredCollection } from "./migrations/collection-tables.ts";

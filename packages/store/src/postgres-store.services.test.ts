@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
 import { describeGenerations } from "./generations/generations.suite.ts";
+import { describeReaders } from "./generations/readers.suite.ts";
 import { describeRefreshes } from "./graph/refreshes.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
@@ -24,6 +25,7 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("letters and runs", () => describeLettersAndRuns(open));
   describe("labels", () => describeLabels(open));
   describe("generations", () => describeGenerations(open));
+  describe("generation readers", () => describeReaders(open));
   describe("figures", () => describeFigures(open));
   describe("migrations", () => describeMigrations(open));
   describe("rights to migrate", () => describeMigrationRights(open));

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
 import { describeGenerations } from "./generations/generations.suite.ts";
+import { describeReaders } from "./generations/readers.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
@@ -21,6 +22,7 @@ describe("on the embedded engine", () => {
   describe("letters and runs", () => describeLettersAndRuns(openEmbeddedDatabase));
   describe("labels", () => describeLabels(openEmbeddedDatabase));
   describe("generations", () => describeGenerations(openEmbeddedDatabase));
+  describe("generation readers", () => describeReaders(openEmbeddedDatabase));
   describe("figures", () => describeFigures(openEmbeddedDatabase));
   describe("migrations", () => describeMigrations(openEmbeddedDatabase));
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));

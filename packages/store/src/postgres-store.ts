@@ -10,7 +10,6 @@ import {
   type DeadLetterStore,
   type DeadLetterWhere,
   firstGeneration,
-  type Generation,
   type GenerationStore,
   MedleyError,
   type Neighbourhood,
@@ -192,7 +191,9 @@ export class PostgresStore implements Store, RefreshStore, GenerationStore, Dead
     generation: number = this.#open(collection).generation,
   ): Promise<ReadonlyMap<string, StoredSegments>> {
     const text = segmentsSql(rowTable(this.#open(collection).collection.name, generation), this.#types);
-    const { rows } = await withRetry(() => this.#pool.query<SegmentsRow>(text, [ids]));
+    const { rows } = await this.#inGeneration(collection, generation, () =>
+      this.#pool.query<SegmentsRow>(text, [ids]),
+    );
     return new Map(rows.map((row) => [row.id, readSegmentsRow(row)]));
   }
 
@@ -204,9 +205,12 @@ export class PostgresStore implements Store, RefreshStore, GenerationStore, Dead
     const { name } = this.#open(collection).collection;
     let outcomes: readonly WriteOutcome[] = [];
     if (envelopes.length > 0) {
-      const { served } = await this.#generation(name, generationOf(envelopes));
+      const generation = generationOf(envelopes);
+      const { served } = await this.#generation(name, generation);
       const { text, values, outcomesOf } = served.statement(envelopes, chunk);
-      const { rows } = await withRetry(() => this.#statements.query<OutcomesRow>(text, values));
+      const { rows } = await this.#inGeneration(name, generation, () =>
+        this.#statements.query<OutcomesRow>(text, values),
+      );
       outcomes = outcomesOf(rows[0] as OutcomesRow);
     } else if (chunk !== null) {
       await withRetry(() => this.#statements.query(settledChunkSql, chunkValues(chunk)));
@@ -232,17 +236,10 @@ export class PostgresStore implements Store, RefreshStore, GenerationStore, Dead
   }
 
   async carryRows(collection: string, envelopes: readonly VectorEnvelope[]): Promise<void> {
-    const { carried } = await this.#generation(collection, generationOf(envelopes));
+    const generation = generationOf(envelopes);
+    const { carried } = await this.#generation(collection, generation);
     const { text, values } = carried.statement(envelopes, null);
-    await withRetry(() => this.#statements.query(text, values));
-  }
-
-  /** Says of each generation whether a process can search and embed with it. */
-  reportReader(
-    instance: string,
-    reports: readonly (Pick<Generation, "collection" | "generation"> & { readonly failure: string | null })[],
-  ): Promise<void> {
-    return withRetry(() => changes.reportReader(this.#pool, instance, reports));
+    await this.#inGeneration(collection, generation, () => this.#statements.query(text, values));
   }
 
   finishChanges(changed: ChangedRows): Promise<void> {
@@ -251,18 +248,30 @@ export class PostgresStore implements Store, RefreshStore, GenerationStore, Dead
 
   /** Throws `generation_gone`, or `store_unavailable` for one that this process has not heard of yet. */
   async #generation(collection: string, generation: number): Promise<OpenGeneration> {
-    const { generations } = this.#open(collection);
-    const opened = generations.get(generation);
-    if (opened !== undefined && generations.size === 1) return opened;
-    if (!(await withRetry(() => changes.hasTable(this.#pool, collection, generation)))) {
-      const what = `collection "${collection}" has no generation ${generation} any more`;
-      throw new MedleyError("generation_gone", what);
-    }
+    const opened = this.#open(collection).generations.get(generation);
     if (opened !== undefined) return opened;
-    throw new MedleyError(
-      "store_unavailable",
-      `generation ${generation} of "${collection}" is not open here yet`,
-    );
+    await this.#requireThere(collection, generation);
+    const what = `generation ${generation} of "${collection}" is not open here yet`;
+    throw new MedleyError("store_unavailable", what);
+  }
+
+  /** Runs a statement over a generation's table as `withRetry` does. Asks whether it is gone only where something is lacking. */
+  async #inGeneration<Value>(
+    collection: string,
+    generation: number,
+    statement: () => Promise<Value>,
+  ): Promise<Value> {
+    try {
+      return await withRetry(statement);
+    } catch (error) {
+      if (error instanceof MedleyError && error.code === "schema_behind")
+        await this.#requireThere(collection, generation);
+      throw error;
+    }
+  }
+
+  #requireThere(collection: string, generation: number): Promise<void> {
+    return withRetry(() => changes.requireGeneration(this.#pool, collection, generation));
   }
 
   async readNeighbourhoods(

@@ -1,6 +1,6 @@
+export { Random } from "@medley/core";
 export { checkServed, checkTunedServed, type TunedSpace } from "./artefact/check-served.ts";
 export { type WriteArtefactOptions, writeArtefact } from "./artefact/write-artefact.ts";
-
 export type { Contender } from "./assignment/arm.ts";
 export {
   type ArmReport,
@@ -105,7 +105,6 @@ export { type GraphSageOptions, trainGraphSage } from "./graph/graphsage.ts";
 export { embedNodes, type Node2VecOptions, type NodeVectors, trainNode2Vec } from "./graph/node2vec.ts";
 export type { SageNode } from "./graph/sage-data.ts";
 export type { TrainingOptions, TrainingProgress } from "./progress.ts";
-export { Random } from "./random.ts";
 export { type ReservoirOptions, sampleItems } from "./reservoir.ts";
 export { compareRuns, listRuns, type RunComparison, type RunList } from "./runs/compare-runs.ts";
 export { curvePlot } from "./runs/curve-plot.ts";

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "./random.ts";
 import { sampleItems } from "./reservoir.ts";
 
 const numbers = Array.from({ length: 100 }, (_, i) => i);

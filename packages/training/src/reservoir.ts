@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import type { Random } from "@medley/core";
 
 export interface ReservoirOptions {
   readonly itemsMax: number;

@@ -5,11 +5,14 @@ import { openServers } from "../servers.ts";
 
 const rowsCount = 2_000;
 const rate = { writesPerSecond: 50, searchesPerSecond: 20 };
+const idleSeconds = 60;
+const servicesCount = 4;
 
 /** A switch of generations and its way back, under writes and searches, by services as processes of their own. */
 export async function run(): Promise<Measurement[]> {
-  const { databaseUrl } = await openServers();
-  await using places = await Places.start(databaseUrl, rowsCount);
+  const { databaseUrl, redisUrl } = await openServers();
+  await using places = await Places.start(databaseUrl, rowsCount, { MEDLEY_REDIS_URL: redisUrl });
+  const idle = (await places.idleTransactions(idleSeconds)) / servicesCount;
   const encodedBefore = await places.textsEncoded();
   const load = places.load(rate);
   await sleep(2_000);
@@ -24,6 +27,7 @@ export async function run(): Promise<Measurement[]> {
   const { prices, failures, slowed, answers, seconds } = await load.stop();
   await places.holds(prices);
   const encoded = (await places.textsEncoded()) - encodedBefore;
+  const idleOfTwo = (await places.idleTransactions(idleSeconds)) / servicesCount;
   const tops = answers.map(topOf);
   const mixed = tops.filter((top) => top === "mixed").length;
   const turns = tops.filter((top, at) => at > 0 && top !== tops[at - 1]).length;
@@ -39,6 +43,13 @@ export async function run(): Promise<Measurement[]> {
     ),
     zero("generation switch, answers mixed of two generations", mixed, detail),
     zero("generation switch, texts encoded though none changed", encoded, detail),
+    {
+      name: "one generation, statements per minute of an idle process",
+      value: idle,
+      goal: "at most 20",
+      met: idle <= 20,
+      detail: `mean of ${servicesCount} services, the queue in Redis, nothing written and nothing asked for ${idleSeconds} s; while there are two generations ${idleOfTwo.toFixed(0)}`,
+    },
     {
       name: "generation switch, rollback, ms",
       value: back.data.switchMs,

@@ -37,7 +37,7 @@ export interface StoredRow extends StoredSegments {
 
 /** What carries rows from one generation to another. Throws as `Store` does. */
 export interface GenerationStore {
-  /** Of collections that have two. */
+  /** Of each collection the live one, and the other where there are two. */
   readGenerations(): Promise<readonly Generation[]>;
   /** Leased for a minute: what is not finished by then is taken again. Null: none wait. */
   takeChanges(collection: string, generation: number): Promise<ChangedRows | null>;

@@ -17,7 +17,7 @@ export type WriteOutcome = "indexed" | "tombstoned" | "superseded";
 
 /** What the stages write to and read from. Passing faults throw `MedleyError` `store_unavailable`; bad data `record_invalid`. */
 export interface Store {
-  /** `generation`: whose rows. Default: the first. */
+  /** `generation`: whose rows. Default: the first. Throws `generation_gone` where that has been dropped. */
   readSegments(
     collection: string,
     ids: readonly string[],

@@ -9,6 +9,7 @@ import {
 import type { Gate } from "../generation/gates.ts";
 import { type GenerationChange, openChange, type SpaceChange } from "../generation/generation-change.ts";
 import { type GenerationPlan, planGeneration } from "../generation/plan-generation.ts";
+import { untilDone } from "../generation/until-done.ts";
 import { type Context, logFault } from "./context.ts";
 import type { Outcome } from "./output.ts";
 import { count, duration, megabytes, Progress } from "./progress.ts";
@@ -21,6 +22,9 @@ export interface ApplyArguments {
   readonly drop?: boolean;
   readonly missing?: number;
 }
+
+/** For a moment in which nobody stands in the way. */
+const changeMsMax = 10_000;
 
 /** `medley plan`: what a changed configuration asks of the rows. */
 export async function planCommand(context: Context, named: string | undefined): Promise<Outcome> {
@@ -99,19 +103,13 @@ async function rolledBack(change: GenerationChange): Promise<Outcome> {
   const { collection } = live;
   const kept = await otherGeneration(change, "kept");
   const startedMs = performance.now();
-  const endsAtMs = startedMs + drainMsMax;
   const of = { collection, generation: kept.generation };
-  while (!(await switchGeneration(pool, of, { drainMsMax: embedded ? 0 : drainMsMax }))) {
-    if (performance.now() > endsAtMs) {
-      throw new MedleyError(
-        "store_unavailable",
-        "rows written since are not carried back yet, or searches hold the view",
-        {
-          mend: "see that a process which embeds is there; then try again",
-        },
-      );
-    }
-  }
+  const attempt = () => switchGeneration(pool, of, { drainMsMax: embedded ? 0 : drainMsMax });
+  const failure = {
+    what: "rows written since are not carried back yet, or searches hold the view",
+    mend: "see that a process which embeds is there; then try again",
+  };
+  await untilDone(attempt, { msMax: changeMsMax, failure });
   const ms = performance.now() - startedMs;
   if (kept.profiles !== null)
     await rebuildProfiles(pool, collection, { signal: new AbortController().signal, onProgress: () => {} });
@@ -126,9 +124,15 @@ async function rolledBack(change: GenerationChange): Promise<Outcome> {
 async function ended(change: GenerationChange, state: "kept" | "building"): Promise<Outcome> {
   const { collection } = change.live;
   const other = await otherGeneration(change, state);
-  await dropGeneration(change.pool, { collection, generation: other.generation });
-  const data = { collection, dropped: other.generation };
-  return { exitCode: 0, data, text: `${collection}: generation ${other.generation} is gone` };
+  const { generation } = other;
+  const attempt = () => dropGeneration(change.pool, { collection, generation });
+  const failure = {
+    what: `generation ${generation} of "${collection}" could not be ended: its table or the live one is in use`,
+    mend: "a search or an export has been under way for long; try again when it is through",
+  };
+  await untilDone(attempt, { msMax: changeMsMax, failure });
+  const data = { collection, dropped: generation };
+  return { exitCode: 0, data, text: `${collection}: generation ${generation} is gone` };
 }
 
 function describedGate({ name, passed, detail }: Gate): string {

@@ -13,8 +13,9 @@ export interface CarriersOptions {
   readonly onStageFailure: (failure: StageFailure) => void;
 }
 
-// As long as a reader of the other generation may have to wait for what was written last.
+// As long as writers may have to wait in a switch for what they wrote last: longer only where little is written.
 const idleMs = 50;
+const idleMsMax = 250;
 // One reads and writes while the other encodes.
 const carriersCount = 2;
 
@@ -30,5 +31,5 @@ export function runCarriers({ carriages, onStageFailure, ...ports }: CarriersOpt
   };
   const onFault = (error: unknown, attempt: number) =>
     onStageFailure({ stage: "embed", lane: "backfill", attempt, error });
-  return Array.from({ length: carriersCount }, () => runWorkLoop({ step, idleMs, onFault }));
+  return Array.from({ length: carriersCount }, () => runWorkLoop({ step, idleMs, idleMsMax, onFault }));
 }

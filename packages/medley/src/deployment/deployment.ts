@@ -76,6 +76,7 @@ export class Deployment implements AsyncDisposable {
   readonly faults: Readonly<Record<Fault["part"], number>>;
   readonly clock: Clock;
   readonly onStageFailure: (failure: StageFailure) => void;
+  readonly onGenerationGone = () => this.generations.look();
   readonly #resources: AsyncDisposableStack;
   readonly #chat: Chat | null;
   readonly #consumers: Consumer[] = [];
@@ -112,6 +113,7 @@ export class Deployment implements AsyncDisposable {
       this.#consumers.push(...(await runEmbedStage(this)));
       if (this.#hasGraphs) this.#consumers.push(runRefreshes(this));
       this.#consumers.push(...runCarriers({ ...this.#ports, carriages: () => this.generations.carriages }));
+      await this.generations.carry();
     }
     if (stages.includes("index")) this.#consumers.push(...(await runIndexStage(this)));
   }

@@ -9,7 +9,15 @@ import {
 } from "@medley/core";
 import type { ModelLock } from "@medley/models";
 import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
-import type { PostgresStore, StoredGeneration } from "@medley/store";
+import {
+  forgetReaders,
+  type PostgresStore,
+  type ReaderReport,
+  readerReportMs,
+  reportReader,
+  type StoredGeneration,
+} from "@medley/store";
+import type pg from "pg";
 
 /** What the database keeps of a generation's encoders, so that a process which was started before it can open them. */
 export interface GenerationEncoders {
@@ -30,6 +38,7 @@ export function generationEncoders({ name, spaces }: Collection, lock: ModelLock
 
 export interface GenerationsOptions {
   readonly store: PostgresStore;
+  readonly pool: pg.Pool;
   /** By collection, what serves: changed in place. */
   readonly live: Map<string, CollectionEncoders>;
   readonly openEncoders: (collection: Collection, lock: ModelLock) => Promise<readonly Encoder[]>;
@@ -48,8 +57,9 @@ export interface Carriage {
  * The generations of the collections' rows, as this process can work with them.
  *
  * States of a generation here: unknown -> open, its encoders are loaded beside those that serve -> serving, once the database says that it
- * is live -> open again, where another has become live -> forgotten, when it is dropped. What can't be opened stays unknown, says why to
- * the database, which whoever would make it live reads, and is tried again at the next look.
+ * is live -> open again, where another has become live -> forgotten, when it is dropped. What can't be opened stays unknown, and is tried
+ * again at the next look. A process that encodes says in the database that it is there, and what became of each generation: whoever would
+ * make one live waits for it.
  */
 export class Generations {
   readonly #options: GenerationsOptions;
@@ -57,7 +67,11 @@ export class Generations {
   /** By collection, then by number. */
   readonly #open = new Map<string, Map<number, CollectionEncoders>>();
   #known: readonly StoredGeneration[] = [];
-  #looking: Promise<void> | null = null;
+  #carries = false;
+  /** The look in hand, or the last one; and the one that comes after it. */
+  #last: Promise<void> = Promise.resolve();
+  #next: Promise<void> | null = null;
+  #reported = { text: "", atMs: 0 };
 
   constructor(options: GenerationsOptions) {
     this.#options = options;
@@ -72,12 +86,32 @@ export class Generations {
     });
   }
 
-  /** Reads what there is and opens what is new. Throws `schema_conflict` where the live generation can't be served at all. */
+  /**
+   * Reads what there is and opens what is new. Throws `schema_conflict` where a live generation can't be served at all. A look that is in
+   * hand may have read before what the caller is to see, so another one follows it, for all who ask meanwhile.
+   */
   look(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = null;
-    });
-    return this.#looking;
+    if (this.#next === null) {
+      this.#next = this.#last.then(() => {
+        this.#next = null;
+        return this.#look();
+      });
+      this.#last = this.#next.catch(() => {});
+    }
+    return this.#next;
+  }
+
+  /** Says that this process carries rows, from now on. */
+  carry(): Promise<void> {
+    this.#carries = true;
+    return this.look();
+  }
+
+  /** Says that this process ends. */
+  async leave(): Promise<void> {
+    await this.#last;
+    // Where that can't be said, others find out in a while.
+    await forgetReaders(this.#options.pool, this.#instance).catch(() => {});
   }
 
   #isOther(from: StoredGeneration, generation: number): boolean {
@@ -90,37 +124,67 @@ export class Generations {
   }
 
   async #look(): Promise<void> {
-    const { store, live, encodes } = this.#options;
+    const { store, live } = this.#options;
     const known = (await store.readGenerations()).filter(({ collection }) => live.has(collection));
+    const unopened = known.filter((one) => this.#opened(one) === undefined);
+    // Opening may take a while, in which this process is there.
+    if (unopened.length > 0) await this.#report(this.#reportsOf(known, new Map()));
     const failures = new Map<StoredGeneration, string>();
-    for (const stored of known) {
+    let unserved: unknown = null;
+    for (const stored of unopened) {
       try {
         await this.#openOne(stored);
       } catch (error) {
-        if (stored.state === "live" && stored.encoders === null) throw error;
+        if (stored.state === "live" && stored.encoders === null) unserved ??= error;
         failures.set(stored, error instanceof Error ? error.message : String(error));
       }
     }
     this.#known = known;
-    for (const { collection, generation, state } of known) {
-      const opened = this.#open.get(collection)?.get(generation);
-      if (state === "live" && opened !== undefined) live.set(collection, opened);
+    for (const stored of known) {
+      const opened = this.#opened(stored);
+      if (stored.state === "live" && opened !== undefined) live.set(stored.collection, opened);
     }
     this.#forget();
-    if (!encodes || known.length === 0) return;
-    const reports = known.map((one) => ({ ...one, failure: failures.get(one) ?? null }));
-    await store.reportReader(this.#instance, reports);
+    const reports = this.#reportsOf(known, failures);
+    const isNews = JSON.stringify(reports) !== this.#reported.text;
+    if (isNews || performance.now() - this.#reported.atMs >= readerReportMs) await this.#report(reports);
+    if (unserved !== null) throw unserved;
+  }
+
+  #opened({ collection, generation }: StoredGeneration): CollectionEncoders | undefined {
+    return this.#open.get(collection)?.get(generation);
+  }
+
+  /** Of those that are open or can't be opened. */
+  #reportsOf(
+    known: readonly StoredGeneration[],
+    failures: ReadonlyMap<StoredGeneration, string>,
+  ): readonly ReaderReport[] {
+    return known
+      .filter((one) => failures.has(one) || this.#opened(one) !== undefined)
+      .map((one) => ({
+        ...{ collection: one.collection, generation: one.generation },
+        ...{ failure: failures.get(one) ?? null, carries: this.#carries },
+      }));
+  }
+
+  async #report(reports: readonly ReaderReport[]): Promise<void> {
+    const { pool, encodes } = this.#options;
+    if (!encodes) return;
+    await reportReader(pool, this.#instance, reports);
+    this.#reported = { text: JSON.stringify(reports), atMs: performance.now() };
   }
 
   async #openOne(stored: StoredGeneration): Promise<void> {
     const { store, live, lock, openEncoders } = this.#options;
     const opened = this.#open.get(stored.collection);
-    if (opened?.has(stored.generation)) return;
     if (stored.encoders === null) {
       throw new MedleyError(
         "schema_conflict",
-        `collection "${stored.collection}": its configuration is that of a generation that is not live`,
-        { mend: "start with the configuration of the live generation, or after the switch" },
+        `collection "${stored.collection}": its configuration is not that of the live generation, which is ${stored.generation}`,
+        {
+          mend: "start with the configuration of the live generation, or, where it is that of the next one, after the switch",
+        },
       );
     }
     const { spaces, models, trained } = stored.encoders as GenerationEncoders;

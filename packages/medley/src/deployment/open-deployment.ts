@@ -1,12 +1,5 @@
 import { totalmem } from "node:os";
-import {
-  type Clock,
-  type Collection,
-  type Consumer,
-  type Encoder,
-  type Space,
-  systemClock,
-} from "@medley/core";
+import { type Clock, type Collection, type Encoder, type Space, systemClock } from "@medley/core";
 import {
   chooseDevice,
   emptyLock,
@@ -15,7 +8,6 @@ import {
   openModelRuntime,
   pinnedArtefact,
 } from "@medley/models";
-import { messageOf } from "@medley/pipeline";
 import { migrate, openPool, openPostgresStore, pgvectorWarning } from "@medley/store";
 import { migrateBullmq } from "@medley/transport";
 import type pg from "pg";
@@ -24,11 +16,11 @@ import type { Settings } from "../config/settings.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openDeadLetterTopic } from "./dead-letter-topic.ts";
 import { Deployment, type Fault } from "./deployment.ts";
+import { followGenerations } from "./follow-generations.ts";
 import { Generations } from "./generations.ts";
 import { encodersOf, openEncoders } from "./open-encoders.ts";
 import { openLanes } from "./open-lanes.ts";
 import type { StageFailure } from "./stages.ts";
-import { runWorkLoop } from "./work-loop.ts";
 
 export interface DeploymentOptions {
   readonly collections: ReadonlyMap<string, Collection>;
@@ -59,8 +51,8 @@ export interface DeploymentOptions {
 const queryMsMax = 60_000;
 // Where the server ends statements by itself: how long its word may take to come.
 const answerMsMax = 5_000;
-// A switch waits for those who have not opened the new generation.
-const generationsLookMs = 500;
+// Of a look at the generations in hand.
+const lookMsMax = 500;
 
 /** Throws `model_not_found` for a space that has no artefact yet. */
 function requireTrained({ collections, lock }: DeploymentOptions): void {
@@ -154,11 +146,13 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
     [...configured].map(([name, opened]) => [name, { ...opened, generation: store.servedGeneration(name) }]),
   );
   const generations = new Generations({
-    ...{ store, live: collections, lock: options.lock ?? emptyLock, encodes: runtime.loads },
+    ...{ store, pool, live: collections, lock: options.lock ?? emptyLock, encodes: runtime.loads },
     openEncoders: (collection, lock) => encodersOf(collection, { ...encoding, lock }),
   });
+  resources.defer(() => generations.leave());
   await generations.look();
-  resources.adopt(keepLooking(generations, onFault), (open) => open.close({ graceMs: generationsLookMs }));
+  for (const following of followGenerations(generations, { database, onFault }))
+    resources.defer(() => following.close({ graceMs: lookMsMax }));
   const warning = database.kind === "server" ? pgvectorWarning(store.pgvector) : null;
   if (warning !== null) onFault({ part: "database", message: warning });
   const lanes = await openLanes({
@@ -171,12 +165,4 @@ export async function openDeployment(options: DeploymentOptions): Promise<Deploy
   });
   const parts = { database, collections, generations, store, lanes, pool, runtime, faults };
   return new Deployment(parts, resources.move(), options);
-}
-
-function keepLooking(generations: Generations, onFault: (fault: Fault) => void): Consumer {
-  return runWorkLoop({
-    step: () => generations.look().then(() => 0),
-    idleMs: generationsLookMs,
-    onFault: (error) => onFault({ part: "database", message: messageOf(error) }),
-  });
 }

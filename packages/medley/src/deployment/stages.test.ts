@@ -1,9 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { MedleyError, type Packet, systemClock, type VectorEnvelope, version } from "@medley/core";
-import { pipelineCounters } from "@medley/pipeline";
+import {
+  type Collection,
+  checkConfig,
+  closedFormEncoder,
+  type Encoder,
+  MedleyError,
+  type Packet,
+  systemClock,
+  type VectorEnvelope,
+  version,
+} from "@medley/core";
+import { collectionEncoders, pipelineCounters } from "@medley/pipeline";
 import { MemoryQueue } from "@medley/transport";
 import { expect, test } from "vitest";
-import { runIndexStage } from "./stages.ts";
+import { runEmbedStage, runIndexStage } from "./stages.ts";
 
 test("vectors for a generation of rows that is gone are sent back as records, with their chunk", async () => {
   const transport = new MemoryQueue({ packetsMax: 10 }).open();
@@ -12,6 +22,7 @@ test("vectors for a generation of rows that is gone are sent back as records, wi
   const consumers = await runIndexStage({
     ...{ collections: new Map(), store: store as never, lanes: { stream: transport, backfill: transport } },
     ...{ counters: pipelineCounters(), clock: systemClock, onStageFailure: () => {} },
+    onGenerationGone: async () => {},
   });
   const record = {
     id: "a",
@@ -40,5 +51,49 @@ test("vectors for a generation of rows that is gone are sent back as records, wi
   for (let tries = 0; received.length === 0 && tries < 200; tries++) await sleep(10);
   await Promise.all([...consumers, receiver].map((consumer) => consumer.close({ graceMs: 1_000 })));
   expect(received).toEqual([{ collection: "films", envelopes: [record], chunk }]);
+  await transport.close();
+});
+
+test("records that are embedded for rows that have ended come again once this process has looked what is there", async () => {
+  const transport = new MemoryQueue({ packetsMax: 10 }).open();
+  const [collection] = checkConfig({
+    collections: {
+      films: {
+        fields: { year: "number" },
+        spaces: { year: { encoder: "number", field: "year", range: [0, 9] } },
+      },
+    },
+  }) as [Collection];
+  const encoders = collection.spaces.map((space) => closedFormEncoder(space, collection.fields) as Encoder);
+  const collections = new Map([["films", collectionEncoders(collection, encoders, 1)]]);
+  const gone = new MedleyError("generation_gone", "it was dropped");
+  const store = {
+    readSegments: async (_collection: string, _ids: readonly string[], generation: number) =>
+      generation === 1 ? Promise.reject(gone) : new Map(),
+  };
+  const consumers = await runEmbedStage({
+    ...{ collections, store: store as never, lanes: { stream: transport, backfill: transport } },
+    ...{ counters: pipelineCounters(), clock: systemClock, onStageFailure: () => {} },
+    onGenerationGone: async () => void collections.set("films", collectionEncoders(collection, encoders, 2)),
+  });
+  const record = {
+    id: "a",
+    version: version(3n),
+    op: "upsert" as const,
+    fields: { year: 1 },
+    source: "test",
+  };
+  await transport.send("records", { collection: "films", envelopes: [record], chunk: null });
+  const received: Packet[] = [];
+  const receiver = await transport.consume(
+    "vectors",
+    async ({ packet }) => {
+      received.push(packet);
+    },
+    { packetsInFlightMax: 1 },
+  );
+  await expect.poll(() => received, { timeout: 5_000 }).toHaveLength(1);
+  await Promise.all([...consumers, receiver].map((consumer) => consumer.close({ graceMs: 1_000 })));
+  expect(received[0]?.envelopes).toMatchObject([{ id: "a", generation: 2 }]);
   await transport.close();
 });

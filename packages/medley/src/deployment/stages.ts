@@ -30,6 +30,8 @@ export interface StagesOptions {
   readonly counters: PipelineCounters;
   readonly clock: Clock;
   readonly onStageFailure: (failure: StageFailure) => void;
+  /** Looks at the generations of rows anew: those that this process embeds for have ended. */
+  readonly onGenerationGone: () => Promise<void>;
 }
 
 // Three packets at once keep every session thread busy while another packet is read, compared or sent on.
@@ -40,8 +42,15 @@ const indexPacketsInFlightMax = 2;
 /** Runs the stage `embed` for the packets of every lane until closed; what came by a lane goes on by it. */
 export function runEmbedStage({ lanes, ...ports }: StagesOptions): Promise<readonly Consumer[]> {
   const consume = (transport: Transport) => {
-    const receive: Receive<"records"> = (delivery, signal) =>
-      embed({ ...ports, graph: ports.store, transport }, delivery, signal);
+    const receive: Receive<"records"> = async (delivery, signal) => {
+      try {
+        await embed({ ...ports, graph: ports.store, transport }, delivery, signal);
+      } catch (error) {
+        // It comes again, for those that are there by then.
+        if (isGone(error)) await ports.onGenerationGone();
+        throw error;
+      }
+    };
     return transport.consume("records", telling("embed", receive, ports.onStageFailure), {
       packetsInFlightMax: embedPacketsInFlightMax,
     });
@@ -56,7 +65,7 @@ export function runIndexStage({ lanes, ...ports }: StagesOptions): Promise<reado
       try {
         await indexRows(ports, delivery, signal);
       } catch (error) {
-        if (!(error instanceof MedleyError) || error.code !== "generation_gone") throw error;
+        if (!isGone(error)) throw error;
         await sendBack(transport, delivery.packet);
       }
     };
@@ -65,6 +74,10 @@ export function runIndexStage({ lanes, ...ports }: StagesOptions): Promise<reado
     });
   };
   return Promise.all(transportsOf(lanes).map(consume));
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof MedleyError && error.code === "generation_gone";
 }
 
 /** Vectors whose generation of rows has been dropped meanwhile: their records are encoded anew, for the one that is there. */

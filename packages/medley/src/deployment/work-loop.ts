@@ -5,6 +5,8 @@ export interface WorkLoopOptions {
   /** Does some of what waits; resolves to how much that was. Aborted: it is to end without an effect. */
   readonly step: (signal: AbortSignal) => Promise<number>;
   readonly idleMs: number;
+  /** While nothing comes, twice as long each time, up to this. Default: always `idleMs`. */
+  readonly idleMsMax?: number;
   /** `failures`: in a row, with this one. */
   readonly onFault: (error: unknown, failures: number) => void;
 }
@@ -15,7 +17,7 @@ const faultPauseMsMax = 10_000;
 /**
  * Does what waits in the database, until closed.
  *
- * States: working -> idle (nothing waits; looks again after `idleMs`) -> working; a fault in any of them -> pausing, at most 10 seconds,
+ * States: working -> idle (nothing waits; looks again after a while) -> working; a fault in any of them -> pausing, at most 10 seconds,
  * -> working. `close` ends each after the step in hand, which has `graceMs`; what is not done by then is left to others.
  */
 export function runWorkLoop(options: WorkLoopOptions): Consumer {
@@ -36,22 +38,24 @@ export function runWorkLoop(options: WorkLoopOptions): Consumer {
 }
 
 async function run(
-  { step, idleMs, onFault }: WorkLoopOptions,
+  { step, idleMs, idleMsMax = idleMs, onFault }: WorkLoopOptions,
   closing: AbortSignal,
   cutOff: AbortSignal,
 ): Promise<void> {
   let failures = 0;
+  let pauseMs = idleMs;
   while (!closing.aborted) {
     try {
       const isIdle = (await step(cutOff)) === 0;
       failures = 0;
-      if (isIdle) await sleepUnless(closing, idleMs);
+      if (isIdle) await sleepUnless(closing, pauseMs);
+      pauseMs = isIdle ? Math.min(2 * pauseMs, idleMsMax) : idleMs;
     } catch (error) {
       if (cutOff.aborted) return;
       failures += 1;
       onFault(error, failures);
-      const pauseMs = Math.min(faultPauseMsMin * 2 ** (failures - 1), faultPauseMsMax);
-      await sleepUnless(closing, pauseMs * (0.5 + Math.random() / 2));
+      const faultPauseMs = Math.min(faultPauseMsMin * 2 ** (failures - 1), faultPauseMsMax);
+      await sleepUnless(closing, faultPauseMs * (0.5 + Math.random() / 2));
     }
   }
 }

@@ -1,26 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Consumer, MedleyError } from "@medley/core";
-import { pipelineCounters } from "@medley/pipeline";
+import { MedleyError } from "@medley/core";
 import {
   analyzeSearch,
   beginGeneration,
   buildIndex,
-  changesLeft,
   type IndexProgress,
   isAnalysed,
   noteRows,
-  openPostgresStore,
   readGenerations,
   readPathIndexes,
+  readWaitingChanges,
   rebuildProfiles,
   type StoredGeneration,
   switchGeneration,
 } from "@medley/store";
-import { runCarriers } from "../deployment/carriers.ts";
 import { generationEncoders } from "../deployment/generations.ts";
 import type { StageFailure } from "../deployment/stages.ts";
 import { checkGates, type Gate } from "./gates.ts";
 import { type GenerationChange, needsGeneration } from "./generation-change.ts";
+import { OwnCarriers } from "./own-carriers.ts";
+import { untilDone } from "./until-done.ts";
 
 export interface ApplyOptions {
   /** Rows that may be missing: see the gate `rows`. Default 0. */
@@ -53,9 +52,7 @@ export type Applied =
   | { readonly state: "interrupted"; readonly generation: number | null };
 
 const pollMs = 200;
-// Processes look for new generations twice a second, and may have a model to load. Where they are slower, both carry.
-const othersWaitMs = 4_000;
-const switchTriesMax = 50;
+const switchMsMax = 60_000;
 /** Writers wait so long at most, each time. */
 export const drainMsMax = 2_000;
 
@@ -73,60 +70,50 @@ export async function applyGeneration(change: GenerationChange, options: ApplyOp
   const generation = await beginGeneration(pool, configured, { stored, encoders });
   const of = { collection: name, generation };
   while (!signal.aborted && (await noteRows(pool, of)) > 0);
-  await using carriers = new AsyncDisposableStack();
-  await startCarriers(change, generation, { options, resources: carriers });
-  if (!(await carried(change, generation, options))) return { state: "interrupted", generation };
+  await using resources = new AsyncDisposableStack();
+  const carriers = new OwnCarriers(change, { generation, resources, onFault: options.onFault ?? (() => {}) });
+  const carrying = { ...options, carriers };
+  if (!(await carried(change, generation, carrying))) return { state: "interrupted", generation };
   await buildIndexes(change, generation, options);
   await analyse(change, generation, options);
-  if (!(await carried(change, generation, options)) || signal.aborted)
+  if (!(await carried(change, generation, carrying)) || signal.aborted)
     return { state: "interrupted", generation };
-  const gates = await checkGates(change, generation, { missingMax: options.missingMax ?? 0 });
+  const gates = await checkGates(change, generation, { missingMax: options.missingMax ?? 0, signal });
   if (gates.some(({ passed }) => !passed)) return { state: "held", generation, gates };
   onProgress({ phase: "switch", done: 0, total: null });
-  const switchMs = await makeLive(change, generation, signal);
+  const switchMs = await makeLive(change, generation, carrying);
   if (switchMs === null) return { state: "interrupted", generation };
   if (configured.collection.profiles !== null)
     await rebuildProfiles(pool, name, { signal, onProgress: () => {} });
   return { state: "live", generation, before: stored.generation, gates, switchMs };
 }
 
-/** Where no other process carries rows, this one does. */
-async function startCarriers(
-  { pool, configured, live, runtime }: GenerationChange,
-  generation: number,
-  { options, resources }: { readonly options: ApplyOptions; readonly resources: AsyncDisposableStack },
-): Promise<void> {
-  const waiting = await changesLeft(pool, live.collection, generation);
-  const endsAtMs = performance.now() + othersWaitMs;
-  while (performance.now() < endsAtMs) {
-    const left = await changesLeft(pool, live.collection, generation);
-    if (left === 0 || left < waiting) return;
-    await sleep(pollMs);
-  }
-  if (!runtime.loads) throw new Error("carrying needs models");
-  const store = await openPostgresStore({ pool, collections: [configured] });
-  const carriage = { from: live, to: { ...configured, generation } };
-  const running: readonly Consumer[] = runCarriers({
-    ...{ store, counters: pipelineCounters(), carriages: () => [carriage] },
-    onStageFailure: options.onFault ?? (() => {}),
-  });
-  for (const consumer of running) resources.defer(() => consumer.close({ graceMs: drainMsMax }));
+interface Carrying extends ApplyOptions {
+  readonly carriers: OwnCarriers;
 }
 
-/** Resolves when no row waits but what was written just now; to false when interrupted. */
+/**
+ * Resolves when no row waits that has waited for longer than a switch would let writers wait, so that carriers keep up with what is written;
+ * to false when interrupted.
+ */
 async function carried(
   { pool, live }: GenerationChange,
   generation: number,
-  { signal, onProgress = () => {} }: ApplyOptions,
+  { signal, onProgress = () => {}, carriers }: Carrying,
 ): Promise<boolean> {
   let total = 0;
+  let since: string | null = null;
+  let sinceMs = performance.now();
   for (;;) {
-    const left = await changesLeft(pool, live.collection, generation);
+    const waiting = await readWaitingChanges(pool, { collection: live.collection, generation }, since);
+    const { left, older, newest } = waiting;
     total = Math.max(total, left);
     onProgress({ phase: "rows", done: total - left, total });
-    // What a stream brings in one poll.
-    if (left === 0 || left < total / 1_000) return true;
+    const isLate = performance.now() - sinceMs > drainMsMax;
+    if (left === 0 || (since !== null && older === 0 && !isLate)) return true;
+    if (since === null || isLate) [since, sinceMs] = [newest, performance.now()];
     if (signal.aborted) return false;
+    await carriers.startWhereNobodyCarries();
     await sleep(pollMs);
   }
 }
@@ -164,25 +151,22 @@ async function analyse(
 async function makeLive(
   { pool, live, embedded }: GenerationChange,
   generation: number,
-  signal: AbortSignal,
+  { signal, carriers }: Carrying,
 ): Promise<number | null> {
-  for (let tries = 0; tries < switchTriesMax && !signal.aborted; tries++) {
-    const startedMs = performance.now();
-    // The embedded engine has one session: a transaction that waits would keep the carriers out.
-    const options = { drainMsMax: embedded ? 0 : drainMsMax };
-    if (await switchGeneration(pool, { collection: live.collection, generation }, options)) {
-      return performance.now() - startedMs;
-    }
-    await sleep(pollMs / 4);
-  }
-  if (signal.aborted) return null;
-  throw new MedleyError(
-    "store_unavailable",
-    `generation ${generation} of "${live.collection}" could not be made live`,
-    {
-      mend: "searches hold the view for long, or more is written than is carried: try again when there is less to do",
-    },
-  );
+  // The embedded engine has one session: a transaction that waits would keep the carriers out.
+  const options = { drainMsMax: embedded ? 0 : drainMsMax };
+  let startedMs = 0;
+  const attempt = async () => {
+    await carriers.startWhereNobodyCarries();
+    startedMs = performance.now();
+    return switchGeneration(pool, { collection: live.collection, generation }, options);
+  };
+  const failure = {
+    what: `generation ${generation} of "${live.collection}" could not be made live`,
+    mend: "searches hold the view for long, or more is written than is carried: try again when there is less to do",
+  };
+  const isLive = await untilDone(attempt, { msMax: switchMsMax, failure, signal });
+  return isLive ? performance.now() - startedMs : null;
 }
 
 /** Of a collection that has two. Throws `usage`. */

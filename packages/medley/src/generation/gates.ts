@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Generation } from "@medley/core";
 import { sameSegment } from "@medley/pipeline";
 import {
@@ -24,6 +25,9 @@ const recallMin = 0.95;
 // A table that was just written is cold, and a new space may make searches dearer: what is refused is a multiple.
 const latencyFactorMax = 2;
 const latencyMsMin = 20;
+// Longer than one that ends without a word counts as there.
+const processesWaitMsMax = 30_000;
+const processesPollMs = 200;
 
 /**
  * Every row is there, or waits to be; what was to be copied is the same bit for bit; searches find what is to be found, about as fast as in
@@ -32,16 +36,18 @@ const latencyMsMin = 20;
 export async function checkGates(
   change: GenerationChange,
   generation: number,
-  { missingMax }: { readonly missingMax: number },
+  { missingMax, signal }: { readonly missingMax: number; readonly signal: AbortSignal },
 ): Promise<readonly Gate[]> {
   const { pool, live } = change;
   const pair: Pair = { collection: live.collection, live: live.generation, next: generation };
+  // First, since it may wait, and rows go on being written.
+  const processes = await processesGate(change, { collection: live.collection, generation }, signal);
   const ids = await sampledIds(pool, pair, sampledRowsMax);
   return [
     await rowsGate(change, pair, missingMax),
     await segmentsGate(change, pair, ids),
     ...(await searchGates(change, pair, ids.slice(0, searchesMax))),
-    await processesGate(change, { collection: live.collection, generation }),
+    processes,
   ];
 }
 
@@ -97,15 +103,25 @@ async function searchGates(
   ];
 }
 
+/** Those that have not opened the new encoders yet, or could not, have a while to do so. */
 async function processesGate(
   { pool }: GenerationChange,
   of: Pick<Generation, "collection" | "generation">,
+  signal: AbortSignal,
 ): Promise<Gate> {
-  const readers = await readReaders(pool, of);
-  const failing = readers.filter(({ failure }) => failure !== null);
-  const detail =
-    failing.length === 0
-      ? `${readers.length} processes can search and embed with it`
-      : `${failing.length} of ${readers.length} processes can't open its encoders: ${failing[0]?.failure}`;
-  return { name: "processes", passed: failing.length === 0, detail };
+  const endsAtMs = performance.now() + processesWaitMsMax;
+  for (;;) {
+    const readers = await readReaders(pool, of);
+    const [failed] = readers.filter(({ failure }) => failure !== null);
+    const able = readers.filter(({ answered, failure }) => answered && failure === null);
+    const passed = able.length === readers.length;
+    if (passed || signal.aborted || performance.now() > endsAtMs) {
+      const why = failed === undefined ? "the others have not opened its encoders yet" : failed.failure;
+      const detail = passed
+        ? `${readers.length} processes can search and embed with it`
+        : `${able.length} of ${readers.length} processes can search and embed with it: ${why}`;
+      return { name: "processes", passed, detail };
+    }
+    await sleep(processesPollMs);
+  }
 }

@@ -1,7 +1,7 @@
 import { canonicalJson, type Generation, MedleyError, systemClock } from "@medley/core";
 import { type ModelRuntime, openModelRuntime } from "@medley/models";
 import { type CollectionEncoders, sameSegment } from "@medley/pipeline";
-import { openPool, readCatalogue, type StoredCollection, segmentsOf } from "@medley/store";
+import { forgetReaders, openPool, readCatalogue, type StoredCollection, segmentsOf } from "@medley/store";
 import type pg from "pg";
 import { type Context, configOf, logFault, settingsOf } from "../cli/context.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
@@ -65,6 +65,8 @@ export async function openChange(
           : "run: medley migrate",
     });
   }
+  // A process that had the folder open may have ended without a word.
+  if (kind === "own") await forgetReaders(pool, null);
   const encoders = await openEncoders(new Map([[name, collection]]), {
     ...{ runtime, clock: systemClock, environment, resources },
   });

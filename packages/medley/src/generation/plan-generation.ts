@@ -1,5 +1,5 @@
 import { spaceInput } from "@medley/core";
-import { readRecords } from "@medley/store";
+import { readGenerations, readRecords } from "@medley/store";
 import pg from "pg";
 import {
   dimensionsOfLayout,
@@ -46,7 +46,7 @@ from medley.${pg.escapeIdentifier(name)}`,
   const remoteShare = sample === null || sample.rows === 0 ? 0 : rows / sample.rows;
   return {
     collection: name,
-    generation: needsGeneration(change) ? live.generation + 1 : null,
+    generation: needsGeneration(change) ? await nextNumber(change) : null,
     spaces,
     rows,
     bytes: Math.max(bytes + rows * halfBytes * (configured.dimensions - dimensionsBefore), 0),
@@ -59,6 +59,14 @@ from medley.${pg.escapeIdentifier(name)}`,
         }
       : null,
   };
+}
+
+/** Of the generation that is being built, or of the one that would be. */
+async function nextNumber({ pool, stored }: GenerationChange): Promise<number> {
+  const begun = (await readGenerations(pool)).find(
+    ({ collection, state }) => collection === stored.name && state === "building",
+  );
+  return begun?.generation ?? stored.newestGeneration + 1;
 }
 
 interface Sample {

@@ -3,7 +3,19 @@
 -- carries it over; switch_generation makes it live and the other one kept, in one transaction, and may be called again to go back;
 -- drop_generation ends what is not live. Rows are carried both ways, so neither misses what was written into the other.
 
--- Of rows that the carriers themselves write nothing is noted.
+-- Processes listen, and look at what there is when a generation begins, becomes live or ends.
+create or replace function medley_internal.tell_generations()
+returns trigger language plpgsql as $$
+begin
+  perform pg_notify('medley_generations', '');
+  return null;
+end $$;
+
+create or replace trigger tell after insert or delete on medley_internal.generations
+  for each statement execute function medley_internal.tell_generations();
+
+-- Of rows that the carriers themselves write nothing is noted. A note that waits already is locked until the row is there to be read: one
+-- that could be taken meanwhile would go with the row as it was.
 create or replace function medley_internal.note_changed_rows()
 returns trigger language plpgsql as $$
 begin
@@ -14,7 +26,7 @@ begin
   where other.collection = tg_argv[0] and other.table_name <> tg_table_name
   -- Rows that are written together are noted in one order by all.
   order by other.generation, changed.id
-  on conflict (collection, generation, record_id) where leased_until is null do nothing;
+  on conflict (collection, generation, record_id) where leased_until is null do update set record_id = excluded.record_id;
   return null;
 end $$;
 
@@ -40,6 +52,9 @@ declare
   ids text[];
 begin
   select * into begun from medley_internal.generations where collection = wanted and generation = wanted_generation for update;
+  if begun.collection is null then
+    raise exception 'collection "%" has no generation %', wanted, wanted_generation using errcode = '22023';
+  end if;
   if begun.noted then return 0; end if;
   execute format('select array(select id from medley_internal.%I where $1 is null or id > $1 order by id limit $2)',
     (select live_table from medley_internal.collections where name = wanted)) into ids using begun.noted_through, rows_max;
@@ -104,6 +119,7 @@ begin
   where name = wanted;
 end $$;
 
+-- A short lock_timeout is the caller's to set: the tables wait for searches and writes under way, and others would wait behind.
 create or replace function medley_internal.drop_generation(wanted text, wanted_generation int)
 returns void language plpgsql as $$
 declare
@@ -118,10 +134,6 @@ begin
   end if;
   -- Of a pair only the live one is left.
   delete from medley_internal.generations where collection = wanted;
-  delete from medley_internal.generation_change where collection = wanted;
-  delete from medley_internal.generation_reader where collection = wanted;
-  delete from medley_internal.search_weightings as learned where learned.table_name = dropped.table_name;
-  delete from medley_internal.search_statistics as learned where learned.table_name = dropped.table_name;
   execute format('drop view if exists medley_internal.%I', dropped.table_name || '_rows');
   execute format('drop table medley_internal.%I', dropped.table_name);
   for event, table_name in
@@ -129,6 +141,11 @@ begin
   loop
     execute format('drop trigger if exists generation_%s on medley_internal.%I', event, table_name);
   end loop;
+  -- Now that nobody writes: what was being written just before has been noted, too.
+  delete from medley_internal.generation_change where collection = wanted;
+  delete from medley_internal.generation_reader where collection = wanted and generation = wanted_generation;
+  delete from medley_internal.search_weightings as learned where learned.table_name = dropped.table_name;
+  delete from medley_internal.search_statistics as learned where learned.table_name = dropped.table_name;
 end $$;
 
 -- A collection as `collections` would describe it if this generation were live: for functions that take such a row.

@@ -1,7 +1,7 @@
 import {
   type ChangedRows,
   type Collection,
-  type Generation,
+  MedleyError,
   packetRecordsMax,
   type StoredRow,
 } from "@medley/core";
@@ -28,12 +28,20 @@ export async function takeChanges(
   return rows.length === 0 ? null : { collection, generation, ...leasedBatch(rows) };
 }
 
-/** Whether a generation's rows are still there. */
-export async function hasTable(pool: pg.Pool, collection: string, generation: number): Promise<boolean> {
-  const { rows } = await pool.query<{ there: boolean }>("select to_regclass($1) is not null as there", [
-    rowTable(collection, generation),
-  ]);
-  return rows[0]?.there as boolean;
+/** Throws `generation_gone` where a collection is there, and this generation of its rows is not. */
+export async function requireGeneration(
+  pool: pg.Pool,
+  collection: string,
+  generation: number,
+): Promise<void> {
+  const { rows } = await pool.query<{ gone: boolean }>(
+    `select exists (select from medley_internal.collections where name = $1 and generation <> $2)
+  and not exists (select from medley_internal.generations where collection = $1 and generation = $2) as gone`,
+    [collection, generation],
+  );
+  if (!rows[0]?.gone) return;
+  const what = `collection "${collection}" has no generation ${generation} any more`;
+  throw new MedleyError("generation_gone", what);
 }
 
 export async function finishChanges(pool: pg.Pool, { positions }: ChangedRows): Promise<void> {
@@ -73,24 +81,5 @@ from (${segmentsSql(table, types)}) as segments join ${table} as row using (id)`
       const missing = collection.fields.map(({ name }) => [name, null] as const);
       return [row.id, { ...readSegmentsRow(row), fields: Object.fromEntries([...missing, ...values]) }];
     }),
-  );
-}
-
-export async function reportReader(
-  pool: pg.Pool,
-  instance: string,
-  reports: readonly (Pick<Generation, "collection" | "generation"> & { readonly failure: string | null })[],
-): Promise<void> {
-  await pool.query(
-    `insert into medley_internal.generation_reader as known (instance, collection, generation, failure, seen_at)
-select $1, collection, generation, failure, clock_timestamp()
-from unnest($2::text[], $3::int[], $4::text[]) as report (collection, generation, failure)
-on conflict (instance, collection, generation) do update set failure = excluded.failure, seen_at = excluded.seen_at`,
-    [
-      instance,
-      reports.map(({ collection }) => collection),
-      reports.map(({ generation }) => generation),
-      reports.map(({ failure }) => failure),
-    ],
   );
 }

@@ -105,28 +105,6 @@ export async function trySearches(
   return { recall: wanted === 0 ? 1 : found / wanted, ms };
 }
 
-/** A process that searches or embeds. */
-export interface Reader {
-  readonly instance: string;
-  /** Null: it can do so with the generation. */
-  readonly failure: string | null;
-}
-
-const seenWithinSeconds = 5;
-
-/** Those that were there within the last seconds. */
-export async function readReaders(
-  pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
-): Promise<readonly Reader[]> {
-  const { rows } = await pool.query<Reader>(
-    `select instance, failure from medley_internal.generation_reader
-where collection = $1 and generation = $2 and seen_at > clock_timestamp() - make_interval(secs => ${seenWithinSeconds})`,
-    [collection, generation],
-  );
-  return rows;
-}
-
 /** Whether it is known how searches of the live generation find their rows. */
 export async function isAnalysed(pool: pg.Pool, collection: string): Promise<boolean> {
   const { rows } = await pool.query<{ known: boolean }>(

@@ -29,14 +29,19 @@ export interface StoredGeneration extends Generation {
   readonly encoders: unknown;
 }
 
+/** Of each collection the live one, and the other where there are two. */
 export async function readGenerations(
   database: Pick<pg.Pool, "query">,
 ): Promise<readonly StoredGeneration[]> {
   const { rows } = await database.query<
     Omit<StoredGeneration, "segments"> & { readonly spaces: readonly StoredSpace[] }
   >(
-    `select collection, generation, state, fields, spaces, weights, profiles, encoders from medley_internal.generations
-order by collection, generation`,
+    `select collection, generation, state, fields, spaces, weights, profiles, encoders from (
+  select collection, generation, state, fields, spaces, weights, profiles, encoders from medley_internal.generations
+  union all
+  select name, generation, 'live', fields, spaces, weights, profiles, null from medley_internal.collections
+  where not exists (select from medley_internal.generations where collection = name)
+) as generations order by collection collate "C", generation`,
   );
   return rows.map(({ spaces, ...row }) => ({ ...row, segments: segmentsOf(spaces) }));
 }
@@ -63,10 +68,10 @@ export async function beginGeneration(
   const begun = generations.find(({ state }) => state === "building");
   if (begun !== undefined) {
     requireSame(configured, begun);
-  } else if (generations.length > 0) {
+  } else if (generations.length > 1) {
     throw conflict(stored.name, "the generation before is still kept", "end it: medley apply --finish");
   }
-  const generation = begun?.generation ?? stored.generation + 1;
+  const generation = begun?.generation ?? stored.newestGeneration + 1;
   if (begun === undefined) await createGeneration(pool, configured, { stored, encoders, generation });
   await grantRoles(pool, []);
   return generation;
@@ -100,6 +105,7 @@ insert into medley_internal.generations (${columns}) values (
   ${dimensionsOf(layout)}, ${orNull(profiles)}, ${json(encoders)}
 );
 update medley_internal.generations set noted = false where collection = ${name} and generation = ${generation};
+update medley_internal.collections set newest_generation = ${generation} where name = ${name};
 select medley_internal.follow_generation(${name}, ${escapeLiteral(stored.live_table)});
 select medley_internal.follow_generation(${name}, ${escapeLiteral(table)});`);
   });
@@ -124,8 +130,8 @@ export interface SwitchOptions {
   readonly drainMsMax: number;
 }
 
-/** How long searches may wait behind the view's lock. */
-const viewLockMsMax = 300;
+/** How long searches may wait behind a lock that waits for others. */
+const lockMsMax = 300;
 const drainPollMs = 10;
 
 /**
@@ -144,19 +150,25 @@ where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by at
   );
   const typed = rows.map(({ name }) => name).filter((name) => !ownColumns.includes(name));
   const viewSql = liveView(collection, generation, typed, await schemaOfVector(pool));
-  try {
-    await inTransaction(pool, async (client) => {
+  return await done(() =>
+    inTransaction(pool, async (client) => {
       if (drainMsMax > 0) await drain(client, { collection, generation }, drainMsMax);
-      await client.query(`set local lock_timeout = ${viewLockMsMax}`);
+      await client.query(`set local lock_timeout = ${lockMsMax}`);
       await client.query("select medley_internal.switch_generation($1, $2, $3)", [
         collection,
         generation,
         viewSql,
       ]);
-    });
+    }),
+  );
+}
+
+/** False: rows are still to be carried, or a lock was not given in time. */
+async function done(change: () => Promise<void>): Promise<boolean> {
+  try {
+    await change();
     return true;
   } catch (error) {
-    // Rows to carry, or a lock that was not given in time.
     if (error instanceof pg.DatabaseError && (error.code === "55000" || error.code === "55P03")) return false;
     throw error;
   }
@@ -173,9 +185,9 @@ async function drain(
     [collection],
   );
   const table = pg.escapeIdentifier(rows[0]?.live_table as string);
+  const endsAtMs = performance.now() + msMax;
   await client.query(`set local lock_timeout = ${msMax}`);
   await client.query(`lock table medley_internal.${table} in share row exclusive mode`);
-  const endsAtMs = performance.now() + msMax;
   while ((await changesLeft(client, collection, generation)) > 0 && performance.now() < endsAtMs) {
     await client.query(`select pg_sleep(${drainPollMs / 1_000})`);
   }
@@ -194,12 +206,42 @@ export async function changesLeft(
   return rows[0]?.left as number;
 }
 
-/** Ends a generation that is not live. What was written for it alone is written anew by whoever finds that it is gone. */
-export async function dropGeneration(
+export interface WaitingChanges {
+  /** Rows that a generation is still to have. */
+  readonly left: number;
+  /** Of these, how many have waited since `newest` was what was asked for. */
+  readonly older: number;
+  /** Null: none waits. */
+  readonly newest: string | null;
+}
+
+export async function readWaitingChanges(
   pool: pg.Pool,
   { collection, generation }: Pick<Generation, "collection" | "generation">,
-): Promise<void> {
-  await pool.query("select medley_internal.drop_generation($1, $2)", [collection, generation]);
+  since: string | null,
+): Promise<WaitingChanges> {
+  const { rows } = await pool.query<WaitingChanges>(
+    `select count(*)::int as left, count(*) filter (where position <= $3::bigint)::int as older, max(position)::text as newest
+from medley_internal.generation_change where collection = $1 and generation = $2`,
+    [collection, generation, since],
+  );
+  return rows[0] as WaitingChanges;
+}
+
+/**
+ * Ends a generation that is not live. What was written for it alone is written anew by whoever finds that it is gone. Resolves to false
+ * where searches or writes under way did not let its table or the live one go: then nothing has changed, and it may be tried again.
+ */
+export function dropGeneration(
+  pool: pg.Pool,
+  { collection, generation }: Pick<Generation, "collection" | "generation">,
+): Promise<boolean> {
+  return done(() =>
+    inTransaction(pool, async (client) => {
+      await client.query(`set local lock_timeout = ${lockMsMax}`);
+      await client.query("select medley_internal.drop_generation($1, $2)", [collection, generation]);
+    }),
+  );
 }
 
 async function schemaOfVector(pool: pg.Pool): Promise<string> {

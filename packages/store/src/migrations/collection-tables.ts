@@ -66,6 +66,8 @@ export interface OtherGeneration extends Pick<CatalogueRow, "fields" | "spaces">
 export interface StoredCollection extends CatalogueRow {
   /** The live one. */
   readonly generation: number;
+  /** The highest number that was given, also where that generation has ended. */
+  readonly newestGeneration: number;
   readonly others: readonly OtherGeneration[];
   /** Whether the live rows have the view that functions read. */
   readonly hasRowsView: boolean;

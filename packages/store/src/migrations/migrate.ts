@@ -102,6 +102,7 @@ export async function readCatalogue(database: Database): Promise<readonly Stored
   const { rows } = await database.query<Omit<StoredCollection, "others">>(
     // Read before the migrations that add profiles, graphs and generations, too.
     `select name, fields, spaces, weights, live_table, coalesce((to_jsonb(stored) ->> 'generation')::int, 1) as generation,
+  coalesce((to_jsonb(stored) ->> 'newest_generation')::int, 1) as "newestGeneration",
   to_regclass(format('medley_internal.%I', live_table || '_rows')) is not null as "hasRowsView", nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
   nullif(to_jsonb(stored) -> 'graphs', 'null') as graphs,
   array(

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { Random } from "@medley/core";
 import type pg from "pg";
 import type { Findings, Rung } from "./learn-plans.ts";
 import type { Weighting } from "./weightings.ts";
@@ -138,7 +139,8 @@ medley_internal.segments(found) as segment order by start`,
       [collection, generation],
     );
     const { rows } = await client.query<{ id: string }>(`select id from ${view} where embedding is not null`);
-    const random = seededRandom(rows.length);
+    const generator = new Random(rows.length);
+    const random = () => generator.uniform();
     const ids = Array.from(
       { length: Math.min(sampledRowsMax, rows.length) },
       () => (rows[Math.floor(random() * rows.length)] as { id: string }).id,
@@ -337,15 +339,4 @@ function leastOfBest(totals: Float64Array, count: number): number {
 /** The lower quartile: what else the machine does makes some longer, what a query asks for some shorter. */
 export function usualOf(timesMs: readonly number[]): number {
   return [...timesMs].sort((a, b) => a - b)[Math.floor(timesMs.length / 4)] ?? 0;
-}
-
-/** Mulberry32: the same numbers each time. */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { assignTask, type TaskReport } from "./assign-task.ts";
 import { cheap, classesOf, contender, dear, splitOf } from "./contenders.fixture.ts";
 

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { assignTask } from "./assign-task.ts";
 import { cheap, classesOf, contender, splitOf } from "./contenders.fixture.ts";
 import type { QueryRow } from "./ranking-judge.ts";

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { behindBest, bestOf } from "./compare-arms.ts";
 
 const scoresOf = (random: Random, rows: number, rate: number) =>

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 
 /** How far an arm's mean score is behind the best one's. */
 export interface Behind {

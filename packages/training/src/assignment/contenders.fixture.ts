@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import type { Split } from "../data/parts.ts";
-import { Random } from "../random.ts";
 import type { Contender } from "./arm.ts";
 import type { Cost } from "./cost.ts";
 

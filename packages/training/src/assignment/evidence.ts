@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 import { crossFittedMean, type Folds, foldSums } from "./cross-fit.ts";
 import type { Answer } from "./judge.ts";
 

@@ -1,6 +1,5 @@
-import type { Series } from "@medley/core";
+import { Random, type Series } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { assignTask } from "./assign-task.ts";
 import { cheap, classesOf, contender, splitOf } from "./contenders.fixture.ts";
 import { forecastingJudge } from "./forecasting-judge.ts";

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { minimise } from "../evaluation/lbfgs.ts";
-import { Random } from "../random.ts";
 import { type CosineTables, type JudgedArm, labelsOf } from "./arm.ts";
 import type { TaskData } from "./task-data.ts";
 

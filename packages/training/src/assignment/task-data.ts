@@ -1,7 +1,6 @@
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import type { Split } from "../data/parts.ts";
 import { classTarget } from "../data/targets.ts";
-import { Random } from "../random.ts";
 import type { Folds } from "./cross-fit.ts";
 import { forecastingJudge } from "./forecasting-judge.ts";
 import { type ForecastingTask, futuresOf } from "./futures.ts";

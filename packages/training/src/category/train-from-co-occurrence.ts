@@ -1,8 +1,7 @@
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import type { EntityValue } from "@medley/models";
 import { bagModel } from "../bag-model.ts";
 import { type TruncatedSvd, truncatedSvd } from "../linear-algebra/truncated-svd.ts";
-import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { positiveMutualInformation } from "./co-occurrence.ts";

@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
 import { encodeValues } from "../encode-values.ts";
-import { Random } from "../random.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { type EntityExample, trainEntityFromTarget } from "./train-from-target.ts";
 

@@ -1,7 +1,7 @@
+import { Random } from "@medley/core";
 import type { EntityValue } from "@medley/models";
 import { bagModel } from "../bag-model.ts";
 import type { Batch } from "../engine/index.ts";
-import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import { fitOnTarget } from "../target/fit-on-target.ts";
 import { type TargetValue, targetOf } from "../target/target.ts";

@@ -1,6 +1,5 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
-import { Random } from "../random.ts";
+import { MedleyError, Random } from "@medley/core";
 import { checkLeaks, type Split, type SplitPart, type SplitRow, splitParts } from "./parts.ts";
 
 export type SplitBy = "random" | "group" | "time";

@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "@medley/core";
 
 /** What a search asks for: of each space, in their order, the segment of a row. */
 export type RowQuery = Int32Array;

@@ -1,9 +1,8 @@
-import { normalize, type ReducedBy } from "@medley/core";
+import { normalize, Random, type ReducedBy } from "@medley/core";
 import { canBeCut, type Matryoshka } from "@medley/models";
 import { cosineTable, type VectorTable } from "../evaluation/nearest-neighbours.ts";
 import type { DenseMatrix } from "../linear-algebra/matrix.ts";
 import { principalAxes, randomAxes, SecondMoment } from "../projection/axes.ts";
-import { Random } from "../random.ts";
 
 /** A space of a collection, and how its dimensions may be made fewer. */
 export interface BudgetSpace {

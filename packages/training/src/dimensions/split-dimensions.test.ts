@@ -1,6 +1,5 @@
-import { normalize } from "@medley/core";
+import { normalize, Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import type { BudgetSpace } from "./space-ladder.ts";
 import { type DimensionSplit, type SplitDimensionsOptions, splitDimensions } from "./split-dimensions.ts";
 

@@ -1,8 +1,7 @@
-import type { ReducedBy } from "@medley/core";
+import { Random, type ReducedBy } from "@medley/core";
 import type { Split } from "../data/parts.ts";
 import { bootstrapDifference } from "../evaluation/bootstrap.ts";
 import type { TrainingProgress } from "../progress.ts";
-import { Random } from "../random.ts";
 import { FusedRecall, meanRecall, type SpaceCosines } from "./fused-recall.ts";
 import { drawQueries, type RowQuery } from "./queries.ts";
 import { type BudgetSpace, type Rung, SpaceLadder } from "./space-ladder.ts";

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { Random } from "@medley/core";
 import {
   encodeOnnx,
   floatsOf,
@@ -10,7 +11,6 @@ import {
   tensorOf,
   valueInfoOf,
 } from "@medley/models/onnx";
-import { Random } from "../random.ts";
 import { type Attributes, NodeAttributes, onnxAttributes } from "./attributes.ts";
 import { openDimension, type Shape, sizeOf } from "./shape.ts";
 import { type ElementType, elementTypes, Value } from "./value.ts";

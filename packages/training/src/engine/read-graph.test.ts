@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Random } from "@medley/core";
 import { bundledModels, locateModel } from "@medley/models";
 import { decodeOnnx } from "@medley/models/onnx";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { Graph } from "./graph.ts";
 import { linear } from "./layers.ts";
 import { crossEntropy, meanSquaredError } from "./losses.ts";

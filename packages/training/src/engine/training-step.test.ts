@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { Graph } from "./graph.ts";
 import { batchNorm, dropout, linear } from "./layers.ts";
 import { crossEntropy, meanSquaredError } from "./losses.ts";

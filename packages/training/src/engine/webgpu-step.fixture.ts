@@ -1,5 +1,5 @@
 /** Prints the losses of the same training steps on the CPU and on WebGPU, as JSON. */
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 import { Graph } from "./graph.ts";
 import { attention, batchNorm, conv1d, embedding, layerNorm, linear } from "./layers.ts";
 import { crossEntropy } from "./losses.ts";

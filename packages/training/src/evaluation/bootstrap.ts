@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 
 export interface BootstrapOptions {
   readonly seed: number;

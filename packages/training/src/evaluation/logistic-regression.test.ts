@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { fitLogisticRegression } from "./logistic-regression.ts";
 
 const columns = 4;

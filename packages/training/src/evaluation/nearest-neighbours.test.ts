@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { classReport } from "./classification.ts";
 import { classifyByNeighbours, classifyLeaveOneOut, nearestNeighbours } from "./nearest-neighbours.ts";
 import { referenceOf } from "./reference.fixture.ts";

@@ -2,12 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Random } from "@medley/core";
 import { expect, onTestFinished, test } from "vitest";
 import { Graph } from "../engine/graph.ts";
 import { linear } from "../engine/layers.ts";
 import { meanSquaredError } from "../engine/losses.ts";
 import { type Batch, TrainingStep } from "../engine/training-step.ts";
-import type { Random } from "../random.ts";
 import { CheckpointFolder } from "./checkpoint.ts";
 import { type FitOptions, fitEpochs } from "./fit.ts";
 import { cosineRate } from "./schedule.ts";

@@ -1,8 +1,7 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import type { StateTensor } from "../engine/training-step.ts";
 import type { TrainingProgress } from "../progress.ts";
-import { Random } from "../random.ts";
 import type { Curve } from "../trained-model.ts";
 import type { Checkpoint, CheckpointFolder, EpochMetrics } from "./checkpoint.ts";
 import type { Schedule } from "./schedule.ts";

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import type { StateTensor } from "../engine/training-step.ts";
-import { Random } from "../random.ts";
 import type { LearningStep } from "./fit.ts";
 
 /** Rows of x, five numbers each, and y = x · truth + noise. */

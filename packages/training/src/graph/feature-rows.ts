@@ -1,5 +1,5 @@
+import type { Random } from "@medley/core";
 import type { VectorTable } from "../evaluation/nearest-neighbours.ts";
-import type { Random } from "../random.ts";
 
 /** With fewer numbers that are not 0 than this share, rows are gone through by their places. */
 const sparseShareMax = 0.25;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Neighbour, NodeInput } from "@medley/core";
+import { type Neighbour, type NodeInput, Random } from "@medley/core";
 import {
   type Aggregator,
   type FeaturesManifest,
@@ -14,7 +14,6 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, onTestFinished, test } from "vitest";
 import { encodeValues } from "../encode-values.ts";
 import { Graph } from "../engine/graph.ts";
-import { Random } from "../random.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import { trainGraphSage } from "./graphsage.ts";

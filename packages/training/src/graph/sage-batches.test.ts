@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
 import type { VectorTable } from "../evaluation/nearest-neighbours.ts";
-import { Random } from "../random.ts";
 import { adjacencyOf } from "./adjacency.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import { SageBatches } from "./sage-batches.ts";

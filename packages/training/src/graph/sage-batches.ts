@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import type { Aggregator } from "@medley/models";
-import { Random } from "../random.ts";
 import { drawAlias } from "./alias.ts";
 import type { FeatureRows } from "./feature-rows.ts";
 import type { WalkGraph } from "./walks.ts";

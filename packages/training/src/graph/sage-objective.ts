@@ -1,8 +1,7 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
+import { MedleyError, type Random } from "@medley/core";
 import type { ClassTarget } from "../data/targets.ts";
 import { type Batch, crossEntropy, type Graph, glorotInitial, type Value } from "../engine/index.ts";
-import type { Random } from "../random.ts";
 import type { SageBatches } from "./sage-batches.ts";
 import { Walker, type WalkGraph } from "./walks.ts";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 import {
   assertSkipGram,
   curves,

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { PlainSkipGram, type SkipGram, type SkipGramOptions } from "./skip-gram.ts";
 import { KernelSkipGram, openSkipGram } from "./skip-gram-kernel.ts";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { Worker } from "node:worker_threads";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 import { Walker, type WalkGraph, type WalkOptions } from "./walks.ts";
 
 /** What a thread is asked for: a walk from each of `starts`, which are the walks of these numbers from `first` on. */

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { solvePositiveDefinite } from "./cholesky.ts";
 import { type DenseMatrix, denseMatrix, gramOf, multiply } from "./matrix.ts";
 

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { eigenOfGram } from "./eigen.ts";
 import {
   type DenseMatrix,

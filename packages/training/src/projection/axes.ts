@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
+import type { Random } from "@medley/core";
 import { type DenseMatrix, denseMatrix, SparseRows } from "../linear-algebra/matrix.ts";
 import { orthonormalise } from "../linear-algebra/orthonormalise.ts";
 import { truncatedSvd } from "../linear-algebra/truncated-svd.ts";
-import type { Random } from "../random.ts";
 
 /** Directions that vectors are brought to: x times `matrix`. */
 export interface Axes {

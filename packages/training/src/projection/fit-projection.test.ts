@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Random } from "@medley/core";
 import { decodeOnnx } from "@medley/models/onnx";
 import { expect, onTestFinished, test } from "vitest";
 import { checkServed } from "../artefact/check-served.ts";
 import { writeArtefact } from "../artefact/write-artefact.ts";
 import { encodeValues } from "../encode-values.ts";
 import { gramOf } from "../linear-algebra/matrix.ts";
-import { Random } from "../random.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { fitProjection, type ProjectionOptions } from "./fit-projection.ts";
 

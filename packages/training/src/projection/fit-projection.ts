@@ -1,8 +1,7 @@
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import { encodeOnnx, nodeOf, onnxTypes, tensorOf, valueInfoOf } from "@medley/models/onnx";
 import type { DenseMatrix } from "../linear-algebra/matrix.ts";
 import type { TrainingOptions } from "../progress.ts";
-import { Random } from "../random.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { principalAxes, randomAxes, SecondMoment } from "./axes.ts";
 

@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import type { SeriesValue } from "@medley/models";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { leastSquares } from "./least-squares.ts";
 import { SeriesWindows } from "./windows.ts";
 

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { principalComponents } from "./principal-components.ts";
 
 test("finds the directions in which standardised rows differ most, and keeps to their number", () => {

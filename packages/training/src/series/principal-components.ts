@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 
 /** A linear map that reduces vectors: (x - mean) / deviation, times `matrix`. */
 export interface Reduction {

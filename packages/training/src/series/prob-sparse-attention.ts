@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
+import { Random } from "@medley/core";
 import { type Graph, linear, type Value } from "../engine/index.ts";
-import { Random } from "../random.ts";
 
 export interface ProbSparseOptions {
   readonly heads: number;

@@ -1,7 +1,8 @@
 /** Values of a graph as ONNX Runtime computes them. */
+
+import { Random } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Graph, type GraphOptions, type Shape, type Value } from "../engine/index.ts";
-import { Random } from "../random.ts";
 
 export type Tensors = Readonly<Record<string, { shape: Shape; data: Float32Array }>>;
 

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import type { RegularSeries } from "@medley/models";
-import { Random } from "../random.ts";
 
 export const seriesParts = ["train", "validation", "test"] as const;
 export type SeriesPart = (typeof seriesParts)[number];

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Random } from "@medley/core";
 import type { SeriesValue } from "@medley/models";
 import { type FeaturesManifest, seriesFeatures } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { type SeriesKind, seriesKinds } from "./forecaster.ts";
 import type { SeriesTrainingOptions } from "./series-options.ts";
 import { isLinear } from "./solve-forecaster.ts";

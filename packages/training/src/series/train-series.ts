@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { availableParallelism } from "node:os";
+import { Random } from "@medley/core";
 import type { SeriesValue } from "@medley/models";
 import type { Batch, TrainedTensors } from "../engine/index.ts";
 import { CheckpointFolder } from "../fit/checkpoint.ts";
 import { type Fitted, fitEpochs } from "../fit/fit.ts";
 import { halvedEachEpoch } from "../fit/schedule.ts";
-import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { principalComponents } from "./principal-components.ts";

@@ -1,7 +1,7 @@
+import { Random } from "@medley/core";
 import type { SeriesValue } from "@medley/models";
 import { windowOf } from "@medley/models";
 import { describe, expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { batchesInOrder, SeriesWindows, shuffledBatches, type WindowsOptions } from "./windows.ts";
 
 const hourMs = 3_600_000;

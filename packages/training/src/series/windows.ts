@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
+import { MedleyError, type Random } from "@medley/core";
 import {
   fillMissing,
   marksOf,
@@ -9,7 +9,6 @@ import {
   scaleWindow,
 } from "@medley/models";
 import type { Batch } from "../engine/index.ts";
-import type { Random } from "../random.ts";
 import { fitScaler } from "./scaler.ts";
 import { type BordersOptions, bordersOf, type SeriesPart, seriesParts } from "./split.ts";
 

@@ -1,6 +1,6 @@
+import type { Random } from "@medley/core";
 import { type DenseMatrix, denseMatrix } from "../linear-algebra/matrix.ts";
 import { orthonormalise } from "../linear-algebra/orthonormalise.ts";
-import type { Random } from "../random.ts";
 
 export interface TimedTargets {
   /** Days since any origin, in any order and at any distances. */

@@ -1,7 +1,7 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
 import { encodeValues } from "../encode-values.ts";
 import { denseMatrix } from "../linear-algebra/matrix.ts";
-import { Random } from "../random.ts";
 import { periodogram, strongestFrequencies } from "./frequencies.ts";
 import { type TimeExample, trainTime2Vec } from "./train-time2vec.ts";
 

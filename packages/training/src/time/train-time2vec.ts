@@ -1,9 +1,8 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import { daysSince } from "@medley/models";
 import { concat, Graph, openDimension, type Value } from "../engine/index.ts";
 import type { TrainingOptions } from "../progress.ts";
-import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import { type Embedding, fitOnTarget } from "../target/fit-on-target.ts";
 import { type Target, type TargetValue, targetOf } from "../target/target.ts";

@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
 import { expectedCalibrationError } from "../evaluation/calibration.ts";
-import { Random } from "../random.ts";
 import {
   fitTemperature,
   headLogitsOf,

@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { type CycleOptions, type CycleState, cycleTransitions, runCycle } from "./cycle.ts";
 
 /** A model is the share of 400 rows that it is right on; the same rows are hard for all. */

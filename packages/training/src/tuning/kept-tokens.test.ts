@@ -1,5 +1,5 @@
+import { Random } from "@medley/core";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { keptTokens } from "./kept-tokens.ts";
 
 const row = { ids: Int32Array.from({ length: 20 }, (_, at) => at), skipped: 3 };

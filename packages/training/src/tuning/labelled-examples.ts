@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import { splitRows } from "../data/split.ts";
 import { checkRowCount, classTarget } from "../data/targets.ts";
-import { Random } from "../random.ts";
 import type { TrainedModel } from "../trained-model.ts";
 
 /** A text, picture or clip as its encoder takes it, and its class; null: it has none, and is not trained on. */

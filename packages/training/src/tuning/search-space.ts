@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { Random } from "../random.ts";
+import type { Random } from "@medley/core";
 
 /** What one setting may be. */
 export type Dimension<Value = unknown> =

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import { Random } from "../random.ts";
+import { Random } from "@medley/core";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import type { BlockSettings } from "./fit-tail.ts";
 import { choice, logUniform, sampleCandidates } from "./search-space.ts";

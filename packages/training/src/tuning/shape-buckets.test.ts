@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Random } from "../random.ts";
 import { shapedBatches, shapeLengths, type Unit } from "./shape-buckets.ts";
 
 const lengthsOf = fc.array(fc.integer({ min: 1, max: 600 }), { minLength: 1, maxLength: 200 });

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { Random } from "../random.ts";
+import type { Random } from "@medley/core";
 
 /** Inputs that are in a batch together: one, or the two of a pair. */
 export interface Unit {

@@ -1,12 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import { expect, onTestFinished, test } from "vitest";
 import { fitEpochs } from "../fit/fit.ts";
 import { batchesOf, LeastSquares, rowsOf } from "../fit/least-squares.fixture.ts";
 import { constantRate } from "../fit/schedule.ts";
-import { Random } from "../random.ts";
 import {
   type Candidate,
   choice,

@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
+import { Random } from "@medley/core";
 import { dropout } from "../engine/layers.ts";
 import { readGraph } from "../engine/read-graph.ts";
 import { type StateTensor, TrainingStep } from "../engine/training-step.ts";
 import type { Value } from "../engine/value.ts";
 import type { LearningStep } from "../fit/fit.ts";
-import { Random } from "../random.ts";
 import type { BlockCut } from "./blocks.ts";
 import { type HiddenStates, tokenInput } from "./hidden-states.ts";
 import { keptTokens } from "./kept-tokens.ts";

@@ -1,13 +1,13 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { Random } from "@medley/core";
 import { type ModelRuntime, openModelRuntime } from "@medley/models";
 import { classWeights as balancedWeights } from "../data/targets.ts";
 import type { StateTensor } from "../engine/training-step.ts";
 import { fitLogisticRegression } from "../evaluation/logistic-regression.ts";
 import { CheckpointFolder } from "../fit/checkpoint.ts";
 import type { TrainingOptions } from "../progress.ts";
-import { Random } from "../random.ts";
 import type { Curve, ReferenceVectors } from "../trained-model.ts";
 import type { BlockCut } from "./blocks.ts";
 import { headOfRegression, initialHead, trainedHead } from "./classifier-head.ts";

@@ -1,6 +1,5 @@
-import { type EncodeFailure, MedleyError } from "@medley/core";
+import { type EncodeFailure, MedleyError, Random } from "@medley/core";
 import type { TrainingOptions } from "../progress.ts";
-import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import { encodedValues } from "./encoder-vectors.ts";
 import { type LabelledExample, type LabelledPart, partExamples } from "./labelled-examples.ts";

@@ -1,6 +1,6 @@
+import { Random } from "@medley/core";
 import type { Environment, ModelLock } from "@medley/models";
 import type { TrainingOptions } from "../progress.ts";
-import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import type { BlockSettings } from "./fit-tail.ts";
 import { type LabelledExample, type LabelledPart, partExamples } from "./labelled-examples.ts";

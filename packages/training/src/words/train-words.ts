@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { MedleyError } from "@medley/core";
+import { MedleyError, Random } from "@medley/core";
 import {
   countTerms,
   isNgramRange,
@@ -13,7 +13,6 @@ import { FrequentNames } from "../frequent-names.ts";
 import { type SparseMatrix, SparseRows } from "../linear-algebra/matrix.ts";
 import { type TruncatedSvd, truncatedSvd } from "../linear-algebra/truncated-svd.ts";
 import type { TrainingOptions } from "../progress.ts";
-import { Random } from "../random.ts";
 import { sampleItems } from "../reservoir.ts";
 import type { TrainedModel } from "../trained-model.ts";
 

@@ -1,6 +1,7 @@
 /** Opens what is differentiated in ONNX Runtime, and compares gradients with finite differences in single precision. */
+
+import { Random } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { Random } from "../../random.ts";
 import { Graph, type Parameter } from "../graph.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Value } from "../value.ts";
