@@ -166,6 +166,7 @@ export { parseSeries } from "./record/parse-series.ts";
 export { parseTimestamp } from "./record/parse-timestamp.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
+export type { HitGroups, HitPlace, SearchQuery } from "./search.ts";
 export { spaceInput } from "./space-input.ts";
 export {
   type Classifier,

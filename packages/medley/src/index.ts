@@ -6,9 +6,9 @@ export {
   type Fields,
   type MedleyDefinition,
   MedleyError,
+  type SearchQuery,
   type SpaceDefinition,
 } from "@medley/core";
-export type { SearchQuery } from "@medley/pipeline";
 export { openSource } from "@medley/sources";
 export type { Hit } from "@medley/store";
 export { type BackfillOptions, type BackfillResult, backfill } from "./backfill/backfill.ts";

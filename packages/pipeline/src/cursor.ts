@@ -1,14 +1,5 @@
-import { identityOf, MedleyError } from "@medley/core";
+import { type HitPlace, identityOf, MedleyError, type SearchQuery } from "@medley/core";
 import type { CollectionEncoders } from "./collection-encoders.ts";
-import type { SearchQuery } from "./query.ts";
-
-/** Where a hit stands among all of a search. */
-export interface HitPlace {
-  readonly id: string;
-  readonly score: number;
-  /** From 1. */
-  readonly place: number;
-}
 
 /** Where a page ended, and what *now* is for recency on all pages. */
 export interface PageEnd {

@@ -1,36 +1,14 @@
-import { type Clock, isTextSpace, MedleyError, type Space, systemClock } from "@medley/core";
+import {
+  type Clock,
+  type HitPlace,
+  isTextSpace,
+  MedleyError,
+  type SearchQuery,
+  type Space,
+  systemClock,
+} from "@medley/core";
 import { type CollectionEncoders, spaceIndex } from "./collection-encoders.ts";
-import { type HitPlace, readCursor } from "./cursor.ts";
-
-/** What a search may say; the same in TypeScript, HTTP and, with encoded parts, SQL. */
-export interface SearchQuery {
-  /** Per space what to look for: a text, a number or `high`, categories, `{now, halfLifeDays}`, a place, a vector. */
-  readonly parts?: Readonly<Record<string, unknown>>;
-  /** Per space; the others keep their default. May be 0 or negative. */
-  readonly weights?: Readonly<Record<string, number>>;
-  /** Ids of rows whose segments stand in for the parts not given; of several their mean. With `unlike` at most 100. */
-  readonly like?: string | readonly string[];
-  /** Ids of rows that hits should differ from in the parts not given: a third of their mean is taken from that of `like`. */
-  readonly unlike?: string | readonly string[];
-  /** The user whose profile stands in for the parts not given; not together with `like` or `unlike`. */
-  readonly for?: string;
-  /** Leaves out the records that the user of `for` had events with. Default false. */
-  readonly excludeSeen?: boolean;
-  /** Conditions on typed columns: `{"year": {"gte": 1990}, "genres": {"any": ["Comedy"]}}`. */
-  readonly filter?: Readonly<Record<string, unknown>>;
-  /** How many hits. Default 10. */
-  readonly k?: number;
-  /** The share of the best hits that is to be found, 0 to 1; 1 scans exactly. Default .95. */
-  readonly recall?: number;
-  /** No hit has a lower score. */
-  readonly scoreMin?: number;
-  /** 0 to 1: the higher, the more hits differ from each other. Of at most 100 hits. */
-  readonly diversity?: number;
-  /** At most `max` hits of each value of a category field. */
-  readonly perGroup?: { readonly field: string; readonly max: number };
-  /** The cursor of an answer to the same search: the hits behind its last one. Not together with `diversity` or `perGroup`. */
-  readonly after?: string;
-}
+import { readCursor } from "./cursor.ts";
 
 /** A query with its parts encoded: what `medley.query` and `medley.search` take. */
 export interface Query extends Omit<SearchQuery, "parts" | "after"> {

@@ -1,5 +1,5 @@
-import { MedleyError, recordIdBytesMax, suggestion, textProblem } from "@medley/core";
-import { type CollectionEncoders, cursorCharsMax, type SearchQuery } from "@medley/pipeline";
+import { MedleyError, recordIdBytesMax, type SearchQuery, suggestion, textProblem } from "@medley/core";
+import { type CollectionEncoders, cursorCharsMax } from "@medley/pipeline";
 import { isNestedWithin, levelsMax } from "../body/body.ts";
 
 export const hitsMax = 1_000;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { MedleyError, suggestion } from "@medley/core";
-import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
+import { type HitGroups, MedleyError, type SearchQuery, suggestion } from "@medley/core";
+import type { CollectionEncoders } from "@medley/pipeline";
 
 export interface SearchArguments {
   readonly weight: readonly string[];
@@ -13,7 +13,7 @@ export interface SearchArguments {
   readonly recall?: number;
   readonly scoreMin?: number;
   readonly diversity?: number;
-  readonly perGroup?: NonNullable<SearchQuery["perGroup"]>;
+  readonly perGroup?: HitGroups;
   readonly after?: string;
   /** What stood after the options that every collection has: `--plot "…" --genres Comedy`. */
   readonly parts: readonly string[];
