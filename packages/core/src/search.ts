@@ -2,7 +2,9 @@
 export interface SearchQuery {
   /** Per space what to look for: a text, a number or `high`, categories, `{now, halfLifeDays}`, a place, a vector. */
   readonly parts?: Readonly<Record<string, unknown>>;
-  /** Per space; the others keep their default. May be 0 or negative. */
+  /** Per text words to look for, as one types them into a search engine: `bank heist -comedy`, `"bank robbery" or heist`. */
+  readonly texts?: Readonly<Record<string, string | AskedText>>;
+  /** Per space and text; the others keep their default. May be 0 or negative. */
   readonly weights?: Readonly<Record<string, number>>;
   /** Ids of rows whose segments stand in for the parts not given; of several their mean. With `unlike` at most 100. */
   readonly like?: string | readonly string[];
@@ -25,6 +27,12 @@ export interface SearchQuery {
   readonly perGroup?: HitGroups;
   /** The cursor of an answer to the same search: the hits behind its last one. Not together with `diversity` or `perGroup`. */
   readonly after?: string;
+}
+
+export interface AskedText {
+  readonly query: string;
+  /** Goes before that of `weights`. */
+  readonly weight?: number;
 }
 
 /** At most `max` hits of each value of a category field. */

@@ -4,6 +4,7 @@ export {
   defineConfig,
   type ErrorCode,
   type Fields,
+  type FullTextDefinition,
   type MedleyDefinition,
   MedleyError,
   type SearchQuery,

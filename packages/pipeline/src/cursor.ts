@@ -63,8 +63,6 @@ function searchIdentity(
   { k, after, ...query }: SearchQuery,
 ): string {
   const encoders = layout.map(({ space, encoderIdentity }) => [space, encoderIdentity]);
-  return identityOf({ collection: collection.name, weights: collection.weights, encoders, query }).slice(
-    0,
-    24,
-  );
+  const { name, weights, texts } = collection;
+  return identityOf({ collection: name, weights, texts, encoders, query }).slice(0, 24);
 }

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type Collection,
   type HitPlace,
   isTextSpace,
   MedleyError,
@@ -37,7 +38,7 @@ export async function querySegments(
   query: SearchQuery,
   { clock = systemClock, signal }: QueryOptions = {},
 ): Promise<Query> {
-  const { parts = {}, after: cursor, k = hitsDefault, ...rest } = query;
+  const { parts = {}, after: cursor, k = hitsDefault, weights: _weights, texts: _texts, ...rest } = query;
   const end = cursor === undefined ? null : readCursor(opened, query, cursor);
   const atMs = end?.atMs ?? clock.nowMs();
   const encoded = Object.entries(parts).map(async ([name, part]) => {
@@ -49,7 +50,26 @@ export async function querySegments(
   });
   const segments = Object.fromEntries(await Promise.all(encoded));
   const { generation } = opened;
-  return { ...rest, k, generation, segments, atMs, ...(end === null ? {} : { after: end.hit }) };
+  const weighed = weighedTexts(opened.collection, query);
+  return { ...rest, ...weighed, k, generation, segments, atMs, ...(end === null ? {} : { after: end.hit }) };
+}
+
+/** A search weighs spaces and texts by name alike; the store takes a text's weight with its words. */
+function weighedTexts(
+  collection: Collection,
+  { weights, texts }: SearchQuery,
+): Pick<SearchQuery, "weights" | "texts"> {
+  const isText = (name: string) => collection.texts.some((text) => text.name === name);
+  const ofSpaces = Object.entries(weights ?? {}).filter(([name]) => !isText(name));
+  const asked = Object.entries(texts ?? {}).map(([name, said]) => {
+    const weight = weights?.[name];
+    const named = typeof said === "string" ? { query: said } : said;
+    return [name, weight === undefined ? named : { weight, ...named }] as const;
+  });
+  return {
+    ...(weights === undefined ? {} : { weights: Object.fromEntries(ofSpaces) }),
+    ...(texts === undefined ? {} : { texts: Object.fromEntries(asked) }),
+  };
 }
 
 /** A recency that names no time of its own means `atMs`. */

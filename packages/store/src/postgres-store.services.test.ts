@@ -14,6 +14,7 @@ import { describeSearchExtras } from "./search-extras.suite.ts";
 import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { openServerDatabase } from "./test-database.fixture.ts";
+import { describeTexts } from "./texts.suite.ts";
 
 const serverUrl = process.env.DATABASE_URL;
 const open = () => openServerDatabase(serverUrl as string);
@@ -31,6 +32,7 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("refreshes", () => describeRefreshes(open));
   describe("search", () => describeSearch(open));
   describe("search extras", () => describeSearchExtras(open));
+  describe("texts", () => describeTexts(open));
   describe("match", () => describeMatch(open));
   describe("planned search", () => describePlannedSearch(open));
   describe("category paths", () => describeCategoryPaths(open));

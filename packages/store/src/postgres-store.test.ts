@@ -14,6 +14,7 @@ import { describeSearchExtras } from "./search-extras.suite.ts";
 import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-database.fixture.ts";
+import { describeTexts } from "./texts.suite.ts";
 
 describe("on the embedded engine", () => {
   describe("rows", () => describeRows(openEmbeddedDatabase));
@@ -26,6 +27,7 @@ describe("on the embedded engine", () => {
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));
   describe("search extras", () => describeSearchExtras(openEmbeddedDatabase));
+  describe("texts", () => describeTexts(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
   describe("category paths", () => describeCategoryPaths(openEmbeddedDatabase));

@@ -28,7 +28,7 @@ const recallDefault = 0.95;
 
 /** Its score is the sum of the contributions. */
 export interface Hit extends HitPlace {
-  /** By space: weight x cosine. */
+  /** By space weight x cosine, by text weight x how well its words match. */
   readonly contributions: Readonly<Record<string, number>>;
   /** With the label and its probability (`SPACE_label`, `SPACE_probability`) of every space that is tuned. */
   readonly fields: RecordFields;
@@ -69,7 +69,7 @@ order by hit.place`;
 /** How a search finds its rows: see `medley.explain_search`. */
 export interface SearchPlan {
   readonly method: "exact" | "paths";
-  /** What is read of which index; `all spaces` is the one over the fused vectors. */
+  /** What is read of which index; `all spaces` is the one over the fused vectors. Of kind `words`: a text, and the rows that match, as estimated. */
   readonly paths: readonly { readonly path: string; readonly kind: string; readonly depth: number }[];
   /** Null: not learned, see `analyzeSearch`. */
   readonly estimatedRecall: number | null;
@@ -102,10 +102,13 @@ function callOf(
   const user = asked.for === undefined ? null : value("text", asked.for);
   const said = `${json(plainParts(asked.parts ?? {}))}, ${json(asked.weights)}`;
   const at = `at => coalesce(to_timestamp(${value("float8", asked.atMs)} / 1000), now())`;
-  const query =
+  const texts = json(asked.texts);
+  // Beside texts a query may say nothing.
+  const query = Object.keys(asked.texts ?? {}).length === 0 ? "medley.query" : "medley_internal.said_query";
+  const asks =
     user === null
-      ? `medley.query(${collection}, ${said}, ${at}, likes => ${value("text[]", idsOf(asked.like))}, unlikes => ${value("text[]", idsOf(asked.unlike))})`
-      : `medley.query_for(${collection}, ${user}, ${said}, ${at})`;
+      ? `${query}(${collection}, ${said}, ${at}, likes => ${value("text[]", idsOf(asked.like))}, unlikes => ${value("text[]", idsOf(asked.unlike))})`
+      : `${query}_for(${collection}, ${user}, ${said}, ${at})`;
   const filter = asked.excludeSeen
     ? `medley_internal.unseen_filter(${json(asked.filter)}, ${user})`
     : json(asked.filter);
@@ -120,11 +123,11 @@ function callOf(
       : `medley_internal.of_generation(${collection}, ${value("int", asked.generation)})`;
   const call = {
     search: () =>
-      `medley.search(${of}, ${query}, ${k}, ${filter}, ${recall}, ${value("float8", asked.scoreMin)}, ${extras})`,
+      `medley.search(${of}, ${asks}, ${k}, ${filter}, ${recall}, ${value("float8", asked.scoreMin)}, ${extras}, ${texts})`,
     explain_search: () => {
       const depth = `medley_internal.search_depth(${k}, ${extras})`;
       // Deeper than indexes are read, all rows are scored.
-      return `medley.explain_search(${of}, ${query}, least(${depth}, 1000), ${filter}, case when ${depth} > 1000 then 1 else ${recall} end)`;
+      return `medley.explain_search(${of}, ${asks}, least(${depth}, 1000), ${filter}, case when ${depth} > 1000 then 1 else ${recall} end, ${texts})`;
     },
   }[name]();
   return { call, values };

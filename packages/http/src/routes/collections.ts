@@ -1,4 +1,4 @@
-import { isTextSpace } from "@medley/core";
+import { type FullText, isTextSpace } from "@medley/core";
 import type { CollectionEncoders } from "@medley/pipeline";
 import type { Routes } from "../server.ts";
 
@@ -18,6 +18,8 @@ export interface CollectionDescription {
     /** A search's part is words. */
     readonly readsText: boolean;
   }[];
+  /** What `texts` of a search name. */
+  readonly texts: readonly FullText[];
 }
 
 export interface CollectionsAnswer {
@@ -56,5 +58,6 @@ function describe({ collection, layout }: CollectionEncoders): CollectionDescrip
       weight: collection.weights[space.name] ?? 1,
       readsText: isTextSpace(space),
     })),
+    texts: collection.texts,
   };
 }

@@ -17,7 +17,7 @@ import type { Routes } from "../server.ts";
 import { parseBatchedQuery, parseSearchBatch, parseSearchQuery } from "./search-query.ts";
 
 export interface SearchHit extends HitPlace {
-  /** The score's share by space: they add up to it. */
+  /** The score's share by space and text: they add up to it. */
   readonly contributions: Readonly<Record<string, number>>;
   readonly fields: Readonly<Record<string, unknown>>;
 }
