@@ -42,11 +42,12 @@ const spaces = {
   genre: { encoder: "category", field: "genre", values: ["Comedy", "Drama"] },
 };
 
+const texts = { words: { fields: ["title"], language: "english" } };
 const profiles = { events: { like: 3, dislike: -2 }, halfLifeDays: 30 };
 
 export const collections: ReadonlyMap<string, Collection> = new Map(
   checkConfig({
-    collections: { films: { fields, spaces, profiles }, streamed: { fields, spaces, version: "lsn" } },
+    collections: { films: { fields, spaces, profiles, texts }, streamed: { fields, spaces, version: "lsn" } },
   }).map((collection) => [collection.name, collection]),
 );
 

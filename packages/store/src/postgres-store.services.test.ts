@@ -7,6 +7,7 @@ import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
 import { describeMigrationRights, describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeTextColumns } from "./migrations/text-columns.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
@@ -33,6 +34,7 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("search", () => describeSearch(open));
   describe("search extras", () => describeSearchExtras(open));
   describe("texts", () => describeTexts(open));
+  describe("columns of texts", () => describeTextColumns(open));
   describe("match", () => describeMatch(open));
   describe("planned search", () => describePlannedSearch(open));
   describe("category paths", () => describeCategoryPaths(open));

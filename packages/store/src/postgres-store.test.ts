@@ -7,6 +7,7 @@ import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeTextColumns } from "./migrations/text-columns.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
@@ -28,6 +29,7 @@ describe("on the embedded engine", () => {
   describe("search", () => describeSearch(openEmbeddedDatabase));
   describe("search extras", () => describeSearchExtras(openEmbeddedDatabase));
   describe("texts", () => describeTexts(openEmbeddedDatabase));
+  describe("columns of texts", () => describeTextColumns(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
   describe("category paths", () => describeCategoryPaths(openEmbeddedDatabase));
