@@ -125,7 +125,10 @@ function addExplain(server: McpServer, client: MedleyClient): void {
       const said = await searchOf(client, asked, signal);
       const { hits } = await client.search(asked.collection, { ...said, filter: { id }, k: 1 }, signal);
       const [hit] = hits;
-      if (hit === undefined) throw new MedleyError("not_found", `${asked.collection} has no record "${id}"`);
+      if (hit === undefined) {
+        const or = asked.texts === undefined ? "" : ", or it does not match";
+        throw new MedleyError("not_found", `${asked.collection} has no record "${id}"${or}`);
+      }
       return { ...hit, fields: shortValue(hit.fields) };
     }),
   );

@@ -43,6 +43,10 @@ export function searchCommands(medley: Command, run: Run): void {
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
     );
+  indexCommands(medley, run);
+}
+
+function indexCommands(medley: Command, run: Run): void {
   medley
     .command("index [collection]")
     .description(
