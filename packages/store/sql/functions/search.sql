@@ -13,7 +13,8 @@ create or replace function medley.search(
   texts jsonb default null
 )
 returns table (id text, score float8, contributions jsonb, place int)
-language plpgsql stable set search_path from current as $$
+-- So few that whoever joins them with the view reads these rows; for the thousand that Postgres assumes it may read all.
+language plpgsql stable rows 10 set search_path from current as $$
 declare
   found_row medley_internal.collections := medley_internal.with_texts(medley_internal.collection_of(collection), texts);
   -- In order, where they don't simply follow from the scores.
