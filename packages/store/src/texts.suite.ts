@@ -26,6 +26,8 @@ function rowAt(n: number) {
     title: n % 13 === 0 ? null : wordsAt(n * 3, 1 + (n % 3)).join(" "),
     plot: n % 7 === 0 ? null : `${wordsAt(n * 17, 2 + (n % 12)).join(" ")}.`,
     studio: ["Ealing", "Gaumont", "Toho"][n % 3] as string,
+    // Names that statements have for something else.
+    ...{ words: "no text", term: n },
     ...{ genres: named, year },
   };
   return upsert(`f${String(n).padStart(4, "0")}`, 1, fields, embed(year, named));
@@ -33,7 +35,15 @@ function rowAt(n: number) {
 
 /** Year (2 dimensions) and genres (3), and two texts. */
 function wordedLayout(name: string, texts: object = defaultTexts): CollectionLayout {
-  const fields = { title: "text", plot: "text", studio: "category", genres: "categories", year: "number" };
+  const fields = {
+    title: "text",
+    plot: "text",
+    studio: "category",
+    genres: "categories",
+    year: "number",
+    words: "text",
+    term: "number",
+  };
   const spaces = {
     year: { encoder: "number", field: "year", range: [1900, 2030] },
     genres: { encoder: "category", field: "genres", values: genres },
@@ -55,12 +65,12 @@ const defaultTexts = {
 
 /** By id and text, what Postgres' functions say of a row, as one would write it by hand. */
 const ranksSql = `select id,
-  case when words @@ english then ts_rank_cd(words, english, 32) else 0 end as words,
-  case when titles @@ simple then ts_rank_cd(titles, simple, 32) else 0 end as titles
+  case when made.words @@ english then ts_rank_cd(made.words, english, 32) else 0 end as words,
+  case when made.titles @@ simple then ts_rank_cd(made.titles, simple, 32) else 0 end as titles
 from medley.COLLECTION, lateral (select
   setweight(to_tsvector('english', coalesce(title, '')), 'A') || setweight(to_tsvector('english', coalesce(plot, '')), 'C') as words,
   setweight(to_tsvector('simple', coalesce(title, '')), 'A') as titles,
-  websearch_to_tsquery('english', $1) as english, websearch_to_tsquery('simple', $2) as simple) as row`;
+  websearch_to_tsquery('english', $1) as english, websearch_to_tsquery('simple', $2) as simple) as made`;
 
 /** Words as a term of the score: full-text search beside the vector. */
 export function describeTexts(open: () => Promise<TestDatabase>): void {

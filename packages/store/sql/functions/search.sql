@@ -142,23 +142,27 @@ returns table (id text, embedding vector, words float8[]) language plpgsql stabl
 declare
   condition text := medley_internal.search_condition(found_row, query, filter);
   ids text[] := medley_internal.indexed_ids(found_row, query, k, wanted, recall, condition, filter);
-  distance text := case
-    -- The embedded engine has no instructions for half precision: single precision is 1.6 times as fast.
-    when version() like '%PGlite%' then '(embedding::vector <#> l2_normalize($2))'
-    -- `+ 0` keeps the index out.
-    else '(embedding <#> $5) + 0'
-  end;
 begin
+  if ids is null and medley_internal.asks_of_texts(found_row) then
+    ids := medley_internal.worded_ids(
+      found_row, query, wanted, filter, matching_only => vector_norm(query) = 0 and medley_internal.text_matches(found_row) is not null
+    );
+  end if;
   if ids is not null then
     return query execute 'select id, embedding, words from ' || medley_internal.rows_sql(found_row, 'row.id = any ($2)') || ' as found'
       using found_row, ids;
     return;
   end if;
   return query execute format(
-    'select id, embedding::vector, %s from medley_internal.%I as row where %s order by %s, id limit $4',
+    'select id, embedding::vector, %s from medley_internal.%I as row where %s order by %s, id limit $2',
     medley_internal.text_terms(found_row), medley_internal.rows_view(found_row), condition,
-    coalesce('(' || distance || ') * vector_norm($2) - (' || medley_internal.text_score(found_row) || ')', distance)
-  ) using found_row, query, filter, wanted, l2_normalize(query)::halfvec;
+    case
+      -- The embedded engine has no instructions for half precision: single precision is 1.6 times as fast.
+      when version() like '%PGlite%' then 'embedding::vector <#> $4'
+      -- `+ 0` keeps the index out.
+      else '(embedding <#> $1) + 0'
+    end
+  ) using l2_normalize(query)::halfvec, wanted, filter, query;
 end $$;
 
 -- The `wanted` best by what indexes give. Null where a scan is the better plan, and where they give fewer than k: the filter is so
@@ -176,8 +180,11 @@ begin
   ids := medley_internal.united_candidates(
     found_row, plan -> 'paths', query, l2_normalize(query)::halfvec, k, wanted, condition, filter
   );
-  if cardinality(ids) >= k then return ids || medley_internal.worded_ids(found_row, query, wanted, condition, filter); end if;
-  return null;
+  if coalesce(cardinality(ids), 0) < k then return null; end if;
+  if medley_internal.asks_of_texts(found_row) then
+    ids := ids || medley_internal.worded_ids(found_row, query, wanted, filter, matching_only => true);
+  end if;
+  return ids;
 end $$;
 
 -- In order, by score.

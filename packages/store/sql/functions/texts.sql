@@ -68,22 +68,19 @@ returns regconfig language sql stable parallel safe
 return (case when strpos(text_entry ->> 'language', '.') = 0 then 'pg_catalog.' else '' end || (text_entry ->> 'language'))::regconfig;
 
 -- Of each text that is asked for, in SQL on `row`: whether it matches, and its term of the score. A row that does not match may have a
--- rank, by words that stand beside those it must not have. `asks`: else the term is 0 for all.
+-- rank, by words that stand beside those it must not have: `matched_term` is for rows that do. `asks`: else the term is 0 for all.
 create or replace function medley_internal.asked_texts(found_row medley_internal.collections)
-returns table (place int, name text, asks boolean, weight float8, indexed boolean, matches text, term text)
+returns table (place int, name text, asks boolean, weight float8, indexed boolean, matches text, matched_term text, term text)
 language sql stable parallel safe
 begin atomic
   select number::int, entry ->> 'name', (entry ->> 'asks')::boolean, (entry ->> 'weight')::float8, (entry ->> 'indexed')::boolean, match,
-    case when (entry ->> 'asks')::boolean
-      then format('case when %s then ts_rank_cd(%s, %s, 32)::float8 * (($1).texts -> %s ->> ''weight'')::float8 else 0 end',
-        match, tsvector, words, number - 1)
-      else '0::float8'
-    end
+    rank, case when (entry ->> 'asks')::boolean then format('case when %s then %s else 0 end', match, rank) else '0::float8' end
   from jsonb_array_elements(found_row.texts) with ordinality as asked (entry, number),
     lateral (select format('row.%I', '_text_' || (entry ->> 'name')) as tsvector,
       format('websearch_to_tsquery(%L::regconfig, ($1).texts -> %s ->> ''query'')',
         medley_internal.language_of(entry)::oid::text, number - 1) as words offset 0) as sides,
-    lateral (select format('%s @@ %s', tsvector, words) as match offset 0) as condition
+    lateral (select format('%s @@ %s', tsvector, words) as match,
+      format('ts_rank_cd(%s, %s, 32)::float8 * (($1).texts -> %s ->> ''weight'')::float8', tsvector, words, number - 1) as rank offset 0) as of_row
   where entry ? 'query';
 end;
 
@@ -95,11 +92,10 @@ begin atomic
   from medley_internal.asked_texts(found_row);
 end;
 
--- Their sum; null where no text asks for anything.
-create or replace function medley_internal.text_score(found_row medley_internal.collections)
-returns text language sql stable parallel safe
+create or replace function medley_internal.asks_of_texts(found_row medley_internal.collections)
+returns boolean language sql stable parallel safe
 begin atomic
-  select string_agg(term, ' + ' order by place) from medley_internal.asked_texts(found_row) where asks;
+  select exists (select from medley_internal.asked_texts(found_row) where asks);
 end;
 
 -- Rows that some text adds to; null where none does.
@@ -128,7 +124,7 @@ declare
 begin
   if found_row.texts = '[]' then return asked; end if;
   asked := coalesce(asked, array_fill(0::real, array[found_row.dimensions])::vector);
-  if vector_dims(asked) = found_row.dimensions and vector_norm(asked) = 0 and medley_internal.text_score(found_row) is null then
+  if vector_dims(asked) = found_row.dimensions and vector_norm(asked) = 0 and not medley_internal.asks_of_texts(found_row) then
     raise exception 'the search in "%" asks for nothing: no part, and no word that its texts'' language keeps', found_row.name
       using errcode = '22023',
       hint = 'ask for words that say more: such as "the" and "of" are left out, and so is a text of weight 0';
@@ -146,19 +142,37 @@ begin
   return concat_ws(' and ', nullif(condition, 'true'), coalesce(medley_internal.text_matches(found_row), 'true'));
 end $$;
 
--- The `wanted` best of the rows that match a text, by the whole score. What does not match is a best row by its vector alone, so these and
--- the best by vector hold the best of all. All that match are ranked, which reads each of them: Postgres' indexes keep no ranks.
+-- The rows that match a text, each with the sum of its terms: of no other row is a text ranked. `matching_only`: those that some text adds to.
+create or replace function medley_internal.matched_sql(found_row medley_internal.collections, condition text, matching_only boolean)
+returns text language plpgsql stable parallel safe as $$
+begin
+  return (
+    select format('(select id, sum(term) as words from (%s) as term group by id%s)',
+      string_agg(
+        format('select id, %s as term, %L::boolean as adds from medley_internal.%I as row where %s and %s', matched_term, weight > 0,
+          medley_internal.rows_view(found_row), matches, condition),
+        ' union all ' order by place),
+      case when matching_only then ' having bool_or(adds)' end)
+    from medley_internal.asked_texts(found_row) where asks
+  );
+end $$;
+
+-- The `wanted` best by the whole score: of all rows that pass the filter, or, `matching_only`, of those that a text adds to. What does not match is a
+-- best row by its vector alone, so these and the best by vector hold the best of all. All that match are ranked, which reads each of them:
+-- Postgres' indexes keep no ranks.
 create or replace function medley_internal.worded_ids(
-  found_row medley_internal.collections, query vector, wanted int, condition text, filter jsonb
+  found_row medley_internal.collections, query vector, wanted int, filter jsonb, matching_only boolean
 )
 returns text[] language plpgsql stable as $$
 declare
+  condition text := medley_internal.filter_condition(found_row, filter);
   ids text[];
 begin
-  if medley_internal.text_matches(found_row) is null then return '{}'; end if;
   execute format(
-    'select array(select id from medley_internal.%I as row where %s and %s order by (embedding <#> $2) * $5 - (%s), id limit $4)',
-    medley_internal.rows_view(found_row), medley_internal.text_matches(found_row), condition, medley_internal.text_score(found_row))
+    'select array(select row.id from medley_internal.%I as row %s %s as matched on matched.id = row.id where %s order by %s, row.id limit $4)',
+    medley_internal.rows_view(found_row), case when matching_only then 'join' else 'left join' end, medley_internal.matched_sql(found_row, condition, matching_only),
+    condition,
+    case when vector_norm(query) = 0 then 'coalesce(-matched.words, 0)' else '((row.embedding <#> $2) + 0) * $5 - coalesce(matched.words, 0)' end)
   into ids using found_row, l2_normalize(query)::halfvec, filter, wanted, vector_norm(query);
   return ids;
 end $$;
