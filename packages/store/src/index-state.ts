@@ -12,7 +12,7 @@ export type IndexState =
   | "missing"
   /** A build broke off; `buildIndex` begins anew. */
   | "broken"
-  /** The one over all spaces is there, those of single spaces are not: searches of uneven weights scan, exactly. */
+  /** The one over all spaces is there, one of a space or text is not: searches of uneven weights scan, exactly, and words are read row by row. */
   | "partial"
   | "ready";
 
