@@ -209,6 +209,19 @@ export function describeTexts(open: () => Promise<TestDatabase>): void {
     }
   });
 
+  test("for a user of whom nothing is known the words are asked alone, and without words nothing is", async () => {
+    const { collection, layout } = wordedLayout("fans");
+    const profiles = { events: { like: 1 }, halfLifeDays: 30, eventsMax: 200 };
+    const fans = await openStore(database, { collection: { ...collection, profiles }, layout });
+    await fans.writeRows("fans", rows, null);
+    const asked = { collection: "fans", texts: { words: "heist" }, k: 20 };
+    expect(await fans.search({ ...asked, for: "ann" })).toEqual(await fans.search(asked));
+    await expect(fans.search({ collection: "fans", for: "ann" })).rejects.toMatchObject({
+      code: "query_invalid",
+      message: expect.stringContaining("no profile"),
+    });
+  });
+
   test("the words are those of the row as it is now", async () => {
     const asked = { texts: { words: "zeppelin" } };
     expect(await search(asked)).toEqual([]);
