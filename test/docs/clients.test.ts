@@ -34,6 +34,7 @@ const config = {
         genres: { encoder: "category", field: "genres", values: ["Comedy", "Crime", "Western"] },
         year: { encoder: "number", field: "year", range: [1900, 2030] },
       },
+      texts: { words: { fields: ["title", "plot"], language: "english" } },
     },
   },
 };
@@ -146,7 +147,9 @@ test.for(["pg", "postgres.js", "Kysely", "Drizzle", "Prisma"])("%s: crime films 
 });
 
 test("words: over HTTP, and encoded for SQL, the same films with the same scores", () => {
-  const [http = [], sql = []] = hitsOf("TypeScript");
+  const [http = [], worded = [], sql = []] = hitsOf("TypeScript");
+  expect(worded.map(({ id }) => id).toSorted()).toEqual(["chinatown", "fargo", "heat"]);
+  expect(worded.at(-1)?.id).toBe("heat");
   expect(http.map(({ id }) => id)).toEqual(["heat", expect.any(String), expect.any(String)]);
   expect(sql.map(({ id }) => id)).toEqual(http.map(({ id }) => id));
   for (const [at, { score }] of sql.entries()) expect(score).toBeCloseTo(http[at]?.score ?? Number.NaN, 5);

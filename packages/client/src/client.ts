@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, errorTable, MedleyError } from "@medley/core";
+import { type ErrorCode, errorTable, MedleyError, type SearchQuery } from "@medley/core";
 import type {
   CollectionDescription,
   CollectionsAnswer,
@@ -8,7 +8,7 @@ import type {
   SearchAnswer,
   SearchBatchAnswer,
 } from "@medley/http";
-import type { EncodedAs, SearchQuery } from "@medley/pipeline";
+import type { EncodedAs } from "@medley/pipeline";
 import { Service } from "./service.ts";
 
 export interface MedleyClientOptions {

@@ -1,4 +1,4 @@
-export { MedleyError } from "@medley/core";
+export { MedleyError, type SearchQuery } from "@medley/core";
 export type {
   CollectionDescription,
   RecordsAnswer,
@@ -7,5 +7,5 @@ export type {
   SearchFailure,
   SearchHit,
 } from "@medley/http";
-export type { EncodedAs, SearchQuery } from "@medley/pipeline";
+export type { EncodedAs } from "@medley/pipeline";
 export { type EncodeRequest, MedleyClient, type MedleyClientOptions, type SearchRequest } from "./client.ts";

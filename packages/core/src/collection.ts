@@ -1,4 +1,5 @@
 import type { SpaceDefinition } from "./config/definition.ts";
+import type { FullText } from "./config/full-texts.ts";
 import type { Profiles } from "./config/profiles.ts";
 import type { SourceDefinition } from "./config/sources.ts";
 import type { CollectionTask } from "./config/tasks.ts";
@@ -47,6 +48,8 @@ export interface Collection {
   readonly unknownKeys: "reject" | "ignore";
   readonly fields: readonly Field[];
   readonly spaces: readonly Space[];
+  /** Terms of the score that are no part of the vector. */
+  readonly texts: readonly FullText[];
   readonly sources: readonly SourceDefinition[];
   readonly tasks: readonly CollectionTask[];
   /** Null: it takes no events of users. */

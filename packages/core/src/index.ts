@@ -27,6 +27,7 @@ export type {
   TextSpace,
   VectorSpace,
 } from "./config/definition.ts";
+export type { FullText, FullTextDefinition, WordLabel } from "./config/full-texts.ts";
 export { type HostPattern, parseHostPattern } from "./config/host-pattern.ts";
 export type { Profiles, ProfilesDefinition } from "./config/profiles.ts";
 export {
@@ -167,6 +168,7 @@ export { parseSeries } from "./record/parse-series.ts";
 export { parseTimestamp } from "./record/parse-timestamp.ts";
 export { parseValue, textCharsMax } from "./record/parse-value.ts";
 export { fail, type Result, succeed } from "./result.ts";
+export type { AskedText, HitGroups, HitPlace, SearchQuery } from "./search.ts";
 export { spaceInput } from "./space-input.ts";
 export {
   type Classifier,

@@ -42,6 +42,7 @@ const spaces = {
   genre: { encoder: "category", field: "genre", values: ["Comedy", "Drama"] },
 };
 
+const texts = { words: { fields: ["title"], language: "english" } };
 const profiles = { events: { like: 3, dislike: -2 }, halfLifeDays: 30 };
 
 /** Weights as an assignment learns them, of one class of searches. */
@@ -49,7 +50,7 @@ const comedies = { genre: 1.5, year: 0.5 };
 
 export const collections: ReadonlyMap<string, Collection> = new Map(
   checkConfig({
-    collections: { films: { fields, spaces, profiles }, streamed: { fields, spaces, version: "lsn" } },
+    collections: { films: { fields, spaces, profiles, texts }, streamed: { fields, spaces, version: "lsn" } },
   }).map((collection) => [collection.name, { ...collection, classes: { comedies } }]),
 );
 

@@ -25,10 +25,16 @@ const query = {
     .describe(
       'by space, what to look for: {"year": 1995, "genres": ["Comedy"], "released": {"halfLifeDays": 90}}',
     ),
+  texts: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe(
+      'by text, words that a record has, as one types them into a search engine: {"words": "\\"bank heist\\" -comedy"}',
+    ),
   weights: z
     .record(z.string(), z.number())
     .optional()
-    .describe("by space; 0 leaves one out, below 0 turns it round; default: the collection's own"),
+    .describe("by space or text; 0 leaves one out, below 0 turns it round; default: the collection's own"),
   class: z
     .string()
     .optional()
@@ -72,7 +78,7 @@ const annotations = { readOnlyHint: true, openWorldHint: false } as const;
 
 function addCollections(server: McpServer, client: MedleyClient): void {
   const description =
-    "The collections there are, with their fields (what a filter names) and spaces (what parts and weights name)";
+    "The collections there are, with their fields (what a filter names), spaces (what parts and weights name) and texts (what texts and weights name)";
   server.registerTool("collections", { description, annotations, inputSchema: {} }, (_given, { signal }) =>
     answer(async () => ({ collections: await client.collections(signal) })),
   );
@@ -80,7 +86,7 @@ function addCollections(server: McpServer, client: MedleyClient): void {
 
 function addSearch(server: McpServer, client: MedleyClient): void {
   const description =
-    "Search a collection by weighted parts. A hit's score is the sum over spaces of weight x cosine: contributions say what each space added";
+    "Search a collection by weighted parts. A hit's score is the sum over spaces of weight x cosine, and over texts of weight x how well the words match: contributions say what each added";
   const inputSchema = {
     ...query,
     filter,
@@ -123,18 +129,21 @@ function addExplain(server: McpServer, client: MedleyClient): void {
       const said = await searchOf(client, asked, signal);
       const { hits } = await client.search(asked.collection, { ...said, filter: { id }, k: 1 }, signal);
       const [hit] = hits;
-      if (hit === undefined) throw new MedleyError("not_found", `${asked.collection} has no record "${id}"`);
+      if (hit === undefined) {
+        const or = asked.texts === undefined ? "" : ", or it does not match";
+        throw new MedleyError("not_found", `${asked.collection} has no record "${id}"${or}`);
+      }
       return { ...hit, fields: shortValue(hit.fields) };
     }),
   );
 }
 
 async function searchOf(client: MedleyClient, asked: Asked, signal: AbortSignal): Promise<SearchQuery> {
-  const { collection, words, parts = {}, weights, class: kind, like, unlike } = asked;
+  const { collection, words, parts = {}, texts, weights, class: kind, like, unlike } = asked;
   const worded = words === undefined ? [] : await textSpaces(client, collection, signal);
   return {
     parts: { ...Object.fromEntries(worded.map((space) => [space, words])), ...parts },
-    ...given({ weights, class: kind, like, unlike }),
+    ...given({ texts, weights, class: kind, like, unlike }),
   };
 }
 

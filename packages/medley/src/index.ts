@@ -4,11 +4,12 @@ export {
   defineConfig,
   type ErrorCode,
   type Fields,
+  type FullTextDefinition,
   type MedleyDefinition,
   MedleyError,
+  type SearchQuery,
   type SpaceDefinition,
 } from "@medley/core";
-export type { SearchQuery } from "@medley/pipeline";
 export { openSource } from "@medley/sources";
 export type { Hit } from "@medley/store";
 export { type BackfillOptions, type BackfillResult, backfill } from "./backfill/backfill.ts";

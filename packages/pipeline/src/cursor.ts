@@ -1,15 +1,6 @@
-import { identityOf, MedleyError } from "@medley/core";
+import { type HitPlace, identityOf, MedleyError, type SearchQuery } from "@medley/core";
 import type { CollectionEncoders } from "./collection-encoders.ts";
-import type { SearchQuery } from "./query.ts";
 import { weighedByClass } from "./query-class.ts";
-
-/** Where a hit stands among all of a search. */
-export interface HitPlace {
-  readonly id: string;
-  readonly score: number;
-  /** From 1. */
-  readonly place: number;
-}
 
 /** Where a page ended, and what *now* is for recency on all pages. */
 export interface PageEnd {
@@ -71,8 +62,6 @@ function isCount(value: unknown): value is number {
 function searchIdentity({ collection, layout }: CollectionEncoders, search: SearchQuery): string {
   const { k, after, ...query } = weighedByClass(collection, search);
   const encoders = layout.map(({ space, encoderIdentity }) => [space, encoderIdentity]);
-  return identityOf({ collection: collection.name, weights: collection.weights, encoders, query }).slice(
-    0,
-    24,
-  );
+  const { name, weights, texts } = collection;
+  return identityOf({ collection: name, weights, texts, encoders, query }).slice(0, 24);
 }

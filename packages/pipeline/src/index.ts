@@ -31,7 +31,7 @@ export {
   type Rejection,
   send,
 } from "./produce.ts";
-export { encodedAnew, type Query, querySegments, type SearchQuery } from "./query.ts";
+export { encodedAnew, type Query, querySegments } from "./query.ts";
 export { type Batched, inBatch } from "./search-batch.ts";
 export { type SearchPage, searchPage } from "./search-page.ts";
 export { laneOf } from "./stage.ts";

@@ -1,5 +1,4 @@
-import { type Collection, MedleyError, suggestion } from "@medley/core";
-import type { SearchQuery } from "./query.ts";
+import { type Collection, MedleyError, type SearchQuery, suggestion } from "@medley/core";
 
 /**
  * The search with the weights that its class has learned, but for those that it names itself. Throws `query_invalid` for a class that the collection does not

@@ -1,39 +1,16 @@
-import { type Clock, isTextSpace, MedleyError, type Space, systemClock } from "@medley/core";
+import {
+  type Clock,
+  type Collection,
+  type HitPlace,
+  isTextSpace,
+  MedleyError,
+  type SearchQuery,
+  type Space,
+  systemClock,
+} from "@medley/core";
 import { type CollectionEncoders, spaceIndex } from "./collection-encoders.ts";
-import { type HitPlace, readCursor } from "./cursor.ts";
+import { readCursor } from "./cursor.ts";
 import { weighedByClass } from "./query-class.ts";
-
-/** What a search may say; the same in TypeScript, HTTP and, with encoded parts, SQL. */
-export interface SearchQuery {
-  /** Per space what to look for: a text, a number or `high`, categories, `{now, halfLifeDays}`, a place, a vector. */
-  readonly parts?: Readonly<Record<string, unknown>>;
-  /** Per space; the others keep their default. May be 0 or negative. */
-  readonly weights?: Readonly<Record<string, number>>;
-  /** What kind of search it is: spaces that `weights` does not name weigh what `medley assign` has learned for it. */
-  readonly class?: string;
-  /** Ids of rows whose segments stand in for the parts not given; of several their mean. With `unlike` at most 100. */
-  readonly like?: string | readonly string[];
-  /** Ids of rows that hits should differ from in the parts not given: a third of their mean is taken from that of `like`. */
-  readonly unlike?: string | readonly string[];
-  /** The user whose profile stands in for the parts not given; not together with `like` or `unlike`. */
-  readonly for?: string;
-  /** Leaves out the records that the user of `for` had events with. Default false. */
-  readonly excludeSeen?: boolean;
-  /** Conditions on typed columns: `{"year": {"gte": 1990}, "genres": {"any": ["Comedy"]}}`. */
-  readonly filter?: Readonly<Record<string, unknown>>;
-  /** How many hits. Default 10. */
-  readonly k?: number;
-  /** The share of the best hits that is to be found, 0 to 1; 1 scans exactly. Default .95. */
-  readonly recall?: number;
-  /** No hit has a lower score. */
-  readonly scoreMin?: number;
-  /** 0 to 1: the higher, the more hits differ from each other. Of at most 100 hits. */
-  readonly diversity?: number;
-  /** At most `max` hits of each value of a category field. */
-  readonly perGroup?: { readonly field: string; readonly max: number };
-  /** The cursor of an answer to the same search: the hits behind its last one. Not together with `diversity` or `perGroup`. */
-  readonly after?: string;
-}
 
 /** A query with its parts encoded: what `medley.query` and `medley.search` take. */
 export interface Query extends Omit<SearchQuery, "parts" | "class" | "after"> {
@@ -62,7 +39,8 @@ export async function querySegments(
   query: SearchQuery,
   { clock = systemClock, signal }: QueryOptions = {},
 ): Promise<Query> {
-  const { parts = {}, after: cursor, k = hitsDefault, ...rest } = weighedByClass(opened.collection, query);
+  const weighed = weighedByClass(opened.collection, query);
+  const { parts = {}, after: cursor, k = hitsDefault, weights: _weights, texts: _texts, ...rest } = weighed;
   const end = cursor === undefined ? null : readCursor(opened, query, cursor);
   const atMs = end?.atMs ?? clock.nowMs();
   const encoded = Object.entries(parts).map(async ([name, part]) => {
@@ -74,7 +52,26 @@ export async function querySegments(
   });
   const segments = Object.fromEntries(await Promise.all(encoded));
   const { generation } = opened;
-  return { ...rest, k, generation, segments, atMs, ...(end === null ? {} : { after: end.hit }) };
+  const asked = weighedTexts(opened.collection, weighed);
+  return { ...rest, ...asked, k, generation, segments, atMs, ...(end === null ? {} : { after: end.hit }) };
+}
+
+/** A search weighs spaces and texts by name alike; the store takes a text's weight with its words. */
+function weighedTexts(
+  collection: Collection,
+  { weights, texts }: SearchQuery,
+): Pick<SearchQuery, "weights" | "texts"> {
+  const isText = (name: string) => collection.texts.some((text) => text.name === name);
+  const ofSpaces = Object.entries(weights ?? {}).filter(([name]) => !isText(name));
+  const asked = Object.entries(texts ?? {}).map(([name, said]) => {
+    const weight = weights?.[name];
+    const named = typeof said === "string" ? { query: said } : said;
+    return [name, weight === undefined ? named : { weight, ...named }] as const;
+  });
+  return {
+    ...(weights === undefined ? {} : { weights: Object.fromEntries(ofSpaces) }),
+    ...(texts === undefined ? {} : { texts: Object.fromEntries(asked) }),
+  };
 }
 
 /** A recency that names no time of its own means `atMs`. */

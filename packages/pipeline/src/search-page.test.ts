@@ -1,8 +1,14 @@
-import { type Collection, checkConfig, closedFormEncoder, type Encoder } from "@medley/core";
+import {
+  type Collection,
+  checkConfig,
+  closedFormEncoder,
+  type Encoder,
+  type HitPlace,
+  type SearchQuery,
+} from "@medley/core";
 import { expect, test } from "vitest";
 import { type CollectionEncoders, collectionEncoders } from "./collection-encoders.ts";
-import type { HitPlace } from "./cursor.ts";
-import type { Query, SearchQuery } from "./query.ts";
+import type { Query } from "./query.ts";
 import { searchPage } from "./search-page.ts";
 
 const dayMs = 86_400_000;

@@ -1,6 +1,7 @@
+import type { HitPlace, SearchQuery } from "@medley/core";
 import type { CollectionEncoders } from "./collection-encoders.ts";
-import { type HitPlace, writeCursor } from "./cursor.ts";
-import { type Query, type QueryOptions, querySegments, type SearchQuery } from "./query.ts";
+import { writeCursor } from "./cursor.ts";
+import { type Query, type QueryOptions, querySegments } from "./query.ts";
 
 /** An answer to a search. */
 export interface SearchPage<Found> {

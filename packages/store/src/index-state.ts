@@ -12,16 +12,17 @@ export type IndexState =
   | "missing"
   /** A build broke off; `buildIndex` begins anew. */
   | "broken"
-  /** The one over all spaces is there, those of single spaces are not: searches of uneven weights scan, exactly. */
+  /** The one over all spaces is there, one of a space or text is not: searches of uneven weights scan, exactly, and words are read row by row. */
   | "partial"
   | "ready";
 
-/** One of a collection's indexes: of the fused vectors, or of one space. See sql/functions/search-paths.sql. */
+/** One of a collection's indexes: of the fused vectors, of one space (sql/functions/search-paths.sql), or of one text (texts.sql). */
 export interface PathIndex {
-  /** Null: of the fused vectors. */
+  /** Or text. Null: of the fused vectors. */
   readonly space: string | null;
   /** An HNSW graph, which is built in memory. */
   readonly graph: boolean;
+  /** 0 of a text. */
   readonly dimensions: number;
   /** Bare and quoted. */
   readonly name: string;
@@ -38,13 +39,18 @@ export async function readPathIndexes(
   generation?: number,
 ): Promise<readonly PathIndex[]> {
   const { rows } = await database.query<PathIndex>(
-    `select path.space, path.kind in ('fused', 'graph') as graph, path.dimensions, quote_ident(path.index_name) as name,
-  medley_internal.index_definition(found, path.kind, path.start, path.dimensions, path.field, path.type) as definition,
-  (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(path.index_name))) as valid
+    `select wanted.space, graph, wanted.dimensions, quote_ident(index_name) as name, definition,
+  (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(index_name))) as valid
 from medley_internal.collections as collection,
-  medley_internal.as_generation(collection.name, coalesce($2, collection.generation)) as found,
-  medley_internal.search_paths(found) as path
-where collection.name = $1 order by path.place`,
+  medley_internal.as_generation(collection.name, coalesce($2, collection.generation)) as described,
+  lateral (
+    select place, space, kind in ('fused', 'graph') as graph, dimensions, index_name,
+      medley_internal.index_definition(described, kind, start, dimensions, field, type) as definition
+    from medley_internal.search_paths(described)
+    union all
+    select null, name, false, 0, index_name, definition from medley_internal.text_indexes(described)
+  ) as wanted
+where collection.name = $1 order by wanted.place, wanted.space`,
     [collection, generation ?? null],
   );
   return rows;

@@ -8,6 +8,7 @@ import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
 import { describeMigrationRights, describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeTextColumns } from "./migrations/text-columns.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
@@ -15,6 +16,7 @@ import { describeSearchExtras } from "./search-extras.suite.ts";
 import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { openServerDatabase } from "./test-database.fixture.ts";
+import { describeTexts } from "./texts.suite.ts";
 
 const serverUrl = process.env.DATABASE_URL;
 const open = () => openServerDatabase(serverUrl as string);
@@ -33,6 +35,8 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("refreshes", () => describeRefreshes(open));
   describe("search", () => describeSearch(open));
   describe("search extras", () => describeSearchExtras(open));
+  describe("texts", () => describeTexts(open));
+  describe("columns of texts", () => describeTextColumns(open));
   describe("match", () => describeMatch(open));
   describe("planned search", () => describePlannedSearch(open));
   describe("category paths", () => describeCategoryPaths(open));

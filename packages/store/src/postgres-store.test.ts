@@ -8,6 +8,7 @@ import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
 import { describeMigrations } from "./migrations/migrations.suite.ts";
+import { describeTextColumns } from "./migrations/text-columns.suite.ts";
 import { describeProfiles } from "./profiles.suite.ts";
 import { describeRows } from "./rows.suite.ts";
 import { describeSearch } from "./search.suite.ts";
@@ -15,6 +16,7 @@ import { describeSearchExtras } from "./search-extras.suite.ts";
 import { describeCategoryPaths } from "./search-plans/category-paths.suite.ts";
 import { describePlannedSearch } from "./search-plans/planned-search.suite.ts";
 import { filmsLayout, openEmbeddedDatabase, openStore, upsert } from "./test-database.fixture.ts";
+import { describeTexts } from "./texts.suite.ts";
 
 describe("on the embedded engine", () => {
   describe("rows", () => describeRows(openEmbeddedDatabase));
@@ -28,6 +30,8 @@ describe("on the embedded engine", () => {
   describe("profiles", () => describeProfiles(openEmbeddedDatabase));
   describe("search", () => describeSearch(openEmbeddedDatabase));
   describe("search extras", () => describeSearchExtras(openEmbeddedDatabase));
+  describe("texts", () => describeTexts(openEmbeddedDatabase));
+  describe("columns of texts", () => describeTextColumns(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
   describe("category paths", () => describeCategoryPaths(openEmbeddedDatabase));

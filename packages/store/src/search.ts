@@ -1,9 +1,11 @@
 import {
   type Collection,
   type ErrorCode,
+  type HitPlace,
   labelColumnsOf,
   MedleyError,
   type RecordFields,
+  type SearchQuery,
 } from "@medley/core";
 import pg from "pg";
 import { askedMsMax, withRetry } from "./retry.ts";
@@ -11,60 +13,25 @@ import { jsonExpression } from "./rows/columns.ts";
 
 const { escapeIdentifier } = pg;
 
-export interface Search {
+/** A search of a collection's rows; its parts are as `medley.encode_part` takes them, for text a segment (`Float32Array`). */
+export interface Search extends Omit<SearchQuery, "after"> {
   readonly collection: string;
-  /** Per space what is asked of it: see `medley.encode_part`; a segment (`Float32Array`) for text. */
-  readonly parts?: Readonly<Record<string, unknown>>;
-  /** By space; the collection's where not given. */
-  readonly weights?: Readonly<Record<string, number>>;
-  /** Rows whose segments stand in for the parts not given; of several their mean. */
-  readonly like?: string | readonly string[];
-  /** Rows that hits should differ from in the parts not given; see sql/functions/likes.sql. With `like` at most 100. */
-  readonly unlike?: string | readonly string[];
-  /** The user whose profile stands in for the parts not given; not together with `like` or `unlike`. */
-  readonly for?: string;
-  /** Leaves out the records of the events of the user that the search is for. Default false. */
-  readonly excludeSeen?: boolean;
-  /** See sql/functions/filter.sql. */
-  readonly filter?: Readonly<Record<string, unknown>>;
-  /** Hits, 1 to 1,000. Default 10. */
-  readonly k?: number;
-  /** The share of the best hits that is to be found, 0 to 1; 1 scans exactly. Default .95. */
-  readonly recall?: number;
   /** Refused unless it is the live one. Default: whichever is live. */
   readonly generation?: number;
-  /** No hit has a lower score. */
-  readonly scoreMin?: number;
-  /** 0 to 1: the higher, the more hits differ from each other; see sql/functions/diversity.sql. At most 100 hits. */
-  readonly diversity?: number;
-  /** At most `max` hits of each value of a category field. */
-  readonly perGroup?: HitGroups;
-  /** Only hits behind this one; not together with `diversity` or `perGroup`. The 10,000th is the last. */
+  /** Only hits behind this one; the 10,000th is the last. */
   readonly after?: HitPlace;
   /** What *now* is for recency; the database's clock where not given. */
   readonly atMs?: number;
 }
 
-export interface HitGroups {
-  readonly field: string;
-  readonly max: number;
-}
-
-/** Where a hit stands among all. */
-export type HitPlace = Pick<Hit, "id" | "score" | "place">;
-
 const recallDefault = 0.95;
 
-export interface Hit {
-  readonly id: string;
-  /** The sum of the contributions. */
-  readonly score: number;
-  /** By space: weight x cosine. */
+/** Its score is the sum of the contributions. */
+export interface Hit extends HitPlace {
+  /** By space weight x cosine, by text weight x how well its words match. */
   readonly contributions: Readonly<Record<string, number>>;
   /** With the label and its probability (`SPACE_label`, `SPACE_probability`) of every space that is tuned. */
   readonly fields: RecordFields;
-  /** Among all hits, from 1. */
-  readonly place: number;
 }
 
 /**
@@ -102,7 +69,7 @@ order by hit.place`;
 /** How a search finds its rows: see `medley.explain_search`. */
 export interface SearchPlan {
   readonly method: "exact" | "paths";
-  /** What is read of which index; `all spaces` is the one over the fused vectors. */
+  /** What is read of which index; `all spaces` is the one over the fused vectors. Of kind `words`: a text, and the rows that match, as estimated. */
   readonly paths: readonly { readonly path: string; readonly kind: string; readonly depth: number }[];
   /** Null: not learned, see `analyzeSearch`. */
   readonly estimatedRecall: number | null;
@@ -135,10 +102,13 @@ function callOf(
   const user = asked.for === undefined ? null : value("text", asked.for);
   const said = `${json(plainParts(asked.parts ?? {}))}, ${json(asked.weights)}`;
   const at = `at => coalesce(to_timestamp(${value("float8", asked.atMs)} / 1000), now())`;
-  const query =
+  const texts = json(asked.texts);
+  // Beside texts a query may say nothing.
+  const query = Object.keys(asked.texts ?? {}).length === 0 ? "medley.query" : "medley_internal.said_query";
+  const asks =
     user === null
-      ? `medley.query(${collection}, ${said}, ${at}, likes => ${value("text[]", idsOf(asked.like))}, unlikes => ${value("text[]", idsOf(asked.unlike))})`
-      : `medley.query_for(${collection}, ${user}, ${said}, ${at})`;
+      ? `${query}(${collection}, ${said}, ${at}, likes => ${value("text[]", idsOf(asked.like))}, unlikes => ${value("text[]", idsOf(asked.unlike))})`
+      : `${query}_for(${collection}, ${user}, ${said}, ${at})`;
   const filter = asked.excludeSeen
     ? `medley_internal.unseen_filter(${json(asked.filter)}, ${user})`
     : json(asked.filter);
@@ -153,11 +123,11 @@ function callOf(
       : `medley_internal.of_generation(${collection}, ${value("int", asked.generation)})`;
   const call = {
     search: () =>
-      `medley.search(${of}, ${query}, ${k}, ${filter}, ${recall}, ${value("float8", asked.scoreMin)}, ${extras})`,
+      `medley.search(${of}, ${asks}, ${k}, ${filter}, ${recall}, ${value("float8", asked.scoreMin)}, ${extras}, ${texts})`,
     explain_search: () => {
       const depth = `medley_internal.search_depth(${k}, ${extras})`;
       // Deeper than indexes are read, all rows are scored.
-      return `medley.explain_search(${of}, ${query}, least(${depth}, 1000), ${filter}, case when ${depth} > 1000 then 1 else ${recall} end)`;
+      return `medley.explain_search(${of}, ${asks}, least(${depth}, 1000), ${filter}, case when ${depth} > 1000 then 1 else ${recall} end, ${texts})`;
     },
   }[name]();
   return { call, values };

@@ -8,6 +8,7 @@ import { secondsOf } from "../duel.ts";
 import { type ManyFilms, manyFilms } from "../many-films.ts";
 import { type Measurement, median } from "../measurement.ts";
 import { seededRandom } from "../random-rows.ts";
+import { cpuMsOf } from "../server-cpu.ts";
 import { openServers } from "../servers.ts";
 import { sweep, sweepSpaces, type Weights } from "../weight-sweep.ts";
 
@@ -324,15 +325,6 @@ function medians(rows: readonly SweepRow[], of: keyof Cost) {
   ) as [number, number, number];
   const text = `planned ${planned.toFixed(1)}, one index ${fused.toFixed(1)}, exact ${exact.toFixed(1)} ms`;
   return { fused, planned, exact, toFused: planned / fused, toExact: planned / exact, text };
-}
-
-/** Of the server's process, by Linux; 0 elsewhere, or where the server is. */
-function cpuMsOf(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
-  } catch {
-    return 0;
-  }
 }
 
 function filterMeasurements({ name, rows }: FilteredRow, unfiltered: readonly SweepRow[]): Measurement[] {

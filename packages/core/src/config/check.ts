@@ -5,6 +5,7 @@ import { MedleyError } from "../errors.ts";
 import { dimensionsMax, type FieldType, fieldTypes, vectorDimensions } from "../fields.ts";
 import { candidateProblems } from "./candidates.ts";
 import type { ContentSources, EncoderName, SpaceDefinition } from "./definition.ts";
+import { type FullText, fullTextOf, fullTextProblems } from "./full-texts.ts";
 import { parseHostPattern } from "./host-pattern.ts";
 import { profilesOf, profilesProblems } from "./profiles.ts";
 import { reducedProblems } from "./reduced.ts";
@@ -52,7 +53,7 @@ export function checkConfig(input: unknown, file = "medley.config.ts"): readonly
   const problems = parsed.success
     ? []
     : parsed.error.issues
-        .flatMap((issue) => spaceIssues(issue, input))
+        .flatMap((issue) => meantIssues(issue, input))
         .map((issue) => shapeProblem(issue, input));
   if (!parsed.success) throw configError(file, problems);
   const entries = Object.entries(parsed.data.collections);
@@ -70,11 +71,15 @@ function configError(file: string, problems: readonly string[]): MedleyError {
   });
 }
 
-/** Of a space that fits neither form, what is wrong by the form that it was meant to have. */
-function spaceIssues(issue: z.core.$ZodIssue, input: unknown): readonly z.core.$ZodIssue[] {
+/** Of what fits neither of two forms, a space or a text's fields, what is wrong by the form that it was meant to have. */
+function meantIssues(issue: z.core.$ZodIssue, input: unknown): readonly z.core.$ZodIssue[] {
   if (issue.code !== "invalid_union" || issue.errors.length !== 2) return [issue];
-  const isList = (valueAt(issue.path, input) as { candidates?: unknown } | null)?.candidates !== undefined;
-  const issues = issue.errors[isList ? 1 : 0] ?? [];
+  const given = valueAt(issue.path, input);
+  const isSecond =
+    issue.path[2] === "texts"
+      ? !Array.isArray(given)
+      : (given as { candidates?: unknown } | null)?.candidates !== undefined;
+  const issues = issue.errors[isSecond ? 1 : 0] ?? [];
   return issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
@@ -100,6 +105,7 @@ function placeOf(path: readonly PropertyKey[]): string {
   const words = [`collection ${collection}`];
   if (part === "spaces" && name !== undefined) words.push(`space ${name}`);
   else if (part === "fields" && name !== undefined) words.push(`field ${name}`);
+  else if (part === "texts" && name !== undefined) words.push(`text ${name}`);
   else if (part === "sources" && name !== undefined) words.push(`source ${Number(name) + 1}`);
   else if (part !== undefined) words.push(part, ...(name === undefined ? [] : [name]));
   return [...words, ...rest].join(", ");
@@ -134,6 +140,7 @@ function checkCollection(name: string, shape: CollectionShape, problems: string[
     unknownKeys: shape.unknownKeys ?? "reject",
     fields: Object.freeze(fields),
     spaces: Object.freeze(spaces),
+    texts: Object.freeze(checkTexts(name, shape, problems)),
     sources: Object.freeze(sources),
     tasks: Object.freeze(checkTasks(name, shape, problems)),
     profiles: shape.profiles === undefined ? null : profilesOf(shape.profiles),
@@ -162,6 +169,17 @@ function checkField(collection: string, name: string, type: string, problems: st
     return [];
   }
   return [Object.freeze({ name, type: type as FieldType })];
+}
+
+function checkTexts(collection: string, shape: CollectionShape, problems: string[]): FullText[] {
+  return Object.entries(shape.texts ?? {}).map(([name, definition]) => {
+    const place = `collection ${collection}, text ${JSON.stringify(name)}`;
+    if (!namePattern.test(name)) problems.push(`${place}: ${nameRule}`);
+    if (Object.hasOwn(shape.spaces, name))
+      problems.push(`${place}: a space has the name; a score's terms each need their own`);
+    for (const problem of fullTextProblems(definition, shape.fields)) problems.push(`${place}: ${problem}`);
+    return fullTextOf(name, definition);
+  });
 }
 
 function checkTasks(collection: string, shape: CollectionShape, problems: string[]): CollectionTask[] {

@@ -13,6 +13,10 @@ test("a configuration that fits compiles", () => {
           year: { encoder: "number", field: "year", range: [1900, 2030] },
           face: { encoder: "vector", field: "face" },
         },
+        texts: {
+          words: { fields: ["title", "plot"], language: "english", weight: 2 },
+          graded: { fields: { title: "A", plot: "D" }, language: "simple" },
+        },
       },
       shops: {
         fields: { place: "geo", opened: "timestamp" },
@@ -112,6 +116,23 @@ test("a misfit of field and encoder does not compile", () => {
         fields: { year: "number" },
         // @ts-expect-error a range is two numbers
         spaces: { year: { encoder: "number", field: "year", range: [1900] } },
+      },
+    },
+  });
+});
+
+test("texts of fields without words do not compile", () => {
+  defineConfig({
+    collections: {
+      films: {
+        fields: { plot: "text", year: "number" },
+        spaces: { plot: { encoder: "text", field: "plot" } },
+        texts: {
+          // @ts-expect-error a number has no words
+          years: { fields: ["year"], language: "english" },
+          // @ts-expect-error a label that does not exist
+          plots: { fields: { plot: "E" }, language: "english" },
+        },
       },
     },
   });

@@ -1,5 +1,6 @@
 import type { Fields, VectorFieldType } from "../fields.ts";
 import type { CandidateSpace } from "./candidates.ts";
+import type { FullTextDefinition } from "./full-texts.ts";
 import type { ProfilesDefinition } from "./profiles.ts";
 import type { Reducible } from "./reduced.ts";
 import type { SourceDefinition } from "./sources.ts";
@@ -161,6 +162,8 @@ export interface CollectionDefinition<F extends Fields> {
   version?: string;
   fields: F;
   spaces: Readonly<Record<string, SpaceDefinition<F> | CandidateSpace<F>>>;
+  /** Words to search by, beside the spaces; their names are none of a space. Default: none. */
+  texts?: Readonly<Record<string, FullTextDefinition<NoInfer<F>>>>;
   /** What the vectors should be good at, by name: `medley assign` chooses among candidates by them. */
   tasks?: Readonly<Record<string, TaskDefinition<NoInfer<F>>>>;
   /** What feeds the collection besides HTTP and files. */

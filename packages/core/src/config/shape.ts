@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { candidateSpaceShape } from "./candidates.ts";
+import { fullTextShape } from "./full-texts.ts";
 import { profilesShape } from "./profiles.ts";
 import { reducedShape } from "./reduced.ts";
 import { sourceShape } from "./sources.ts";
@@ -106,6 +107,7 @@ export const configShape = z.strictObject({
       version: z.string().min(1).optional(),
       fields: z.record(z.string(), z.string()),
       spaces: z.record(z.string(), z.union([spaceShape, candidateSpaceShape(spaceShape)])),
+      texts: z.record(z.string(), fullTextShape).optional(),
       tasks: z.record(z.string(), taskShape).optional(),
       sources: z.array(sourceShape).optional(),
       profiles: profilesShape.optional(),

@@ -17,6 +17,7 @@ test("collections are described as far as the token reaches", async () => {
         { name: "year", encoder: "number", fields: ["year"], dimensions: 2, weight: 1, readsText: false },
         { name: "genre", encoder: "category", fields: ["genre"], dimensions: 2, weight: 1, readsText: false },
       ],
+      texts: [{ name: "words", fields: [{ field: "title", label: "A" }], language: "english", weight: 1 }],
       classes: ["comedies"],
     },
   ]);

@@ -1,4 +1,4 @@
-import { isTextSpace } from "@medley/core";
+import { type FullText, isTextSpace } from "@medley/core";
 import type { CollectionEncoders } from "@medley/pipeline";
 import type { Routes } from "../server.ts";
 
@@ -18,6 +18,8 @@ export interface CollectionDescription {
     /** A search's part is words. */
     readonly readsText: boolean;
   }[];
+  /** What `texts` of a search name. */
+  readonly texts: readonly FullText[];
   /** Of searches, by name: those for which weights were learned. */
   readonly classes: readonly string[];
 }
@@ -58,6 +60,7 @@ function describe({ collection, layout }: CollectionEncoders): CollectionDescrip
       weight: collection.weights[space.name] ?? 1,
       readsText: isTextSpace(space),
     })),
+    texts: collection.texts,
     classes: Object.keys(collection.classes),
   };
 }

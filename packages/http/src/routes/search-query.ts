@@ -1,5 +1,5 @@
-import { MedleyError, recordIdBytesMax, suggestion, textProblem } from "@medley/core";
-import { type CollectionEncoders, cursorCharsMax, type SearchQuery } from "@medley/pipeline";
+import { MedleyError, recordIdBytesMax, type SearchQuery, suggestion, textProblem } from "@medley/core";
+import { type CollectionEncoders, cursorCharsMax } from "@medley/pipeline";
 import { isNestedWithin, levelsMax } from "../body/body.ts";
 
 export const hitsMax = 1_000;
@@ -17,6 +17,7 @@ const checks: Readonly<
 > = {
   ask: (given) => check(typeof given === "string", "ask must be a sentence, a string"),
   parts: (given) => check(isObject(given), "parts must be an object of space to part"),
+  texts: (given, opened) => checkTexts(opened, given),
   weights: (given, opened) => checkWeights(opened, given),
   class: (given) =>
     check(typeof given === "string", "class must be the name of a class of searches, a string"),
@@ -84,19 +85,41 @@ function isShare(given: unknown): boolean {
 }
 
 function checkWeights({ layout, collection }: CollectionEncoders, weights: unknown): void {
-  if (!isObject(weights)) throw invalid("weights must be an object of space to number");
-  const spaces = layout.map((segment) => segment.space);
-  for (const [space, weight] of Object.entries(weights)) {
-    if (!spaces.includes(space)) {
+  if (!isObject(weights)) throw invalid("weights must be an object of space or text to number");
+  const terms = [...layout.map((segment) => segment.space), ...collection.texts.map(({ name }) => name)];
+  for (const [name, weight] of Object.entries(weights)) {
+    if (!terms.includes(name)) {
+      const what = collection.texts.length === 0 ? "space" : "space or text";
       throw invalid(
-        `weights: collection ${collection.name} has no space "${space}"`,
-        suggestion(space, spaces),
+        `weights: collection ${collection.name} has no ${what} "${name}"`,
+        suggestion(name, terms),
       );
     }
-    // Postgres computes with 4-byte floats.
-    if (typeof weight !== "number" || !Number.isFinite(Math.fround(weight))) {
-      throw invalid(`the weight of "${space}" must be a finite number`);
+    checkWeight(name, weight);
+  }
+}
+
+function checkWeight(name: string, weight: unknown): void {
+  // Postgres computes with 4-byte floats.
+  if (typeof weight === "number" && Number.isFinite(Math.fround(weight))) return;
+  throw invalid(`the weight of "${name}" must be a finite number`);
+}
+
+function checkTexts({ collection }: CollectionEncoders, texts: unknown): void {
+  if (!isObject(texts)) throw invalid("texts must be an object of text to words");
+  const names = collection.texts.map(({ name }) => name);
+  for (const [name, said] of Object.entries(texts)) {
+    if (!names.includes(name)) {
+      const mend = names.length === 0 ? 'add one under "texts"' : suggestion(name, names);
+      throw invalid(`texts: collection ${collection.name} has no text "${name}"`, mend);
     }
+    const { query, weight, ...rest } = isObject(said) ? said : { query: said };
+    check(
+      typeof query === "string" && Object.keys(rest).length === 0,
+      `texts: say of "${name}" words, or an object like {"query": "bank heist -comedy", "weight": 2}`,
+    );
+    if (weight !== undefined) checkWeight(name, weight);
+    checkStorable(query, `texts: "${name}"`);
   }
 }
 

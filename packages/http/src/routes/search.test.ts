@@ -50,6 +50,28 @@ test("a sentence is understood first, and what the search says itself goes befor
   ]);
 });
 
+test("texts go along with the weight that the search gives them, beside their words or by name", async () => {
+  const { post, queries } = await openTestServer();
+  const asked = async (search: object) => {
+    expect((await post(path, JSON.stringify(search))).status).toBe(200);
+    const { texts, weights } = queries.at(-1) ?? {};
+    return { texts, weights };
+  };
+  expect(await asked({ texts: { words: "bank heist" } })).toEqual({
+    texts: { words: { query: "bank heist" } },
+    weights: undefined,
+  });
+  const texts = { words: "heist" };
+  expect(await asked({ texts, weights: { words: -2, year: 3 } })).toEqual({
+    texts: { words: { query: "heist", weight: -2 } },
+    weights: { year: 3 },
+  });
+  const both = { words: { query: "heist", weight: 5 } };
+  expect(await asked({ texts: both, weights: { words: 2 } })).toEqual({ texts: both, weights: {} });
+  // Nothing is asked of the text: its weight counts for nothing, as a space's does.
+  expect(await asked({ parts: { year: 1999 }, weights: { words: 2 } })).toEqual({ weights: {} });
+});
+
 test("how a search would be answered is told for the same body, and refused alike", async () => {
   const { post, queries } = await openTestServer();
   const explained = await post("/v1/collections/films/explain", '{"parts":{"genre":"Comedy"},"recall":0.9}');
@@ -69,6 +91,7 @@ test("the cursor of a full page leads to the hits behind it, of the same search 
   const refusals = [
     [{ ...asked, weights: { year: 3 }, after: cursor }, "another search"],
     [{ ...asked, filter: { year: 1 }, after: cursor }, "another search"],
+    [{ ...asked, texts: { words: "heist" }, after: cursor }, "another search"],
     [{ ...asked, after: `${cursor}x` }, "no cursor"],
     [{ ...asked, after: "" }, "no cursor"],
   ] as const;
@@ -143,6 +166,13 @@ test.for([
   ['{"weights":{"genre":"1"}}', "finite"],
   ['{"class":7}', "class"],
   ['{"class":"comedy"}', 'has no class "comedy"'],
+  ['{"weights":{"wrods":1}}', '"words"'],
+  ['{"texts":"heist"}', "texts"],
+  ['{"texts":{"wrods":"heist"}}', '"words"'],
+  ['{"texts":{"words":7}}', "bank heist"],
+  ['{"texts":{"words":{"query":"heist","wait":2}}}', "bank heist"],
+  ['{"texts":{"words":{"query":"heist","weight":"2"}}}', "finite"],
+  ['{"texts":{"words":"\\u0000"}}', "U+0000"],
   ['{"k":0}', "1000"],
   ['{"k":1001}', "1000"],
   ['{"k":1.5}', "1000"],

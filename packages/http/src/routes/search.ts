@@ -1,4 +1,4 @@
-import type { Clock, Collection, ErrorCode } from "@medley/core";
+import type { Clock, Collection, ErrorCode, HitPlace, SearchQuery } from "@medley/core";
 import {
   type CollectionEncoders,
   collectionNamed,
@@ -7,7 +7,6 @@ import {
   type Query,
   querySegments,
   type SearchPage,
-  type SearchQuery,
   saidBefore,
   searchPage,
   type Understood,
@@ -17,14 +16,10 @@ import { type Body, jsonOf } from "../body/body.ts";
 import type { Routes } from "../server.ts";
 import { parseBatchedQuery, parseSearchBatch, parseSearchQuery } from "./search-query.ts";
 
-export interface SearchHit {
-  readonly id: string;
-  readonly score: number;
-  /** The score's share by space: they add up to it. */
+export interface SearchHit extends HitPlace {
+  /** The score's share by space and text: they add up to it. */
   readonly contributions: Readonly<Record<string, number>>;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Among all hits, from 1. */
-  readonly place: number;
 }
 
 /** Runs an encoded query on a collection's table, best hit first. Throws `query_invalid`, `not_found`, `store_unavailable`. */

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
-import { MedleyError, suggestion } from "@medley/core";
-import type { CollectionEncoders, SearchQuery } from "@medley/pipeline";
+import { type HitGroups, MedleyError, type SearchQuery, suggestion } from "@medley/core";
+import type { CollectionEncoders } from "@medley/pipeline";
 
 export interface SearchArguments {
   readonly weight: readonly string[];
+  readonly text: readonly string[];
   readonly class?: string;
   readonly like: readonly string[];
   readonly unlike: readonly string[];
@@ -14,7 +15,7 @@ export interface SearchArguments {
   readonly recall?: number;
   readonly scoreMin?: number;
   readonly diversity?: number;
-  readonly perGroup?: NonNullable<SearchQuery["perGroup"]>;
+  readonly perGroup?: HitGroups;
   readonly after?: string;
   /** What stood after the options that every collection has: `--plot "…" --genres Comedy`. */
   readonly parts: readonly string[];
@@ -22,10 +23,11 @@ export interface SearchArguments {
 
 /** Reads the command line of `medley search` into a query. Throws `usage` with the mend. */
 export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments): SearchQuery {
-  const { weight, like, unlike, filter, parts } = given;
+  const { weight, text, like, unlike, filter, parts } = given;
   return {
     parts: partsOf(opened, parts),
     ...(weight.length === 0 ? {} : { weights: weightsOf(weight) }),
+    ...(text.length === 0 ? {} : { texts: textsOf(opened, text) }),
     ...(like.length === 0 ? {} : { like }),
     ...(unlike.length === 0 ? {} : { unlike }),
     ...(filter === undefined ? {} : { filter: jsonOf("--filter", filter) as Record<string, unknown> }),
@@ -63,6 +65,21 @@ function weightOf(text: string): [string, number] {
   throw new MedleyError("usage", `--weight ${JSON.stringify(text)} is no weight`, {
     mend: "write it as --weight plot=2",
   });
+}
+
+/** Of `--text NAME=WORDS`. Throws `usage`. */
+function textsOf({ collection }: CollectionEncoders, given: readonly string[]): Record<string, string> {
+  const names = collection.texts.map(({ name }) => name);
+  const texts = given.map((text) => {
+    const [, name, words] = /^([a-z][a-z0-9_]*)=(.+)$/s.exec(text) ?? [];
+    if (name !== undefined && words !== undefined && names.includes(name)) return [name, words] as const;
+    const known =
+      names.length === 0 ? 'add one under "texts" of the configuration' : suggestion(name ?? "", names);
+    throw new MedleyError("usage", `--text ${JSON.stringify(text)} names no text of "${collection.name}"`, {
+      mend: name === undefined ? `write it as --text ${names[0] ?? "words"}="bank heist"` : known,
+    });
+  });
+  return Object.fromEntries(texts);
 }
 
 /** `--space value` pairs; a space given several times is a list (`--genres Comedy --genres Drama`). */

@@ -10,7 +10,18 @@ export function searchCommands(medley: Command, run: Run): void {
   medley
     .command("search <collection> [parts...]")
     .description("search by weighted parts: --SPACE VALUE for each space of the collection")
-    .option("-w, --weight <space=number>", "weight of a space; may be 0 or negative; repeatable", collect, [])
+    .option(
+      "-w, --weight <space=number>",
+      "weight of a space or text; may be 0 or negative; repeatable",
+      collect,
+      [],
+    )
+    .option(
+      "--text <name=words>",
+      "words of a text, as one types them into a search engine; repeatable",
+      collect,
+      [],
+    )
     .option(
       "--class <name>",
       "of searches: weights that medley assign has learned for it, where --weight names none",
@@ -31,11 +42,15 @@ export function searchCommands(medley: Command, run: Run): void {
     .allowUnknownOption()
     .addHelpText(
       "after",
-      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --like "Heat_(1995_film)" --like "Jaws_(film)" --unlike "Up_(2009_film)"\n  $ medley search films --plot "a heist" --diversity 0.4 --per-group studio=2 --score-min 0.3\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
+      '\nExamples:\n  $ medley search films --plot "a heist goes wrong" --genres Comedy --weight plot=2 --explain\n  $ medley search films --like "Heat_(1995_film)" --year high --filter \'{"year":{"gte":1990}}\'\n  $ medley search films --like "Heat_(1995_film)" --like "Jaws_(film)" --unlike "Up_(2009_film)"\n  $ medley search films --plot "a heist" --diversity 0.4 --per-group studio=2 --score-min 0.3\n  $ medley search films --for user-1 --exclude-seen\n  $ medley search films --plot "a heist goes wrong" --text words=\'"bank robbery" -comedy\' --weight words=2\n  $ medley search films --ask "recent crime comedies about a heist, no drama"',
     )
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
     );
+  indexCommands(medley, run);
+}
+
+function indexCommands(medley: Command, run: Run): void {
   medley
     .command("index [collection]")
     .description(

@@ -17,4 +17,8 @@ test("how hits are found is told in a line: a scan, paths that were learned, pat
   expect(planText({ ...plan, method: "paths", paths, estimatedRecall: null, learned: false })).toBe(
     "reads all spaces to 70, year to 2,000: not learned, run medley analyze",
   );
+  const words = { path: "words", kind: "words", depth: 1_200 };
+  expect(planText({ ...plan, method: "paths", paths: [...paths, words], estimatedRecall: 0.9612 })).toBe(
+    "reads all spaces to 70, year to 2,000: recall 0.961, 3.1 ms expected; ranks about 1,200 rows that match words",
+  );
 });

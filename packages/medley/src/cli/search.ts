@@ -22,10 +22,10 @@ export async function searchCommand(
   const query = understood === null ? said : saidBefore(understood.query, said);
   const { hits, cursor } = await deployment.searchPage(collection, query, context.signal);
   const plan = given.explain ? await deployment.explainSearch(collection, query, context.signal) : null;
-  const spaces = opened.layout.map((segment) => segment.space);
+  const terms = [...opened.layout.map((segment) => segment.space), ...Object.keys(query.texts ?? {})];
   const text = [
     ...(understood === null ? [] : [told(understood)]),
-    hitTable(hits, plan === null ? [] : spaces, labelColumnsOf(opened.collection)),
+    hitTable(hits, plan === null ? [] : terms, labelColumnsOf(opened.collection)),
     ...(plan === null ? [] : [planText(plan)]),
   ].join("\n\n");
   const more = { ...(understood === null ? {} : { understood }), ...(plan === null ? {} : { plan }) };
@@ -41,18 +41,25 @@ function told({ query, by, notes }: Understood): string {
 /** `reads all spaces to 100, plot to 40: recall 0.976, 3.1 ms expected`. */
 export function planText(plan: SearchPlan): string {
   const cost = `${plan.estimatedMs.toFixed(1)} ms expected`;
-  if (plan.method === "exact") return `scans ${count(plan.rows)} rows exactly: ${cost}`;
-  const paths = plan.paths.map(({ path, depth }) => `${path} to ${count(depth)}`).join(", ");
-  if (plan.estimatedRecall === null) return `reads ${paths}: not learned, run medley analyze`;
-  return `reads ${paths}: recall ${plan.estimatedRecall.toFixed(3)}, ${cost}`;
+  const texts = plan.paths.filter(({ kind }) => kind === "words");
+  const ranked = texts
+    .map(({ path, depth }) => `; ranks about ${count(depth)} rows that match ${path}`)
+    .join("");
+  if (plan.method === "exact") return `scans ${count(plan.rows)} rows exactly: ${cost}${ranked}`;
+  const paths = plan.paths
+    .filter((path) => !texts.includes(path))
+    .map(({ path, depth }) => `${path} to ${count(depth)}`)
+    .join(", ");
+  if (plan.estimatedRecall === null) return `reads ${paths}: not learned, run medley analyze${ranked}`;
+  return `reads ${paths}: recall ${plan.estimatedRecall.toFixed(3)}, ${cost}${ranked}`;
 }
 
 const titleCharsMax = 48;
 
-/** Hits as a table, with what tuned spaces tell of them, and each space's contribution to the score where `spaces` are named. */
+/** Hits as a table, with what tuned spaces tell of them, and what each of the named `terms`, spaces and texts, adds to the score. */
 export function hitTable(
   hits: readonly Hit[],
-  spaces: readonly string[],
+  terms: readonly string[],
   labels: readonly LabelColumns[] = [],
 ): string {
   if (hits.length === 0) return "no row matches";
@@ -65,11 +72,11 @@ export function hitTable(
     ...(textField === undefined ? [] : [cut(String(hit.fields[textField] ?? ""))]),
     ...labels.flatMap((columns) => toldOf(hit, columns)),
     Number(hit.score.toFixed(3)).toFixed(3),
-    ...spaces.map((space) => (hit.contributions[space] ?? 0).toFixed(3)),
+    ...terms.map((term) => (hit.contributions[term] ?? 0).toFixed(3)),
   ]);
   const told = labels.flatMap(({ label, probability }) => [label, probability]);
   const shown = textField === undefined ? [] : [textField];
-  return table(["#", "id", ...shown, ...told, "score", ...spaces], rows);
+  return table(["#", "id", ...shown, ...told, "score", ...terms], rows);
 }
 
 function toldOf({ fields }: Hit, { label, probability }: LabelColumns): readonly string[] {

@@ -6,6 +6,7 @@ import {
   channels,
   type Lanes,
   MedleyError,
+  type SearchQuery,
   systemClock,
   VersionClock,
 } from "@medley/core";
@@ -25,7 +26,6 @@ import {
   querySegments,
   readsSegments,
   type SearchPage,
-  type SearchQuery,
   searchPage,
   send,
   type Understood,

@@ -197,6 +197,7 @@ export class Generations {
       spaces: spaces.map(({ name, definition }) => spaceOf(name, definition, [])),
       weights: stored.weights,
       profiles: stored.profiles,
+      texts: stored.texts,
     };
     const pins = { ...lock, models: { ...lock.models, ...models }, trained: { ...lock.trained, ...trained } };
     const encoders = await openEncoders(collection, pins);

@@ -1,5 +1,4 @@
-import { type Collection, type FieldType, isTextSpace, type Space } from "@medley/core";
-import type { SearchQuery } from "../query.ts";
+import { type Collection, type FieldType, isTextSpace, type SearchQuery, type Space } from "@medley/core";
 
 /** What somebody asked for, in the one form that a chat model and the rules both answer in. Null: not said. */
 export interface SpokenQuery {

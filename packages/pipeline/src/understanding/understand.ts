@@ -4,9 +4,9 @@ import {
   isTextSpace,
   MedleyError,
   type Result,
+  type SearchQuery,
   systemClock,
 } from "@medley/core";
-import type { SearchQuery } from "../query.ts";
 import { speakByRules } from "./rules.ts";
 import { readSpokenQuery } from "./spoken-query.ts";
 import { spokenInstructions, spokenSchema } from "./spoken-schema.ts";

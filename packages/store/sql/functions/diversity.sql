@@ -4,7 +4,7 @@
 --   (1 - diversity) x score / W - diversity x the most that it is like one chosen before
 --
 -- where W is the sum of the weights' sizes, and how much two rows are like each other is the mean of their spaces' cosines by those
--- sizes: both sides lie between -1 and 1, and rows are told apart by what the search asks for. At 0 the order is the score's; at 1
+-- of the spaces: both sides lie between -1 and 1, and rows are told apart by what the search asks for. At 0 the order is the score's; at 1
 -- only the first is chosen by it. Of equal rows the one with the higher score comes first, then the lower id.
 
 -- How many of the best rows are chosen from.
@@ -30,7 +30,8 @@ create or replace function medley_internal.diverse_ids(
 )
 returns text[] language plpgsql stable as $$
 declare
-  weights float8 := (select sum(vector_norm(subvector(query, start, dimensions))) from medley_internal.segments(found_row));
+  of_spaces float8 := (select sum(vector_norm(subvector(query, start, dimensions))) from medley_internal.segments(found_row));
+  weights float8 := of_spaces + (select coalesce(sum(abs(weight)), 0) from medley_internal.asked_texts(found_row) where asks);
   -- By space the root of its share, so that an inner product of two scaled rows is how much they are like each other.
   scale vector;
   ids text[];
@@ -41,13 +42,17 @@ declare
   next int;
   next_vector vector;
 begin
-  select array_agg(sqrt(vector_norm(subvector(query, start, dimensions)) / weights) order by start, entry)::vector into scale
+  select array_agg(sqrt(case
+      when of_spaces > 0 then vector_norm(subvector(query, start, dimensions)) / of_spaces
+      -- Nothing but words is asked for: all spaces tell rows apart.
+      else 1 / jsonb_array_length(found_row.spaces)::float8
+    end) order by start, entry)::vector into scale
   from medley_internal.segments(found_row), generate_series(1, dimensions) as entry;
   execute format(
     'select array_agg(id order by nth), array_agg(score / $4 order by nth), array_agg(embedding * $5 order by nth), array_agg(0::float8)
-     from (select *, array_position($1, id) as nth from (%s) as scored where $6 is null or score >= $6) as passing',
-    medley_internal.scored_sql(found_row, medley_internal.rows_sql(found_row, 'row.id = any ($1)')))
-  into ids, scores, vectors, likeness using pool, query, null, weights, scale, score_min;
+     from (select *, array_position($7, id) as nth from (%s) as scored where $6 is null or score >= $6) as passing',
+    medley_internal.scored_sql(found_row, medley_internal.rows_sql(found_row, 'row.id = any ($7)')))
+  into ids, scores, vectors, likeness using found_row, query, null, weights, scale, score_min, pool;
   for step in 1 .. least(k, cardinality(ids)) loop
     select nth into next
     from unnest(scores, likeness) with ordinality as entry (score, likeness, nth)

@@ -111,11 +111,11 @@ begin
   delete from medley_internal.generations where collection = wanted and generation = wanted_generation;
   update medley_internal.generations set state = 'kept' where collection = wanted and state = 'live';
   insert into medley_internal.generations (collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles,
-    encoders, created_at, switched_at)
+    texts, encoders, created_at, switched_at)
   values (target.collection, target.generation, 'live', target.table_name, target.fields, target.spaces, target.weights,
-    target.dimensions, target.profiles, target.encoders, target.created_at, now());
+    target.dimensions, target.profiles, target.texts, target.encoders, target.created_at, now());
   update medley_internal.collections set generation = target.generation, live_table = target.table_name, fields = target.fields,
-    spaces = target.spaces, weights = target.weights, dimensions = target.dimensions, profiles = target.profiles
+    spaces = target.spaces, weights = target.weights, dimensions = target.dimensions, profiles = target.profiles, texts = target.texts
   where name = wanted;
 end $$;
 
@@ -167,6 +167,7 @@ begin
   described.weights := other.weights;
   described.dimensions := other.dimensions;
   described.profiles := other.profiles;
+  described.texts := other.texts;
   return described;
 end $$;
 

@@ -183,9 +183,29 @@ create or replace function medley.query_for(
 )
 returns vector language plpgsql stable parallel safe set search_path from current as $$
 declare
+  fused vector := medley_internal.said_query_for(collection, user_id, parts, weights, at);
+begin
+  if vector_norm(fused) = 0 then
+    raise exception 'user "%" has no profile in "%", and the search asks for nothing else', left(user_id, 60), collection
+      using errcode = '22023',
+      hint = format('give a part to fall back on, or send events of the user; the spaces are %s',
+        medley_internal.space_names(medley_internal.collection_of(collection)));
+  end if;
+  return fused;
+end $$;
+comment on function medley.query_for(text, text, jsonb, jsonb, timestamptz) is
+$$The weighted query vector of a search for a user: as medley.query, where the user's profile stands in for the parts not given.
+Where it says nothing of a space, and for a user without one, the search is as it would be without it.
+  select medley.query_for('films', 'user-1', '{"year": 1999}', weights => '{"plot": 2}');$$;
+
+-- It may ask for nothing: of a search that has texts.
+create or replace function medley_internal.said_query_for(
+  collection text, user_id text, parts jsonb, weights jsonb, at timestamptz
+)
+returns vector language plpgsql stable parallel safe set search_path from current as $$
+declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
   profile vector := medley_internal.profile_of(collection, user_id)::vector;
-  fused vector;
 begin
   perform medley_internal.profiles_of(found_row);
   parts := coalesce(parts, '{}');
@@ -196,19 +216,8 @@ begin
       where coalesce(parts -> name, 'null') = 'null' and vector_norm(segment) > 0
     ), '{}');
   end if;
-  fused := medley_internal.fused_query(found_row, parts, weights, null, at);
-  if vector_norm(fused) = 0 then
-    raise exception 'user "%" has no profile in "%", and the search asks for nothing else', left(user_id, 60), collection
-      using errcode = '22023',
-      hint = format('give a part to fall back on, or send events of the user; the spaces are %s',
-        medley_internal.space_names(found_row));
-  end if;
-  return fused;
+  return medley_internal.fused_query(found_row, parts, weights, null, at);
 end $$;
-comment on function medley.query_for(text, text, jsonb, jsonb, timestamptz) is
-$$The weighted query vector of a search for a user: as medley.query, where the user's profile stands in for the parts not given.
-Where it says nothing of a space, and for a user without one, the search is as it would be without it.
-  select medley.query_for('films', 'user-1', '{"year": 1999}', weights => '{"plot": 2}');$$;
 
 create or replace function medley.search_for(
   collection text, user_id text, k int default 10, filter jsonb default null, parts jsonb default '{}',

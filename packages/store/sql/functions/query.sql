@@ -10,10 +10,7 @@ create or replace function medley.query(
 returns vector language plpgsql stable parallel safe set search_path from current as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
-  liked vector := medley_internal.liked_embedding(
-    found_row, array_remove("like" || coalesce(likes, '{}'), null), coalesce(unlikes, '{}')
-  );
-  fused vector := medley_internal.fused_query(found_row, parts, weights, liked, at);
+  fused vector := medley_internal.said_query(collection, parts, weights, at, array_remove("like" || coalesce(likes, '{}'), null), unlikes);
 begin
   if vector_norm(fused) = 0 then
     raise exception 'the search in "%" asks for nothing: every part is left out or has weight 0', collection
@@ -30,6 +27,19 @@ Weights not given are the collection's. Text has to come as a segment (an array 
   select medley.query('films', '{"year": 1999, "genres": ["Comedy"]}', weights => '{"genres": 2}');
   select medley.query('films', "like" => 'tt0111161', weights => '{"year": 0}');
   select medley.query('films', likes => '{tt0111161,tt0068646}', unlikes => '{tt0120338}');$$;
+
+-- It may ask for nothing: of a search that has texts.
+create or replace function medley_internal.said_query(
+  collection text, parts jsonb, weights jsonb, at timestamptz, likes text[], unlikes text[]
+)
+returns vector language plpgsql stable parallel safe set search_path from current as $$
+declare
+  found_row medley_internal.collections := medley_internal.collection_of(collection);
+begin
+  return medley_internal.fused_query(
+    found_row, parts, weights, medley_internal.liked_embedding(found_row, coalesce(likes, '{}'), coalesce(unlikes, '{}')), at
+  );
+end $$;
 
 -- All zero where nothing is asked for.
 create or replace function medley_internal.fused_query(

@@ -83,9 +83,9 @@ declare
   of_all json;
 begin
   read_share := 1;
-  -- A condition reads the filter as $3.
+  -- A condition reads the filter as $3, and of a search for words alone the collection as $1.
   execute format('explain (format json) select from medley_internal.%I as row where %s', medley_internal.rows_view(found_row), condition)
-    into of_filter using null::int, null::int, filter;
+    into of_filter using found_row, null::int, filter;
   rows := (of_filter -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
   if of_filter -> 0 -> 'Plan' ->> 'Node Type' = 'Seq Scan' then return; end if;
   execute format('explain (format json) select from medley_internal.%I', medley_internal.rows_view(found_row)) into of_all;
@@ -186,28 +186,32 @@ begin
     || jsonb_build_object('recall', null, 'ms', 5.0 * jsonb_array_length(paths) * medley_internal.depth_factor(k) * stretch);
 end $$;
 
+-- It has got a parameter more.
+drop function if exists medley.explain_search(text, vector, int, jsonb, float8);
+
 create or replace function medley.explain_search(
-  collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95
+  collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95, texts jsonb default null
 )
 returns table (method text, paths jsonb, estimated_recall float8, estimated_ms float8, rows float8, passing_rows float8, learned boolean)
 language plpgsql stable set search_path from current as $$
 declare
-  found_row medley_internal.collections := medley_internal.collection_of(collection);
+  found_row medley_internal.collections := medley_internal.with_texts(medley_internal.collection_of(collection), texts);
   plan jsonb;
 begin
+  query := medley_internal.query_beside_texts(found_row, query);
   perform medley_internal.check_query(found_row, query);
   perform medley_internal.check_limits(k, recall);
-  plan := medley_internal.plan_search(
-    found_row, query, k, recall, medley_internal.filter_condition(found_row, filter), filter
+  plan := medley_internal.planned(
+    found_row, query, k, recall, medley_internal.search_condition(found_row, query, filter), filter
   );
   return query select plan ->> 'method',
     (select coalesce(jsonb_agg(jsonb_build_object(
       'path', coalesce(path ->> 'space', 'all spaces'), 'kind', path ->> 'kind', 'depth', path -> 'depth')), '[]')
-      from jsonb_array_elements(plan -> 'paths') as path),
+      from jsonb_array_elements(plan -> 'paths') as path) || medley_internal.text_paths(found_row),
     (plan ->> 'recall')::float8, (plan ->> 'ms')::float8, (plan ->> 'rows')::float8, (plan ->> 'passing')::float8,
     (plan ->> 'learned')::boolean;
 end $$;
-comment on function medley.explain_search(text, vector, int, jsonb, float8) is
+comment on function medley.explain_search(text, vector, int, jsonb, float8, jsonb) is
 $$How medley.search would find its rows: an exact scan, or the first rows of some indexes united and scored exactly; with the
 recall at 10 and the milliseconds expected (null: not learned; run medley analyze) and the rows that pass the filter, as Postgres estimates.
   select * from medley.explain_search('films', medley.query('films', '{"year": 1999}'), 10, '{"genres": "Comedy"}');$$;

@@ -1,21 +1,27 @@
 -- Search: candidates by the inner product of half-precision vectors, then scored exactly, space by space. Rows are read through
 -- the view of a generation's rows, so that a role needs no right to its table.
 
--- It has got four parameters and a column more.
+-- They have got other parameters or columns.
 drop function if exists medley.search(text, vector, int, jsonb, float8);
+drop function if exists medley.search(text, vector, int, jsonb, float8, float8, float8, jsonb, jsonb);
+drop function if exists medley_internal.candidates(medley_internal.collections, vector, int, int, float8, jsonb);
+drop function if exists medley.explain(text, text, vector);
 
 create or replace function medley.search(
   collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95,
-  score_min float8 default null, diversity float8 default null, per_group jsonb default null, after jsonb default null
+  score_min float8 default null, diversity float8 default null, per_group jsonb default null, after jsonb default null,
+  texts jsonb default null
 )
 returns table (id text, score float8, contributions jsonb, place int)
-language plpgsql stable set search_path from current as $$
+-- So few that whoever joins them with the view reads these rows; for the thousand that Postgres assumes it may read all.
+language plpgsql stable rows 10 set search_path from current as $$
 declare
-  found_row medley_internal.collections := medley_internal.collection_of(collection);
+  found_row medley_internal.collections := medley_internal.with_texts(medley_internal.collection_of(collection), texts);
   -- In order, where they don't simply follow from the scores.
   ids text[];
   depth int;
 begin
+  query := medley_internal.query_beside_texts(found_row, query);
   perform medley_internal.check_query(found_row, query);
   perform medley_internal.check_limits(k, recall);
   perform medley_internal.check_extras(k, score_min, diversity, per_group, after);
@@ -43,14 +49,16 @@ begin
     using found_row, query, filter, k + greatest(10, k / 2), k, recall, ids, score_min, after;
 end $$;
 
-comment on function medley.search(text, vector, int, jsonb, float8, float8, float8, jsonb, jsonb) is
-$$The k rows with the highest score: the sum over spaces of weight x cosine, each part in `contributions`. Equal scores come in order of
+comment on function medley.search(text, vector, int, jsonb, float8, float8, float8, jsonb, jsonb, jsonb) is
+$$The k rows with the highest score: the sum over spaces of weight x cosine, and over `texts` (texts.sql) of weight x how well their words
+match; each part in `contributions`. With texts alone (`query` null) only rows that match are hits. Equal scores come in order of
 id; `place` counts the hits. None is below `score_min`. `diversity` (0 to 1) trades score for hits that differ (diversity.sql),
 `per_group` takes at most `max` of each value of a field (groups.sql), `after` the hits behind another (pages.sql).
   select f.title, s.score, s.contributions
   from medley.search('films', medley.query('films', '{"year": 1999}'), 5, '{"genres": {"any": ["Comedy"]}}') s
   join medley.films f using (id) order by s.place;
-  select * from medley.search('films', medley.query('films', '{"year": 1999}'), per_group => '{"field": "studio", "max": 2}');$$;
+  select * from medley.search('films', medley.query('films', '{"year": 1999}'), per_group => '{"field": "studio", "max": 2}');
+  select * from medley.search('films', medley.query('films', '{"year": 1999}'), texts => '{"words": {"query": "bank heist -comedy", "weight": 2}}');$$;
 
 -- How many of the best rows are looked through; deeper than 1,000 all are scored.
 create or replace function medley_internal.search_depth(k int, diversity float8, per_group jsonb, after jsonb)
@@ -100,41 +108,54 @@ begin
   end if;
 end $$;
 
--- `source` with the scores of its rows (`id`, `embedding`) by the query, parameter $2 of the statement it is put into.
+-- `source` with the scores of its rows (`id`, `embedding`, `words`: the texts' terms) by the query, parameter $2 of the statement it is
+-- put into.
 create or replace function medley_internal.scored_sql(found_row medley_internal.collections, source text)
-returns text language sql stable parallel safe
-begin atomic
-  select format('select candidate.*, %s as score, to_jsonb(part) as contributions from %s as candidate, lateral (select %s offset 0) as part',
-    string_agg(format('part.%I', name), ' + ' order by start), source,
-    string_agg(
-      format('inner_product(subvector(embedding, %1$s, %2$s), subvector($2, %1$s, %2$s)) as %3$I', start, dimensions, name),
-      ', ' order by start
-    ))
-  from medley_internal.segments(found_row);
-end;
+returns text language plpgsql stable parallel safe as $$
+begin
+  return (
+    select format('select candidate.*, %s as score, to_jsonb(part) as contributions from %s as candidate, lateral (select %s offset 0) as part',
+      string_agg(format('part.%I', name), ' + ' order by place), source, string_agg(format('%s as %I', term, name), ', ' order by place))
+    from (
+      select start as place, name,
+        format('inner_product(subvector(embedding, %1$s, %2$s), subvector($2, %1$s, %2$s))', start, dimensions) as term
+      from medley_internal.segments(found_row)
+      union all
+      select found_row.dimensions + place, name, format('words[%s]', place) from medley_internal.asked_texts(found_row)
+    ) as terms
+  );
+end $$;
 
--- `extra`: columns more. `offset 0`, so that a vector is cast once.
+-- A source of rows, in a statement whose $1 is the collection. `extra`: columns more. `offset 0`, so that a vector is cast once.
 create or replace function medley_internal.rows_sql(found_row medley_internal.collections, condition text, extra text default '')
-returns text language sql stable parallel safe
-return format('(select row.id, row.embedding::vector as embedding%s from medley_internal.%I as row where %s offset 0)',
-  extra, medley_internal.rows_view(found_row), condition);
+returns text language plpgsql stable parallel safe as $$
+begin
+  return format('(select row.id, row.embedding::vector as embedding, %s as words%s from medley_internal.%I as row where %s offset 0)',
+    medley_internal.text_terms(found_row), extra, medley_internal.rows_view(found_row), condition);
+end $$;
 
 -- At least the `wanted` best rows that pass the filter, in any order, k of which are asked for.
 create or replace function medley_internal.candidates(
   found_row medley_internal.collections, query vector, k int, wanted int, recall float8, filter jsonb
 )
-returns table (id text, embedding vector) language plpgsql stable as $$
+returns table (id text, embedding vector, words float8[]) language plpgsql stable as $$
 declare
-  condition text := medley_internal.filter_condition(found_row, filter);
+  condition text := medley_internal.search_condition(found_row, query, filter);
   ids text[] := medley_internal.indexed_ids(found_row, query, k, wanted, recall, condition, filter);
 begin
+  if ids is null and medley_internal.asks_of_texts(found_row) then
+    ids := medley_internal.worded_ids(
+      found_row, query, wanted, filter, matching_only => vector_norm(query) = 0 and medley_internal.text_matches(found_row) is not null
+    );
+  end if;
   if ids is not null then
-    return query execute format('select id, embedding::vector from medley_internal.%I where id = any ($1)', medley_internal.rows_view(found_row))
-      using ids;
+    return query execute 'select id, embedding, words from ' || medley_internal.rows_sql(found_row, 'row.id = any ($2)') || ' as found'
+      using found_row, ids;
     return;
   end if;
   return query execute format(
-    'select id, embedding::vector from medley_internal.%I as row where %s order by %s, id limit $2', medley_internal.rows_view(found_row), condition,
+    'select id, embedding::vector, %s from medley_internal.%I as row where %s order by %s, id limit $2',
+    medley_internal.text_terms(found_row), medley_internal.rows_view(found_row), condition,
     case
       -- The embedded engine has no instructions for half precision: single precision is 1.6 times as fast.
       when version() like '%PGlite%' then 'embedding::vector <#> $4'
@@ -151,7 +172,7 @@ create or replace function medley_internal.indexed_ids(
 )
 returns text[] language plpgsql stable as $$
 declare
-  plan jsonb := medley_internal.plan_search(found_row, query, k, recall, condition, filter);
+  plan jsonb := medley_internal.planned(found_row, query, k, recall, condition, filter);
   ids text[];
 begin
   if plan ->> 'method' <> 'paths' then return null; end if;
@@ -159,7 +180,11 @@ begin
   ids := medley_internal.united_candidates(
     found_row, plan -> 'paths', query, l2_normalize(query)::halfvec, k, wanted, condition, filter
   );
-  return case when cardinality(ids) >= k then ids end;
+  if coalesce(cardinality(ids), 0) < k then return null; end if;
+  if medley_internal.asks_of_texts(found_row) then
+    ids := ids || medley_internal.worded_ids(found_row, query, wanted, filter, matching_only => true);
+  end if;
+  return ids;
 end $$;
 
 -- In order, by score.
@@ -185,7 +210,7 @@ create or replace function medley_internal.kept_ids(
 )
 returns text[] language plpgsql stable as $$
 declare
-  condition text := medley_internal.filter_condition(found_row, filter);
+  condition text := medley_internal.search_condition(found_row, query, filter);
   best text := 'with scored as (%s) select array(select id from (' || keep || ') as kept order by score desc, id collate "C" limit $4)';
   indexed text[];
   ids text[];
@@ -194,12 +219,12 @@ begin
     indexed := medley_internal.indexed_ids(found_row, query, depth, depth + greatest(10, depth / 2), recall, condition, filter);
   end if;
   if indexed is not null then
-    execute format(best, medley_internal.scored_sql(found_row, medley_internal.rows_sql(found_row, 'row.id = any ($1)', extra)))
-      into ids using indexed, query, filter, wanted, options;
+    execute format(best, medley_internal.scored_sql(found_row, medley_internal.rows_sql(found_row, 'row.id = any ($6)', extra)))
+      into ids using found_row, query, filter, wanted, options, indexed;
     if cardinality(ids) >= enough then return ids; end if;
   end if;
   execute format(best, medley_internal.scored_sql(found_row, medley_internal.rows_sql(found_row, condition, extra)))
-    into ids using indexed, query, filter, wanted, options;
+    into ids using found_row, query, filter, wanted, options;
   return ids;
 end $$;
 
@@ -240,21 +265,30 @@ begin
   return best;
 end $$;
 
-create or replace function medley.explain(collection text, id text, query vector)
+create or replace function medley.explain(collection text, id text, query vector, texts jsonb default null)
 returns table (space text, weight float8, contribution float8)
 language plpgsql stable parallel safe set search_path from current as $$
 declare
-  found_row medley_internal.collections := medley_internal.collection_of(collection);
+  found_row medley_internal.collections := medley_internal.with_texts(medley_internal.collection_of(collection), texts);
   embedding vector := medley_internal.embedding_of(found_row, id);
+  words float8[];
 begin
+  query := medley_internal.query_beside_texts(found_row, query);
   perform medley_internal.check_query(found_row, query);
+  execute 'select words from ' || medley_internal.rows_sql(found_row, 'row.id = $2') || ' as found' into words using found_row, id;
   return query
-    select name, vector_norm(subvector(query, start, dimensions)),
-      inner_product(subvector(embedding, start, dimensions), subvector(query, start, dimensions))
-    from medley_internal.segments(found_row) order by start;
+    select terms.name, terms.weight, terms.contribution
+    from (
+      select start as place, name, vector_norm(subvector(query, start, dimensions)) as weight,
+        inner_product(subvector(embedding, start, dimensions), subvector(query, start, dimensions)) as contribution
+      from medley_internal.segments(found_row)
+      union all
+      select found_row.dimensions + asked.place, asked.name, abs(asked.weight), words[asked.place]
+      from medley_internal.asked_texts(found_row) as asked
+    ) as terms order by terms.place;
 end $$;
-comment on function medley.explain(text, text, vector) is
-$$What each space adds to a row's score; `weight` is the size of the space's weight in the query, without its sign.
+comment on function medley.explain(text, text, vector, jsonb) is
+$$What each space and text adds to a row's score; `weight` is the size of its weight in the query, without its sign.
   select * from medley.explain('films', 'tt0111161', medley.query('films', '{"year": 1999}'));$$;
 
 create or replace function medley.segment(embedding halfvec, collection text, space text)

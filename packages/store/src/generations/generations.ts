@@ -1,4 +1,4 @@
-import { canonicalJson, type Generation, MedleyError, type Profiles } from "@medley/core";
+import { canonicalJson, type FullText, type Generation, MedleyError, type Profiles } from "@medley/core";
 import pg from "pg";
 import {
   type CollectionLayout,
@@ -12,11 +12,12 @@ import { grantRoles } from "../migrations/roles.ts";
 import {
   createRowsSql,
   dimensionsOf,
+  isOwnColumn,
   liveView,
-  ownColumns,
   rowTable,
   tableName,
 } from "../migrations/row-tables.ts";
+import { requireLanguages } from "../migrations/text-columns.ts";
 
 const { escapeLiteral } = pg;
 
@@ -25,6 +26,7 @@ export interface StoredGeneration extends Generation {
   readonly fields: Readonly<Record<string, string>>;
   readonly weights: Readonly<Record<string, number>>;
   readonly profiles: Profiles | null;
+  readonly texts: readonly FullText[];
   /** What a process needs to open its encoders; null: what the processes were started with. */
   readonly encoders: unknown;
 }
@@ -36,10 +38,10 @@ export async function readGenerations(
   const { rows } = await database.query<
     Omit<StoredGeneration, "segments"> & { readonly spaces: readonly StoredSpace[] }
   >(
-    `select collection, generation, state, fields, spaces, weights, profiles, encoders from (
-  select collection, generation, state, fields, spaces, weights, profiles, encoders from medley_internal.generations
+    `select collection, generation, state, fields, spaces, weights, profiles, texts, encoders from (
+  select collection, generation, state, fields, spaces, weights, profiles, texts, encoders from medley_internal.generations
   union all
-  select name, generation, 'live', fields, spaces, weights, profiles, null from medley_internal.collections
+  select name, generation, 'live', fields, spaces, weights, profiles, texts, null from medley_internal.collections
   where not exists (select from medley_internal.generations where collection = name)
 ) as generations order by collection collate "C", generation`,
   );
@@ -64,6 +66,7 @@ export async function beginGeneration(
   { stored, encoders }: { readonly stored: StoredCollection; readonly encoders: unknown },
 ): Promise<number> {
   refuseGraphs(configured, stored);
+  await requireLanguages(pool, [configured.collection]);
   const generations = (await readGenerations(pool)).filter(({ collection }) => collection === stored.name);
   const begun = generations.find(({ state }) => state === "building");
   if (begun !== undefined) {
@@ -87,22 +90,22 @@ async function createGeneration(
   }: { readonly stored: StoredCollection; readonly encoders: unknown; readonly generation: number },
 ): Promise<void> {
   const { collection, layout } = configured;
-  const { fields, spaces, weights, profiles } = catalogueRow(configured);
+  const { fields, spaces, weights, profiles, texts } = catalogueRow(configured);
   const table = tableName(collection.name, generation);
   const name = escapeLiteral(stored.name);
   const vectorSchema = await schemaOfVector(pool);
   const columns =
-    "collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles, encoders";
+    "collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles, texts, encoders";
   await inTransaction(pool, async (client) => {
     // Functions of the database have it in their settings; statements of our own need it, too.
     await client.query(`set local search_path = ${pg.escapeIdentifier(vectorSchema)}, pg_temp`);
     await client.query(`${createRowsSql(configured, generation, vectorSchema)}
 insert into medley_internal.generations (${columns})
-select name, generation, 'live', live_table, fields, spaces, weights, dimensions, profiles, null
+select name, generation, 'live', live_table, fields, spaces, weights, dimensions, profiles, texts, null
 from medley_internal.collections where name = ${name};
 insert into medley_internal.generations (${columns}) values (
   ${name}, ${generation}, 'building', ${escapeLiteral(table)}, ${json(fields)}, ${json(spaces)}, ${json(weights)},
-  ${dimensionsOf(layout)}, ${orNull(profiles)}, ${json(encoders)}
+  ${dimensionsOf(layout)}, ${orNull(profiles)}, ${json(texts)}, ${json(encoders)}
 );
 update medley_internal.generations set noted = false where collection = ${name} and generation = ${generation};
 update medley_internal.collections set newest_generation = ${generation} where name = ${name};
@@ -148,7 +151,7 @@ export async function switchGeneration(
 where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum`,
     [rowTable(collection, generation)],
   );
-  const typed = rows.map(({ name }) => name).filter((name) => !ownColumns.includes(name));
+  const typed = rows.map(({ name }) => name).filter((name) => !isOwnColumn(name));
   const viewSql = liveView(collection, generation, typed, await schemaOfVector(pool));
   return await done(() =>
     inTransaction(pool, async (client) => {

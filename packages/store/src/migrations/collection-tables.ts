@@ -1,6 +1,7 @@
 import {
   type Collection,
   canonicalJson,
+  type FullText,
   firstGeneration,
   hasArtefact,
   isTunedSpace,
@@ -16,6 +17,7 @@ import type { MigrationStep } from "./migrate.ts";
 import {
   createRowsSql,
   dimensionsOf,
+  dropRowsViewSql,
   liveView,
   replaceViewSql,
   rowsViewSql,
@@ -24,8 +26,9 @@ import {
   tableName,
   typedColumns,
 } from "./row-tables.ts";
+import { type TextChanges, textChanges, textColumn, textColumnSql } from "./text-columns.ts";
 
-const { escapeLiteral } = pg;
+const { escapeIdentifier, escapeLiteral } = pg;
 
 /** A collection and where its segments lie: known once its encoders are open. */
 export interface CollectionLayout {
@@ -44,6 +47,7 @@ export interface CatalogueRow {
   readonly profiles: Profiles | null;
   /** Null: no space hears of neighbours. */
   readonly graphs: readonly FollowedGraph[] | null;
+  readonly texts: readonly FullText[];
 }
 
 export interface StoredSpace {
@@ -132,31 +136,50 @@ function changeSteps(
   const typed = typedColumns(configured.collection, vectorSchema);
   const added = typed.filter((column) => !stored.columns.includes(column.name));
   const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
+  const texts = textChanges(stored.texts, catalogue.texts);
   const kept = stored.columns.filter((column) => typed.some((one) => one.name === column));
   const shown = [...kept, ...added.map((column) => column.name)];
-  const rowsView = { name: `collection ${name}: view of rows`, sql: rowsViewSql(name, generation, shown) };
+  const keptTexts = catalogue.texts.filter((text) => !texts.added.includes(text)).map(textColumn);
+  const inOrder = stored.columns.filter((column) => kept.includes(column) || keptTexts.includes(column));
+  const rowsShown = [...inOrder, ...added.map((column) => column.name), ...texts.added.map(textColumn)];
+  const rowsView = {
+    name: `collection ${name}: view of rows`,
+    sql: rowsViewSql(name, generation, rowsShown),
+  };
   const rest = [
     ...(canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs) ? [] : followStep(catalogue)),
     ...(stored.functions.includes(matchFunction(name)) ? [] : [matchStep(name, vectorSchema)]),
     ...(stored.hasRowsView ? [] : [rowsView]),
   ];
   if (added.length === 0 && same) return rest;
-  const columns = added.map(({ definition }) => `add column ${definition}`);
-  const alterTable = `alter table ${rowTable(name, generation)}\n  ${columns.join(",\n  ")};`;
+  const columns = [...added.map(({ definition }) => definition), ...texts.added.map(textColumnSql)];
+  const changes = [
+    ...texts.dropped.map((text) => `drop column ${escapeIdentifier(textColumn(text))}`),
+    ...columns.map((definition) => `add column ${definition}`),
+  ];
   return [
     {
-      name: `collection ${name}: ${added.length === 0 ? "search settings" : namesOf(added)}`,
+      name: `collection ${name}: ${namesOf(added, texts) || "search settings"}`,
       sql: [
-        ...(added.length === 0 ? [] : [alterTable]),
+        ...(texts.dropped.length === 0 ? [] : [dropRowsViewSql(name, generation)]),
+        ...(changes.length === 0
+          ? []
+          : [`alter table ${rowTable(name, generation)}\n  ${changes.join(",\n  ")};`]),
         rowsView.sql,
+        ...(texts.dropped.length === 0 ? [] : [grantAgainSql]),
         replaceViewSql(name, liveView(name, generation, shown, vectorSchema)),
         `update medley_internal.collections set fields = ${json(catalogue.fields)}, spaces = ${json(catalogue.spaces)},
-  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)} where name = ${escapeLiteral(name)};`,
+  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)}, texts = ${json(catalogue.texts)}
+where name = ${escapeLiteral(name)};`,
       ].join("\n"),
     },
     ...rest.filter((step) => step !== rowsView),
   ];
 }
+
+/** What is made anew has no rights on it: roles get theirs in the same transaction. */
+const grantAgainSql =
+  "select medley_internal.grant_role(role_name, kind) from medley_internal.granted_roles;";
 
 /** Of a collection from before there was such a function. */
 function matchStep(collection: string, vectorSchema: string): MigrationStep {
@@ -165,12 +188,22 @@ function matchStep(collection: string, vectorSchema: string): MigrationStep {
 }
 
 /** What is new, for whoever reads what a migration does. */
-function namesOf(added: readonly TypedColumn[]): string {
-  const part = (of: TypedColumn["of"]) => {
-    const names = added.filter((column) => column.of === of).map(({ name }) => name);
-    return names.length === 0 ? [] : [`new ${of} ${names.join(", ")}`];
-  };
-  return [...part("field"), ...part("label")].join("; ");
+function namesOf(added: readonly TypedColumn[], texts: TextChanges): string {
+  const part = (what: string, named: readonly { readonly name: string }[]) =>
+    named.length === 0 ? [] : [`${what} ${named.map(({ name }) => name).join(", ")}`];
+  const parts = [
+    part(
+      "new field",
+      added.filter(({ of }) => of === "field"),
+    ),
+    part(
+      "new label",
+      added.filter(({ of }) => of === "label"),
+    ),
+    part("without text", texts.dropped),
+    part("new text", texts.added),
+  ];
+  return parts.flat().join("; ");
 }
 
 /** Of a collection that is there: its rows are all to be encoded anew in these spaces, where their neighbours say something else. */
@@ -185,8 +218,9 @@ function searchPart({
   spaces,
   weights,
   profiles,
-}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights" | "profiles"> {
-  return { fields, spaces, weights, profiles };
+  texts,
+}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights" | "profiles" | "texts"> {
+  return { fields, spaces, weights, profiles, texts };
 }
 
 export function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
@@ -201,6 +235,7 @@ export function catalogueRow({ collection, layout }: CollectionLayout): Catalogu
     live_table: tableName(collection.name, firstGeneration),
     profiles: collection.profiles,
     graphs: followedGraphs(collection, layout),
+    texts: collection.texts,
   };
 }
 
@@ -210,9 +245,10 @@ function createSql(configured: CollectionLayout, catalogue: CatalogueRow, vector
   const graphs = catalogue.graphs ?? [];
   return `${createRowsSql(configured, firstGeneration, vectorSchema)}
 ${replaceViewSql(collection.name, liveView(collection.name, firstGeneration, typed, vectorSchema))}
-insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs) values (
+insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs, texts) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
-  ${dimensionsOf(layout)}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)}
+  ${dimensionsOf(layout)}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)},
+  ${json(catalogue.texts)}
 );
 ${matchFunctionSql(collection.name, vectorSchema)}
 ${graphs.length === 0 ? "" : followSql(catalogue.name, rowTable(catalogue.name), graphs)}`;

@@ -8,6 +8,7 @@ import {
 } from "./collection-tables.ts";
 import { type MigrationFile, readFunctions, readMigrations } from "./migration-files.ts";
 import { requirePgvector } from "./pgvector-version.ts";
+import { requireLanguages } from "./text-columns.ts";
 
 const { escapeIdentifier, escapeLiteral } = pg;
 
@@ -24,8 +25,8 @@ export const migrationLock = 7_305_814;
  * Brings a database to this version's migrations and functions and to the configured collections: all of it or nothing,
  * one process at a time. Returns the names of the steps it took: none where all was there.
  *
- * Throws `MedleyError` `schema_behind` (the role may not, or pgvector is missing or too old), `schema_conflict` or
- * `data_too_new`.
+ * Throws `MedleyError` `schema_behind` (the role may not, or pgvector is missing or too old), `schema_conflict`,
+ * `config_invalid` (a text's language is not there) or `data_too_new`.
  */
 export async function migrate(
   pool: pg.Pool,
@@ -60,6 +61,10 @@ export async function planMigration(
 ): Promise<readonly MigrationStep[]> {
   const state = await readState(database);
   if (state.pgvector !== null) requirePgvector(state.pgvector);
+  await requireLanguages(
+    database,
+    collections.map(({ collection }) => collection),
+  );
   const vectorSchema = state.vectorSchema ?? "public";
   const applied = state.hasLedger ? await readLedger(database) : new Map<string, string>();
   const stored = state.hasCatalogue ? await readCatalogue(database) : [];
@@ -100,11 +105,11 @@ async function readState(database: Database): Promise<DatabaseState> {
 
 export async function readCatalogue(database: Database): Promise<readonly StoredCollection[]> {
   const { rows } = await database.query<Omit<StoredCollection, "others">>(
-    // Read before the migrations that add profiles, graphs and generations, too.
+    // Read before the migrations that add profiles, graphs, generations and texts, too.
     `select name, fields, spaces, weights, live_table, coalesce((to_jsonb(stored) ->> 'generation')::int, 1) as generation,
   coalesce((to_jsonb(stored) ->> 'newest_generation')::int, 1) as "newestGeneration",
   to_regclass(format('medley_internal.%I', live_table || '_rows')) is not null as "hasRowsView", nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
-  nullif(to_jsonb(stored) -> 'graphs', 'null') as graphs,
+  nullif(to_jsonb(stored) -> 'graphs', 'null') as graphs, coalesce(to_jsonb(stored) -> 'texts', '[]') as texts,
   array(
     select attname::text from pg_attribute
     where attrelid = to_regclass(format('medley_internal.%I', live_table)) and attnum > 0 and not attisdropped

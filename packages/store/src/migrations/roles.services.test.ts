@@ -228,6 +228,28 @@ describe.skipIf(serverUrl === undefined)("roles on the server at DATABASE_URL", 
     ).toEqual([{ id: "a" }]);
   });
 
+  test("a text that is made anew can be searched by the read role from the moment it is there", async () => {
+    const worded = (language: string) => {
+      const text = { name: "words", fields: [{ field: "title", label: "A" as const }], language, weight: 1 };
+      const { collection, ...rest } = filmsLayout("worded");
+      return { ...rest, collection: { ...collection, texts: [text] } };
+    };
+    await migrate(database.pool, [worded("english")]);
+    await grantRoles(database.pool, []);
+    const app = await openPostgresStore({ pool: pools.app, collections: [worded("english")] });
+    await app.writeRows("worded", [upsert("a", 1, { title: "Films" }, [1, 0, 0, 0, 1])], null);
+    const found = async (words: string) => {
+      const text =
+        "select id from medley.search('worded', null, 5, texts => jsonb_build_object('words', $1::text))";
+      return (await pools.read.query(text, [words])).rows;
+    };
+    expect(await found("film")).toEqual([{ id: "a" }]);
+    await migrate(database.pool, [worded("simple")]);
+    expect(await found("film")).toEqual([]);
+    expect(await found("films")).toEqual([{ id: "a" }]);
+    expect(await readRoleFaults(database.pool, [])).toEqual([]);
+  });
+
   test("a role that is not there, or that no grant can bind, is refused with a mend", async () => {
     await expect(grantRoles(database.pool, [{ name: "no such role", kind: "app" }])).rejects.toMatchObject({
       code: "role_unknown",

@@ -7,6 +7,8 @@ import {
 } from "@medley/core";
 import pg from "pg";
 
+import { textColumn, textColumnSql } from "./text-columns.ts";
+
 const { escapeIdentifier, escapeLiteral } = pg;
 
 /** Of the table of a generation of a collection's rows, in schema medley_internal. */
@@ -27,11 +29,12 @@ export function rowTable(collection: string, generation: number = firstGeneratio
 const upkeep =
   "fillfactor = 90, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 1000";
 
-/** What every table of rows has; the other columns are fields and labels. */
-export const ownColumns = [
-  ...["id", "version", "deleted_at", "indexed_at", "segment_hashes", "embedding"],
-  "_refresh_number",
-] as readonly string[];
+const ownColumns = ["id", "version", "deleted_at", "indexed_at", "segment_hashes", "embedding"];
+
+/** Whether a column of a table of rows is no field or label. Those that only some tables have begin as no field does. */
+export function isOwnColumn(name: string): boolean {
+  return name.startsWith("_") || ownColumns.includes(name);
+}
 
 /** The table, and the view of its live rows that functions read: so a role needs no right to the table. */
 export function createRowsSql(
@@ -49,25 +52,27 @@ export function createRowsSql(
     // Kept in the row when its texts are moved out: every exact scan reads it.
     `embedding ${escapeIdentifier(vectorSchema)}.halfvec(${dimensionsOf(layout)}) storage main`,
     ...typed.map(({ definition }) => definition),
+    ...collection.texts.map(textColumnSql),
   ];
   return `create table ${rowTable(collection.name, generation)} (\n  ${columns.join(",\n  ")}\n) with (${upkeep});
-${rowsViewSql(
-  collection.name,
-  generation,
-  typed.map(({ name }) => name),
-)}`;
+${rowsViewSql(collection.name, generation, [...typed.map(({ name }) => name), ...collection.texts.map(textColumn)])}`;
 }
 
 export function dimensionsOf(layout: readonly Pick<SegmentLayout, "dimensions">[]): number {
   return layout.reduce((sum, { dimensions }) => sum + dimensions, 0);
 }
 
-/** `typed` in the order of the table, so that what is new comes last: a view can only grow at its end. */
-export function rowsViewSql(collection: string, generation: number, typed: readonly string[]): string {
+/** `shown`, fields, labels and texts, in the order of the table, so that what is new comes last: a view can only grow at its end. */
+export function rowsViewSql(collection: string, generation: number, shown: readonly string[]): string {
   const view = escapeIdentifier(`${tableName(collection, generation)}_rows`);
-  const columns = ["id", "version", "indexed_at", "embedding", ...typed.map(escapeIdentifier)];
+  const columns = ["id", "version", "indexed_at", "embedding", ...shown.map(escapeIdentifier)];
   return `create or replace view medley_internal.${view} as
 select ${columns.join(", ")} from ${rowTable(collection, generation)} where deleted_at is null;`;
+}
+
+/** Before a column of it goes. */
+export function dropRowsViewSql(collection: string, generation: number): string {
+  return `drop view medley_internal.${escapeIdentifier(`${tableName(collection, generation)}_rows`)};`;
 }
 
 /** What users read: of one generation now, of another later, without a change that they could notice. */
