@@ -86,24 +86,24 @@ end;
 
 -- The terms of the texts, as an array in their order; of a search without texts null.
 create or replace function medley_internal.text_terms(found_row medley_internal.collections)
-returns text language sql stable parallel safe
-begin atomic
-  select coalesce('array[' || string_agg(term, ', ' order by place) || ']', 'null') || '::float8[]'
-  from medley_internal.asked_texts(found_row);
-end;
+returns text language plpgsql stable parallel safe as $$
+begin
+  if found_row.texts = '[]' then return 'null::float8[]'; end if;
+  return (select 'array[' || string_agg(term, ', ' order by place) || ']::float8[]' from medley_internal.asked_texts(found_row));
+end $$;
 
 create or replace function medley_internal.asks_of_texts(found_row medley_internal.collections)
-returns boolean language sql stable parallel safe
-begin atomic
-  select exists (select from medley_internal.asked_texts(found_row) where asks);
-end;
+returns boolean language plpgsql stable parallel safe as $$
+begin
+  return found_row.texts <> '[]' and exists (select from medley_internal.asked_texts(found_row) where asks);
+end $$;
 
 -- Rows that some text adds to; null where none does.
 create or replace function medley_internal.text_matches(found_row medley_internal.collections)
-returns text language sql stable parallel safe
-begin atomic
-  select '(' || string_agg(matches, ' or ' order by place) || ')' from medley_internal.asked_texts(found_row) where asks and weight > 0;
-end;
+returns text language plpgsql stable parallel safe as $$
+begin
+  return (select '(' || string_agg(matches, ' or ' order by place) || ')' from medley_internal.asked_texts(found_row) where asks and weight > 0);
+end $$;
 
 -- The plan of the vectors' part; the rows that match a text come on top of what it finds. Only a scan of all rows has the best where a
 -- text takes away from those that match, or no index knows which these are.
@@ -112,7 +112,11 @@ create or replace function medley_internal.planned(
 )
 returns jsonb language plpgsql stable as $$
 begin
-  if exists (select from medley_internal.asked_texts(found_row) where asks and (weight < 0 or not indexed)) then recall := 1; end if;
+  if found_row.texts <> '[]' and exists (
+    select from medley_internal.asked_texts(found_row) where asks and (weight < 0 or not indexed)
+  ) then
+    recall := 1;
+  end if;
   return medley_internal.plan_search(found_row, query, k, recall, condition, filter);
 end $$;
 
