@@ -84,7 +84,8 @@ create or replace function medley_internal.index_definition(
 returns text language sql stable parallel safe
 return (
   select case
-    when kind in ('fused', 'graph') then format('using hnsw ((%s) %s.halfvec_ip_ops)%s',
+    -- ef_construction: at a search's ef of 40 to 160 such a graph finds what one of pgvector's usual 64 finds at twice that.
+    when kind in ('fused', 'graph') then format('using hnsw ((%s) %s.halfvec_ip_ops) with (ef_construction = 160)%s',
       medley_internal.graph_vector(found_row, kind, start, dimensions, vector_schema), vector_schema,
       case kind when 'graph' then format(' where %s.l2_norm(%1$s.subvector(embedding, %s, %s)) > 0', vector_schema, start, dimensions) else '' end)
     when kind = 'inverted' and type <> 'category' then format('using gin (%I) where deleted_at is null', field)
