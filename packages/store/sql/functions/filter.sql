@@ -21,13 +21,14 @@ end;
 create or replace function medley_internal.filter_condition(found_row medley_internal.collections, filter jsonb)
 returns text language plpgsql stable parallel safe as $$
 declare
-  fields jsonb := medley_internal.filter_types(found_row);
+  fields jsonb;
   field text;
   wanted jsonb;
   operator text;
   conditions text[] := '{}';
 begin
   if filter is null then return 'true'; end if;
+  fields := medley_internal.filter_types(found_row);
   if jsonb_typeof(filter) <> 'object' then
     raise exception 'the filter is no object' using errcode = '22023', hint = 'pass one like {"year": {"gte": 1990}}';
   end if;

@@ -88,8 +88,9 @@ end;
 create or replace function medley_internal.text_terms(found_row medley_internal.collections)
 returns text language plpgsql stable parallel safe as $$
 begin
-  if found_row.texts = '[]' then return 'null::float8[]'; end if;
-  return (select 'array[' || string_agg(term, ', ' order by place) || ']::float8[]' from medley_internal.asked_texts(found_row));
+  return (
+    select coalesce('array[' || string_agg(term, ', ' order by place) || ']', 'null') || '::float8[]' from medley_internal.asked_texts(found_row)
+  );
 end $$;
 
 create or replace function medley_internal.asks_of_texts(found_row medley_internal.collections)

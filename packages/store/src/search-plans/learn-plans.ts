@@ -76,8 +76,8 @@ export function deeperRung(rungs: readonly Rung[], rung: number): number | null 
 
 /** As many are counted as missed besides, so that few queries promise little. */
 const missesBefore = 2;
-/** Of the normal distribution: nine of ten such samples find less than this many standard errors too much. */
-const standardErrors = 1.28;
+/** Of the normal distribution: nineteen of twenty such samples find less than this many standard errors too much. */
+const standardErrors = 1.64;
 const rowsMax = 31;
 
 /** How many of the best rows plans find at one weighting. Rows are bits: a rung that finds enough by itself has them all. */
