@@ -26,8 +26,8 @@ export interface AssignmentOutcome {
 }
 
 export const storedNote =
-  "rows that are stored by now hold segments of what served before, and services that start refuse them (schema_conflict): give the " +
-  "collection a new name and backfill it, or go back to the lock as it was";
+  "rows that are stored by now hold segments of what served before, and services that start refuse them (schema_conflict): make them " +
+  "anew beside those with medley apply, or go back to the lock as it was";
 
 /** What an assignment found, for a terminal. */
 export function assignmentText(

@@ -19,7 +19,7 @@ export function replacedNote(
   }
   return (
     `rows of ${collection} that are stored hold segments of run ${before.run}: services that start now refuse them (schema_conflict). ` +
-    `Give the collection a new name and backfill it, or go back: medley models use ${place} ${before.run}`
+    `Make them anew beside those with medley apply ${collection}, or go back: medley models use ${place} ${before.run}`
   );
 }
 
