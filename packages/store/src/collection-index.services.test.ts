@@ -66,6 +66,26 @@ describe.skipIf(serverUrl === undefined)("the index on the server at DATABASE_UR
     expect(await buildIndex(connectionString, "films", fusedOnly)).toMatchObject({ state: "kept" });
   });
 
+  test("graphs are built with more candidates than rows that come later get, also when they are built anew", async () => {
+    const { connectionString, pool } = database;
+    const candidatesOf = async () => {
+      const { rows } = await pool.query<{ options: string[] | null }>(
+        "select reloptions as options from pg_class where relname = 'films_g1_hnsw'",
+      );
+      return rows[0]?.options ?? null;
+    };
+    const whileBuilt: Promise<string[] | null>[] = [];
+    const onProgress = () => void whileBuilt.push(candidatesOf());
+    const options = { workersMax: 0, fusedOnly: true, onProgress };
+    await buildIndex(connectionString, "films", options);
+    expect(await candidatesOf()).toBeNull();
+    expect(await Promise.all(whileBuilt)).toContainEqual(["ef_construction=160"]);
+    whileBuilt.length = 0;
+    await buildIndex(connectionString, "films", { ...options, rebuild: true });
+    expect(await candidatesOf()).toBeNull();
+    expect(await Promise.all(whileBuilt)).toContainEqual(["ef_construction=160"]);
+  });
+
   test("a build that is cancelled leaves nothing behind, one that broke off is begun anew", async () => {
     const { connectionString } = database;
     const controller = new AbortController();

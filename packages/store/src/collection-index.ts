@@ -1,6 +1,7 @@
 import { MedleyError } from "@medley/core";
 import pg from "pg";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
+import { setCandidates } from "./graph-candidates.ts";
 import { type IndexProgress, watchIndexBuild } from "./index-progress.ts";
 import { graphBytes, type PathIndex, readPathIndexes } from "./index-state.ts";
 import { readCatalogue } from "./migrations/migrate.ts";
@@ -232,10 +233,9 @@ async function run(
   options: IndexBuildOptions,
 ): Promise<"built" | "cancelled"> {
   const { onProgress = () => {}, signal } = options;
-  const sql = buildSql(build, options);
   if (signal?.aborted) return "cancelled";
   if (watcher === null) {
-    await client.query(sql);
+    await runOne(client, build, options);
     return "built";
   }
   const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
@@ -249,7 +249,7 @@ async function run(
   const cancel = () => void watcher.query("select pg_cancel_backend($1)", [pid]).catch(() => {});
   signal?.addEventListener("abort", cancel, { once: true });
   try {
-    await client.query(sql);
+    await runOne(client, build, options);
     return "built";
   } catch (error) {
     if (signal?.aborted && error instanceof pg.DatabaseError && error.code === "57014") return "cancelled";
@@ -257,4 +257,22 @@ async function run(
   } finally {
     signal?.removeEventListener("abort", cancel);
   }
+}
+
+async function runOne(client: pg.Client, build: OneBuild, options: IndexBuildOptions): Promise<void> {
+  const { index } = build;
+  const { onWarning = () => {} } = options;
+  // One that is created says it itself.
+  if (index.graph && index.valid) await setCandidates(client, index, "build");
+  try {
+    await client.query(buildSql(build, options));
+  } catch (error) {
+    if (index.graph && index.valid) await setCandidates(client, index, "writes").catch(() => {});
+    throw error;
+  }
+  if (!index.graph || (await setCandidates(client, index, "writes"))) return;
+  onWarning(
+    `index ${index.name} was read all the time, so it still takes as many candidates for a row that is written as for one that was built in: ` +
+      `such a write takes twice as long; when it is quiet: alter index medley_internal.${index.name} reset (ef_construction)`,
+  );
 }

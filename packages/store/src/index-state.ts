@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { buildCandidates } from "./graph-candidates.ts";
 
 /** Below this a scan is as fast as the indexes, and exact: they are built only over as many live rows. */
 export const indexRowsMin = 10_000;
@@ -45,13 +46,13 @@ from medley_internal.collections as collection,
   medley_internal.as_generation(collection.name, coalesce($2, collection.generation)) as described,
   lateral (
     select place, space, kind in ('fused', 'graph') as graph, dimensions, index_name,
-      medley_internal.index_definition(described, kind, start, dimensions, field, type) as definition
+      medley_internal.index_definition(described, kind, start, dimensions, field, type, $3) as definition
     from medley_internal.search_paths(described)
     union all
     select null, name, false, 0, index_name, definition from medley_internal.text_indexes(described)
   ) as wanted
 where collection.name = $1 order by wanted.place, wanted.space`,
-    [collection, generation ?? null],
+    [collection, generation ?? null, buildCandidates],
   );
   return rows;
 }

@@ -77,16 +77,15 @@ begin
   );
 end $$;
 
--- What follows `create index NAME on TABLE`.
+-- What follows `create index NAME on TABLE`; `candidates` are those of a graph's build.
 create or replace function medley_internal.index_definition(
-  found_row medley_internal.collections, kind text, start int, dimensions int, field text, type text
+  found_row medley_internal.collections, kind text, start int, dimensions int, field text, type text, candidates int
 )
 returns text language sql stable parallel safe
 return (
   select case
-    -- ef_construction: at a search's ef of 40 to 160 such a graph finds what one of pgvector's usual 64 finds at twice that.
-    when kind in ('fused', 'graph') then format('using hnsw ((%s) %s.halfvec_ip_ops) with (ef_construction = 160)%s',
-      medley_internal.graph_vector(found_row, kind, start, dimensions, vector_schema), vector_schema,
+    when kind in ('fused', 'graph') then format('using hnsw ((%s) %s.halfvec_ip_ops) with (ef_construction = %s)%s',
+      medley_internal.graph_vector(found_row, kind, start, dimensions, vector_schema), vector_schema, candidates,
       case kind when 'graph' then format(' where %s.l2_norm(%1$s.subvector(embedding, %s, %s)) > 0', vector_schema, start, dimensions) else '' end)
     when kind = 'inverted' and type <> 'category' then format('using gin (%I) where deleted_at is null', field)
     else format('(%I, id) where deleted_at is null', field)
