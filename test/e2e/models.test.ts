@@ -82,7 +82,7 @@ test("a model of the hub: refused, pulled, pinned, used without the hub, damaged
   expect(pulled.exitCode).toBe(0);
   expect(pulled.data.models).toEqual([{ model: "acme/minilm", revision, files: needed.length, bytes }]);
   const lock = JSON.parse(await readFile(workplace.path("medley.lock.json"), "utf8"));
-  expect(lock.lockVersion).toBe(4);
+  expect(lock.lockVersion).toBe(5);
   expect(lock.models["acme/minilm"].revision).toBe(revision);
   expect(Object.keys(lock.models["acme/minilm"].files)).toEqual([...needed].sort());
   expect(lock.models["acme/minilm"].files["onnx/model.onnx"]).toEqual({
