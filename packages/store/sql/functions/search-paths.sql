@@ -31,8 +31,8 @@ returns text language sql immutable parallel safe
 return case space ->> 'encoder' when 'number' then 'ordered' when 'recency' then 'ordered' when 'category' then 'inverted' else 'graph' end;
 
 -- Where a collection has spaces that only graphs find and others, `fused` with the segments of the one kind or the other multiplied.
--- Never by less than 1, which half precision may refuse. By 2.5: of the best ten 100,000 films have at 30 random weightings the graph
--- finds .85 at ef 40 and .94 at 160, of equal parts .69 and .83; with 3.5 it finds less where all count alike.
+-- Never by less than 1, which half precision may refuse. By 2.5: of the best ten of 100,000 films at 40 random weightings the graph finds
+-- .84 at ef 40 and .92 at 160, of equal parts .69 and .86; with 3.5 it finds less where all count alike.
 create or replace function medley_internal.scaled(spaces jsonb, fused text, scales_graphs boolean, vector_schema text)
 returns text language plpgsql immutable parallel safe as $$
 declare
