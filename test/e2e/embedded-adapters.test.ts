@@ -2,12 +2,11 @@
 import { medleyEmbedding } from "@medley/ai-sdk";
 import { MedleyClient } from "@medley/client";
 import { MedleyVectorStore } from "@medley/langchain";
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { cosineSimilarity, embed, embedMany } from "ai";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bin, type Running, until, Workplace } from "./medley.fixture.ts";
+import { openAssistant } from "./assistant.fixture.ts";
+import { type Running, until, Workplace } from "./medley.fixture.ts";
 
 const config = {
   collections: {
@@ -124,15 +123,7 @@ test("AI SDK: a space that is not there is an error with its mend", async () => 
 });
 
 test("MCP: an assistant lists collections, searches and asks why, and can't write", async () => {
-  const assistant = new Client({ name: "test", version: "1" });
-  await assistant.connect(
-    new StdioClientTransport({
-      command: process.execPath,
-      args: [bin, "mcp"],
-      cwd: workplace.folder,
-      stderr: "pipe",
-    }),
-  );
+  const assistant = await openAssistant(workplace);
   const call = async (name: string, given: Record<string, unknown> = {}) => {
     const { isError = false, content } = await assistant.callTool({ name, arguments: given });
     const [{ text }] = content as [{ text: string }];

@@ -1,9 +1,8 @@
 /** Words as a term of the score, by every way to search: the command line, HTTP, the client, an assistant. */
 import { MedleyClient } from "@medley/client";
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bin, jsonLines, post, type Running, Workplace } from "./medley.fixture.ts";
+import { openAssistant } from "./assistant.fixture.ts";
+import { jsonLines, post, type Running, Workplace } from "./medley.fixture.ts";
 
 const collections = {
   films: {
@@ -69,15 +68,7 @@ test("on the command line: --text and --weight, with what each adds", async () =
 });
 
 test("for an assistant: it is told of the texts, and searches by them", async () => {
-  const assistant = new Client({ name: "test", version: "1" });
-  await assistant.connect(
-    new StdioClientTransport({
-      command: process.execPath,
-      args: [bin, "mcp"],
-      cwd: workplace.folder,
-      stderr: "pipe",
-    }),
-  );
+  const assistant = await openAssistant(workplace);
   const call = async (name: string, given: Record<string, unknown> = {}) => {
     const { content } = await assistant.callTool({ name, arguments: given });
     return (content as [{ text: string }])[0].text;

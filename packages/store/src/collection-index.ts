@@ -259,20 +259,27 @@ async function run(
   }
 }
 
+/** A graph that is created names the candidates of its build itself; one that is built anew is given them for the time. */
 async function runOne(client: pg.Client, build: OneBuild, options: IndexBuildOptions): Promise<void> {
   const { index } = build;
-  const { onWarning = () => {} } = options;
-  // One that is created says it itself.
-  if (index.graph && index.valid) await setCandidates(client, index, "build");
-  try {
-    await client.query(buildSql(build, options));
-  } catch (error) {
-    if (index.graph && index.valid) await setCandidates(client, index, "writes").catch(() => {});
-    throw error;
+  const sql = buildSql(build, options);
+  if (!index.graph) {
+    await client.query(sql);
+    return;
   }
-  if (!index.graph || (await setCandidates(client, index, "writes"))) return;
-  onWarning(
-    `index ${index.name} was read all the time, so it still takes as many candidates for a row that is written as for one that was built in: ` +
-      `such a write takes twice as long; when it is quiet: alter index medley_internal.${index.name} reset (ef_construction)`,
-  );
+  const { onWarning = () => {} } = options;
+  const inUse = (is: string, alter: string) =>
+    onWarning(
+      `index ${index.name}, which others read, could not be altered: ${is}; when it is quiet, ${alter}`,
+    );
+  if (index.valid && !(await setCandidates(client, index, "build")))
+    inUse("it is built with fewer candidates than it might be", "build it anew once more");
+  try {
+    await client.query(sql);
+  } finally {
+    if (!(await setCandidates(client, index, "writes").catch(() => false))) {
+      const alter = `run: alter index medley_internal.${index.name} reset (ef_construction)`;
+      inUse("a row that is written takes as many candidates as its build, which is twice as long", alter);
+    }
+  }
 }

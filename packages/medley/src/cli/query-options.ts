@@ -1,22 +1,19 @@
 import { readFileSync } from "node:fs";
-import { type HitGroups, MedleyError, type SearchQuery, suggestion } from "@medley/core";
+import { MedleyError, type SearchQuery, suggestion } from "@medley/core";
 import type { CollectionEncoders } from "@medley/pipeline";
 
-export interface SearchArguments {
+/** Options that mean what they are called in a query, and are passed on. */
+const passed = [
+  ...(["class", "for", "excludeSeen", "k", "recall"] as const),
+  ...(["scoreMin", "diversity", "perGroup", "after"] as const),
+];
+
+export interface SearchArguments extends Pick<SearchQuery, (typeof passed)[number]> {
   readonly weight: readonly string[];
   readonly text: readonly string[];
-  readonly class?: string;
   readonly like: readonly string[];
   readonly unlike: readonly string[];
-  readonly for?: string;
-  readonly excludeSeen?: boolean;
   readonly filter?: string;
-  readonly k?: number;
-  readonly recall?: number;
-  readonly scoreMin?: number;
-  readonly diversity?: number;
-  readonly perGroup?: HitGroups;
-  readonly after?: string;
   /** What stood after the options that every collection has: `--plot "…" --genres Comedy`. */
   readonly parts: readonly string[];
 }
@@ -31,17 +28,7 @@ export function searchQueryOf(opened: CollectionEncoders, given: SearchArguments
     ...(like.length === 0 ? {} : { like }),
     ...(unlike.length === 0 ? {} : { unlike }),
     ...(filter === undefined ? {} : { filter: jsonOf("--filter", filter) as Record<string, unknown> }),
-    ...asGiven(given, [
-      "class",
-      "for",
-      "excludeSeen",
-      "k",
-      "recall",
-      "scoreMin",
-      "diversity",
-      "perGroup",
-      "after",
-    ]),
+    ...asGiven(given, passed),
   };
 }
 

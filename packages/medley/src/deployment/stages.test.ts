@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
+  type Channel,
   type Collection,
   checkConfig,
   closedFormEncoder,
@@ -7,6 +7,7 @@ import {
   MedleyError,
   type Packet,
   systemClock,
+  type Transport,
   type VectorEnvelope,
   version,
 } from "@medley/core";
@@ -14,6 +15,29 @@ import { collectionEncoders, pipelineCounters } from "@medley/pipeline";
 import { MemoryQueue } from "@medley/transport";
 import { expect, test } from "vitest";
 import { runEmbedStage, runIndexStage } from "./stages.ts";
+
+const record = {
+  id: "a",
+  version: version(3n),
+  op: "upsert" as const,
+  fields: { year: 1 },
+  source: "test",
+};
+
+/** What has come by then, of which there is one at least. */
+async function firstReceived(transport: Transport, channel: Channel): Promise<readonly Packet[]> {
+  const received: Packet[] = [];
+  const receiver = await transport.consume(
+    channel,
+    async ({ packet }) => {
+      received.push(packet);
+    },
+    { packetsInFlightMax: 1 },
+  );
+  await expect.poll(() => received, { timeout: 5_000 }).toHaveLength(1);
+  await receiver.close({ graceMs: 1_000 });
+  return received;
+}
 
 test("vectors for a generation of rows that is gone are sent back as records, with their chunk", async () => {
   const transport = new MemoryQueue({ packetsMax: 10 }).open();
@@ -24,13 +48,6 @@ test("vectors for a generation of rows that is gone are sent back as records, wi
     ...{ counters: pipelineCounters(), clock: systemClock, onStageFailure: () => {} },
     onGenerationGone: async () => {},
   });
-  const record = {
-    id: "a",
-    version: version(3n),
-    op: "upsert" as const,
-    fields: { year: 1 },
-    source: "test",
-  };
   const encoded = { vector: Float16Array.of(1), segmentHashes: Uint8Array.of(1), generation: 2 };
   const settled = { indexed: 0, tombstoned: 0, superseded: 1, deadLetters: 0 };
   const chunk = { runId: "run", chunk: 4, settled };
@@ -40,16 +57,8 @@ test("vectors for a generation of rows that is gone are sent back as records, wi
     labels: { tone: { label: "x", probability: 1 } },
   };
   await transport.send("vectors", { collection: "films", envelopes: [envelope], chunk }, { key: "run-4" });
-  const received: Packet[] = [];
-  const receiver = await transport.consume(
-    "records",
-    async ({ packet }) => {
-      received.push(packet);
-    },
-    { packetsInFlightMax: 1 },
-  );
-  for (let tries = 0; received.length === 0 && tries < 200; tries++) await sleep(10);
-  await Promise.all([...consumers, receiver].map((consumer) => consumer.close({ graceMs: 1_000 })));
+  const received = await firstReceived(transport, "records");
+  await Promise.all(consumers.map((consumer) => consumer.close({ graceMs: 1_000 })));
   expect(received).toEqual([{ collection: "films", envelopes: [record], chunk }]);
   await transport.close();
 });
@@ -76,24 +85,9 @@ test("records that are embedded for rows that have ended come again once this pr
     ...{ counters: pipelineCounters(), clock: systemClock, onStageFailure: () => {} },
     onGenerationGone: async () => void collections.set("films", collectionEncoders(collection, encoders, 2)),
   });
-  const record = {
-    id: "a",
-    version: version(3n),
-    op: "upsert" as const,
-    fields: { year: 1 },
-    source: "test",
-  };
   await transport.send("records", { collection: "films", envelopes: [record], chunk: null });
-  const received: Packet[] = [];
-  const receiver = await transport.consume(
-    "vectors",
-    async ({ packet }) => {
-      received.push(packet);
-    },
-    { packetsInFlightMax: 1 },
-  );
-  await expect.poll(() => received, { timeout: 5_000 }).toHaveLength(1);
-  await Promise.all([...consumers, receiver].map((consumer) => consumer.close({ graceMs: 1_000 })));
+  const received = await firstReceived(transport, "vectors");
+  await Promise.all(consumers.map((consumer) => consumer.close({ graceMs: 1_000 })));
   expect(received[0]?.envelopes).toMatchObject([{ id: "a", generation: 2 }]);
   await transport.close();
 });
