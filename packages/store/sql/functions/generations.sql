@@ -185,15 +185,12 @@ end $$;
 create or replace function medley_internal.search_generation(
   wanted text, wanted_generation int, like_id text, k int, recall float8
 )
-returns text[] language plpgsql stable set search_path from current as $$
+returns text[] language plpgsql stable set search_path from current set plan_cache_mode = force_generic_plan as $$
 declare
   described medley_internal.collections := medley_internal.as_generation(wanted, wanted_generation);
   query vector := medley_internal.embedding_of(described, like_id);
 begin
-  return array(
-    select found.id from medley_internal.candidates(described, query, k, k + greatest(10, k / 2), recall, null) as found
-    order by inner_product(found.embedding, query) desc, found.id limit k
-  );
+  return medley_internal.best_ids(described, query, k, recall, null);
 end $$;
 
 -- By space, how many of the rows have another segment in one generation than in the other, where both have the same version.

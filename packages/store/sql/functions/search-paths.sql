@@ -70,10 +70,20 @@ create or replace function medley_internal.open_paths(found_row medley_internal.
 returns jsonb language plpgsql stable parallel safe as $$
 begin
   return (
-    select coalesce(jsonb_agg(jsonb_build_object('place', place, 'space', space, 'kind', kind, 'start', start,
-      'dimensions', dimensions, 'field', field, 'type', type) order by place), '[]')
-    from medley_internal.search_paths(found_row)
+    select coalesce(jsonb_agg(to_jsonb(path) order by place), '[]')
+    from medley_internal.search_paths(found_row) as path
     join pg_catalog.pg_index on indexrelid = to_regclass(format('medley_internal.%I', index_name)) and indisvalid
+  );
+end $$;
+
+create or replace function medley_internal.are_open(paths jsonb)
+returns boolean language plpgsql stable parallel safe as $$
+begin
+  return not exists (
+    select from jsonb_array_elements(paths) as path where not exists (
+      select from pg_catalog.pg_index
+      where indexrelid = to_regclass(format('medley_internal.%I', path ->> 'index_name')) and indisvalid
+    )
   );
 end $$;
 

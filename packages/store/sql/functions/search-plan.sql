@@ -16,7 +16,6 @@ declare
   exact_ms float8;
   -- How much further a path is read, since fewer rows pass.
   stretch float8;
-  open jsonb := medley_internal.open_paths(found_row);
   learned jsonb;
   chosen jsonb;
 begin
@@ -35,11 +34,11 @@ begin
   chosen := jsonb_build_object('method', 'exact', 'paths', '[]'::jsonb, 'rows', live, 'passing', passing, 'recall', 1,
     'ms', exact_ms, 'learned', statistics.table_name is not null);
   -- So few are scored in no time.
-  if recall = 1 or live < 2000 or open = '[]' or vector_norm(query) = 0 then return chosen; end if;
+  if recall = 1 or live < 2000 or vector_norm(query) = 0 then return chosen; end if;
   stretch := live / greatest(passing, 1);
-  learned := coalesce(medley_internal.certain_plan(open, query, k, stretch), case
-    when statistics.table_name is null then medley_internal.default_plan(found_row, open, query, k, stretch)
-    else medley_internal.learned_plan(found_row, open, statistics, query, k, recall, stretch)
+  learned := coalesce(medley_internal.certain_plan(found_row, query, k, stretch), case
+    when statistics.table_name is null then medley_internal.default_plan(found_row, query, k, stretch)
+    else medley_internal.learned_plan(found_row, statistics, query, k, recall, stretch)
   end);
   if (learned ->> 'ms')::float8 < exact_ms then chosen := chosen || learned; end if;
   return chosen;
@@ -58,15 +57,21 @@ begin
 end $$;
 
 -- Where one space alone counts and its field has an order, the first rows in that order are the best: nothing to learn.
-create or replace function medley_internal.certain_plan(open jsonb, query vector, k int, stretch float8)
+create or replace function medley_internal.certain_plan(
+  found_row medley_internal.collections, query vector, k int, stretch float8
+)
 returns jsonb language plpgsql stable parallel safe as $$
 declare
   depth int := k + greatest(10, k / 2);
+  alone jsonb;
   path jsonb;
 begin
-  select entry into path from jsonb_array_elements(open) as entry
-  where entry ->> 'kind' = 'ordered' and (1 - 1e-6) * vector_norm(query)
-    <= vector_norm(subvector(query, (entry ->> 'start')::int, (entry ->> 'dimensions')::int));
+  select space into alone from jsonb_array_elements(found_row.spaces) as space
+  where medley_internal.path_kind(space) = 'ordered' and (1 - 1e-6) * vector_norm(query)
+    <= vector_norm(subvector(query, (space ->> 'offset')::int + 1, (space ->> 'dimensions')::int));
+  if alone is null then return null; end if;
+  select entry into path from jsonb_array_elements(medley_internal.open_paths(found_row)) as entry
+  where entry -> 'space' = alone -> 'name';
   if path is null then return null; end if;
   return jsonb_build_object('method', 'paths', 'paths', jsonb_build_array(path || jsonb_build_object('depth', depth)),
     'recall', 1, 'ms', 0.5 + 0.005 * depth * stretch);
@@ -111,7 +116,7 @@ end $$;
 
 -- Of plans measured, the cheapest that at this weighting is expected to find `recall` of the best. Null: none.
 create or replace function medley_internal.learned_plan(
-  found_row medley_internal.collections, open jsonb, statistics medley_internal.search_statistics, query vector, k int,
+  found_row medley_internal.collections, statistics medley_internal.search_statistics, query vector, k int,
   recall float8, stretch float8
 )
 returns jsonb language plpgsql stable as $$
@@ -119,7 +124,6 @@ declare
   asked vector := medley_internal.shares_of(found_row, query, statistics.mean)::vector;
   expected record;
   paths jsonb;
-  chosen jsonb;
 begin
   for expected in
     -- The nearer a weighting, the more it counts; one that is the query's own alone. Between them a plan may find what it finds at the worst.
@@ -130,15 +134,17 @@ begin
     ), weighed as (
       select recalls, costs, closeness / sum(closeness) over () as weight from near
     )
-    select number, min(plan.recall) filter (where weight >= 0.1) as recall, sum(plan.ms * weight) + (stretch - 1) * min(growth) as ms
+    select number, min(plan.recall) as recall, sum(plan.ms * weight) / sum(weight) + (stretch - 1) * min(growth) as ms
     from weighed, unnest(recalls::real[], costs::real[], statistics.growths) with ordinality as plan (recall, ms, growth, number)
-    group by number having min(plan.recall) filter (where weight >= 0.1) >= learned_plan.recall order by 3
+    where weight >= 0.1 and plan.recall >= learned_plan.recall
+    group by number having count(*) = (select count(*) from weighed where weight >= 0.1) order by 3
   loop
-    paths := statistics.plans -> expected.number::int - 1 -> 'paths';
-    chosen := medley_internal.described_plan(open, paths, k)
-      || jsonb_build_object('recall', expected.recall, 'ms', expected.ms * medley_internal.depth_factor(k));
+    select plan.paths into paths from medley_internal.search_plans as plan
+    where table_name = found_row.live_table and plan.number = expected.number;
     -- Else an index has been dropped since.
-    if jsonb_array_length(chosen -> 'paths') = jsonb_array_length(paths) then return chosen; end if;
+    continue when not medley_internal.are_open(paths);
+    return jsonb_build_object('method', 'paths', 'paths', medley_internal.deepened(paths, k), 'recall', expected.recall,
+      'ms', expected.ms * medley_internal.depth_factor(k));
   end loop;
   return null;
 end $$;
@@ -148,26 +154,25 @@ create or replace function medley_internal.depth_factor(k int)
 returns float8 language sql immutable parallel safe
 return greatest(1, k / 10.0);
 
--- Of the paths whose indexes are there.
-create or replace function medley_internal.described_plan(open jsonb, paths jsonb, k int)
-returns jsonb language plpgsql stable parallel safe as $$
+create or replace function medley_internal.deepened(paths jsonb, k int)
+returns jsonb language plpgsql immutable parallel safe as $$
 begin
+  if medley_internal.depth_factor(k) = 1 then return paths; end if;
   return (
-    select jsonb_build_object('method', 'paths', 'paths', coalesce(jsonb_agg(
-      entry || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)),
-        'deeper', ceil((path ->> 'deeper')::int * medley_internal.depth_factor(k)))
-    ), '[]'))
-    from jsonb_array_elements(paths) as path join jsonb_array_elements(open) as entry on entry -> 'place' = path -> 'place'
+    select jsonb_agg(path || jsonb_build_object('depth', ceil((path ->> 'depth')::int * medley_internal.depth_factor(k)),
+      'deeper', ceil((path ->> 'deeper')::int * medley_internal.depth_factor(k))))
+    from jsonb_array_elements(paths) as path
   );
 end $$;
 
 -- Before `medley analyze`: deep enough for most collections, and only where each space that counts has a path, or all count alike.
 create or replace function medley_internal.default_plan(
-  found_row medley_internal.collections, open jsonb, query vector, k int, stretch float8
+  found_row medley_internal.collections, query vector, k int, stretch float8
 )
 returns jsonb language plpgsql stable as $$
 declare
   shares float8[] := medley_internal.shares_of(found_row, query, query);
+  open jsonb := medley_internal.open_paths(found_row);
   open_places int[] := array(select (entry ->> 'place')::int from jsonb_array_elements(open) as entry);
   reaches boolean;
   paths jsonb;
@@ -178,12 +183,12 @@ begin
     or (select bool_and(place = any (open_places)) from unnest(shares) with ordinality as entry (share, place) where share >= 0.15)
   );
   if not reaches then return null; end if;
-  select jsonb_agg(jsonb_build_object('place', place, 'depth', case when entry ->> 'kind' in ('ordered', 'inverted') then 1000 else 200 end))
+  select jsonb_agg(entry || jsonb_build_object('depth', case when entry ->> 'kind' in ('ordered', 'inverted') then 1000 else 200 end))
   into paths
   from jsonb_array_elements(open) as entry, lateral (select (entry ->> 'place')::int as place) as named
   where place = 0 or shares[place] >= 0.15;
-  return medley_internal.described_plan(open, paths, k)
-    || jsonb_build_object('recall', null, 'ms', 5.0 * jsonb_array_length(paths) * medley_internal.depth_factor(k) * stretch);
+  return jsonb_build_object('method', 'paths', 'paths', medley_internal.deepened(paths, k), 'recall', null,
+    'ms', 5.0 * jsonb_array_length(paths) * medley_internal.depth_factor(k) * stretch);
 end $$;
 
 -- It has got a parameter more.
@@ -193,7 +198,7 @@ create or replace function medley.explain_search(
   collection text, query vector, k int default 10, filter jsonb default null, recall float8 default 0.95, texts jsonb default null
 )
 returns table (method text, paths jsonb, estimated_recall float8, estimated_ms float8, rows float8, passing_rows float8, learned boolean)
-language plpgsql stable set search_path from current as $$
+language plpgsql stable set search_path from current set plan_cache_mode = force_generic_plan as $$
 declare
   found_row medley_internal.collections := medley_internal.with_texts(medley_internal.collection_of(collection), texts);
   plan jsonb;

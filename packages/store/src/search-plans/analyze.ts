@@ -107,6 +107,7 @@ async function learn(
     rows: sampled.rowsCount,
     ...exact,
     mean: sampled.mean,
+    paths,
     rungs,
     shares,
     learned,
@@ -140,7 +141,7 @@ async function exactCosts(
   const scanMs = await timed(`select count(*) from ${view} where version > 0`, []);
   const exactMs = await timed(
     `select count(*) from (select embedding::vector as query from ${view} where embedding is not null limit 1) as row,
-  medley_internal.as_generation($1, $2) as found, medley_internal.candidates(found, row.query, 10, 20, 1, null)`,
+  medley_internal.as_generation($1, $2) as found, medley_internal.candidate_ids(found, row.query, 10, 20, 1, null)`,
     [collection, generation],
   );
   return { scanMs, scoreMs: Math.max(exactMs - scanMs, 0) };
@@ -151,30 +152,34 @@ interface Learned {
   readonly scanMs: number;
   readonly scoreMs: number;
   readonly mean: readonly number[];
+  readonly paths: readonly MeasuredPath[];
   readonly rungs: readonly Rung[];
   readonly shares: readonly (readonly number[])[];
   readonly learned: LearnedPlans;
 }
 
 async function write(client: pg.Client, { table }: AnalysedRows, found: Learned): Promise<void> {
-  const { rungs, shares, learned } = found;
-  const pathOf = (at: number) => {
+  const { paths, rungs, shares, learned } = found;
+  const readOf = (at: number) => {
     const { place, depth } = rungs[at] as Rung;
     const deeper = deeperRung(rungs, at);
-    return { place, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
+    const path = paths.find((one) => one.place === place);
+    return { ...path, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
   };
-  const plans = learned.plans.map((plan) => ({ paths: plan.map(pathOf) }));
+  const plans = learned.plans.map((plan) => JSON.stringify(plan.map(readOf)));
   await client.query("begin");
   try {
     await client.query("delete from medley_internal.search_weightings where table_name = $1", [table]);
     await client.query("delete from medley_internal.search_statistics where table_name = $1", [table]);
     await client.query(
-      `insert into medley_internal.search_statistics (table_name, rows, scan_ms, score_ms, mean, plans, growths)
-values ($1, $2, $3, $4, $5, $6, $7)`,
-      [
-        ...[table, found.rows, found.scanMs, found.scoreMs],
-        ...[JSON.stringify(found.mean), JSON.stringify(plans), learned.growths],
-      ],
+      `insert into medley_internal.search_statistics (table_name, rows, scan_ms, score_ms, mean, growths)
+values ($1, $2, $3, $4, $5, $6)`,
+      [table, found.rows, found.scanMs, found.scoreMs, JSON.stringify(found.mean), learned.growths],
+    );
+    await client.query(
+      `insert into medley_internal.search_plans (table_name, number, paths)
+select $1, number, paths::jsonb from unnest($2::text[]) with ordinality as plan (paths, number)`,
+      [table, plans],
     );
     if (plans.length > 0) {
       await client.query(

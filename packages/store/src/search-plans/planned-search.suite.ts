@@ -250,20 +250,28 @@ from medley.shops where abs(embedding <#> $1::halfvec) > 0.5`,
   );
 
   test("where a path of a space has one of the best that the index over all spaces has not, all are read deeper", async () => {
-    const { rows: kept } = await database.pool.query("select plans from medley_internal.search_statistics");
+    const { rows: kept } = await database.pool.query<{ number: number; paths: object[] }>(
+      "select number, paths from medley_internal.search_plans",
+    );
     const { rows: weightings } = await database.pool.query<{
       shares: string;
       recalls: string;
       costs: string;
     }>("select shares::text, recalls::text, costs::text from medley_internal.search_weightings");
+    const { rows: open } = await database.pool.query<{ paths: { place: number }[] }>(
+      "select medley_internal.open_paths(found) as paths from medley_internal.collection_of('shops') as found",
+    );
     const best = await search({ parts: somewhere, recall: 1 });
+    const planIs = (number: number, paths: readonly object[]) =>
+      database.pool.query("update medley_internal.search_plans set paths = $2 where number = $1", [
+        number,
+        JSON.stringify(paths),
+      ]);
     const foundWhen = async (deeper: number | null) => {
-      const paths = [
-        { place: 0, depth: 2, deeper },
-        { place: 1, depth: 20, deeper: null },
-      ];
-      await database.pool.query("update medley_internal.search_statistics set plans = $1", [
-        JSON.stringify([{ paths }]),
+      const path = (wanted: number) => open[0]?.paths.find(({ place }) => place === wanted);
+      await planIs(1, [
+        { ...path(0), depth: 2, deeper },
+        { ...path(1), depth: 20, deeper: null },
       ]);
       const hits = await search({ parts: somewhere });
       return hits.filter(({ score }) => score >= (best.at(-1)?.score ?? 0) - 1e-3).length;
@@ -271,9 +279,7 @@ from medley.shops where abs(embedding <#> $1::halfvec) > 0.5`,
     await database.pool.query("update medley_internal.search_weightings set recalls = '[1]', costs = '[1]'");
     expect(await foundWhen(null)).toBeLessThan(9);
     expect(await foundWhen(400)).toBeGreaterThanOrEqual(9);
-    await database.pool.query("update medley_internal.search_statistics set plans = $1", [
-      JSON.stringify(kept[0]?.plans),
-    ]);
+    for (const { number, paths } of kept) await planIs(number, paths);
     await database.pool.query("delete from medley_internal.search_weightings");
     await database.pool.query(
       `insert into medley_internal.search_weightings (table_name, shares, recalls, costs)
