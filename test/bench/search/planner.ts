@@ -29,12 +29,11 @@ const page = join(import.meta.dirname, "../../../docs/SEARCH.md");
 export async function run(): Promise<Measurement[]> {
   await using resources = new AsyncDisposableStack();
   const films = await manyFilms(rowsCount);
-  const { url, built } = await openFilms(films, resources);
+  const { url: databaseUrl, built } = await openFilms(films, resources);
+  const url = withoutWorkers(databaseUrl);
   const pool = openPool({ connectionString: url, connectionsMax: 1, applicationName: "medley bench" });
   resources.adopt(pool, (open) => open.end());
-  await pool.query(
-    "set statement_timeout = 0; set max_parallel_workers_per_gather = 0; set maintenance_work_mem = '1500MB'",
-  );
+  await pool.query("set statement_timeout = 0; set maintenance_work_mem = '1500MB'");
   // As one would build it by hand: ours is over scaled segments.
   await pool.query(
     "create index if not exists one_index on medley_internal.films_g1 using hnsw (embedding halfvec_ip_ops)",
@@ -97,6 +96,13 @@ async function openFilms(
   await pool.query("vacuum (analyze) medley_internal.films_g1");
   const seconds = await secondsOf(() => buildIndex(database.url, "films", { memoryMegabytes: 1_500 }));
   return { url: database.url, built: `indexes built in ${seconds.toFixed(0)} s` };
+}
+
+/** Of each connection, those that the pool opens later and that of the analysis among them. */
+function withoutWorkers(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.searchParams.set("options", "-c max_parallel_workers_per_gather=0");
+  return url.href;
 }
 
 async function settingOf(pool: pg.Pool, name: string): Promise<string> {
