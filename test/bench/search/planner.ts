@@ -162,6 +162,7 @@ class Contest {
     let [fusedFound, found, wanted, short] = [0, 0, 0, 0];
     const plans = new Map<string, number>();
     const condition = filter === null ? null : JSON.stringify(filter);
+    const where = await this.#where(condition);
     const queries = this.#queries(weights, queriesCount);
     const exact: { score: number }[][] = [];
     const searchSql = "select id, score from medley.search('films', $1, $2, $3)";
@@ -170,9 +171,10 @@ class Contest {
     for (const [at, query] of queries.entries()) {
       const best = exact[at] as { score: number }[];
       // The second finds in memory what the first has read.
-      const fusedFirst = this.#turn++ % 2 === 0 ? await this.#fused(query, condition, fusedTimes) : null;
+      const fusedFirst =
+        this.#turn++ % 2 === 0 ? await this.#fused(query, where, condition, fusedTimes) : null;
       const planned = await this.#timed(searchSql, query, condition, times);
-      const fused = fusedFirst ?? (await this.#fused(query, condition, fusedTimes));
+      const fused = fusedFirst ?? (await this.#fused(query, where, condition, fusedTimes));
       const least = (best.at(-1)?.score ?? 0) - 5e-4 * Math.hypot(...weights);
       wanted += best.length;
       found += planned.filter(({ score }) => score >= least).length;
@@ -238,19 +240,22 @@ class Contest {
     return rows;
   }
 
-  /** As one would search by hand: `one_index`, 40 candidates, more of them where the filter asks for it. */
-  async #fused(query: string, filter: string | null, times: Times): Promise<{ score: number }[]> {
-    await this.#pool.query(
-      "set hnsw.ef_search = 40; set enable_sort = off; set hnsw.iterative_scan = relaxed_order",
-    );
-    const { rows: conditions } = await this.#pool.query<{ condition: string }>(
+  async #where(filter: string | null): Promise<string> {
+    const { rows } = await this.#pool.query<{ condition: string }>(
       "select medley_internal.filter_condition(medley_internal.collection_of('films'), $1) as condition",
       [filter],
     );
-    const condition = conditions[0]?.condition.replaceAll("$3", "$3::jsonb") as string;
+    return rows[0]?.condition.replaceAll("$3", "$3::jsonb") as string;
+  }
+
+  /** As one would search by hand: `one_index`, 40 candidates, more of them where the filter asks for it. */
+  async #fused(query: string, where: string, filter: string | null, times: Times) {
+    await this.#pool.query(
+      "set hnsw.ef_search = 40; set enable_sort = off; set hnsw.iterative_scan = relaxed_order",
+    );
     const rows = await this.#timed(
       `select id, -(embedding <#> $1::halfvec) as score from medley.films as row
-where ${condition} and ($3::jsonb is null or true) order by embedding <#> $1::halfvec limit $2`,
+where ${where} and ($3::jsonb is null or true) order by embedding <#> $1::halfvec limit $2`,
       query,
       filter,
       times,
