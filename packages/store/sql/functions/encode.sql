@@ -1,15 +1,19 @@
 -- The closed-form encoders in SQL: twins of packages/core/src/encoders, equal to 1e-6 (encode-twins.test.ts). Formulas,
 -- proofs and papers are there. The plain functions give null for what has no segment; medley.encode_part raises.
--- Bodies after `return` are bound when the function is created, so they do not depend on the search_path.
+-- Bodies after `return` are bound when the function is created, so they do not depend on the search_path. Those that hold a query are PL/pgSQL,
+-- whose plan is kept: of a function in SQL it is made anew by each statement that calls it. They name nothing of the vector extension: what they
+-- return is cast to their type.
 
 -- Scaled to unit length; all zero stays all zero.
 create or replace function medley.normalize(segment float8[])
-returns vector language sql immutable strict parallel safe
-return (
-  select array_agg(case when length > 0 then x / length else 0 end order by position)::vector
-  from unnest(segment) with ordinality as entry(x, position),
-    (select sqrt(sum(x * x)) as length from unnest(segment) as x) as norm
-);
+returns vector language plpgsql immutable strict parallel safe as $$
+begin
+  return (
+    select array_agg(case when length > 0 then x / length else 0 end order by position)
+    from unnest(segment) with ordinality as entry(x, position),
+      (select sqrt(sum(x * x)) as length from unnest(segment) as x) as norm
+  );
+end $$;
 
 -- number ------------------------------------------------------------------------------------------------------------
 
@@ -24,12 +28,12 @@ end;
 
 -- Also the query for the values nearest to `value`.
 create or replace function medley.encode_number(value float8, min float8, max float8, scale text default 'linear')
-returns vector language sql immutable strict parallel safe
-return (
-  -- Not a `where`: the planner may build the array of constants before it filters.
-  select case when t is not null then array[sin(t * pi() / 2), cos(t * pi() / 2)]::vector end
-  from medley.position_in_range(value, min, max, scale) as t
-);
+returns vector language plpgsql immutable strict parallel safe as $$
+declare
+  t float8 := medley.position_in_range(value, min, max, scale);
+begin
+  return case when t is not null then array[sin(t * pi() / 2), cos(t * pi() / 2)] end;
+end $$;
 
 -- 'high' or 'low': nearest to that end of the range.
 create or replace function medley.query_number(prefer text)
@@ -38,9 +42,10 @@ return case prefer when 'high' then array[1, 0]::vector when 'low' then array[0,
 
 -- category ----------------------------------------------------------------------------------------------------------
 
--- The names and shares in "Comedy", ["Comedy", "Drama"] or {"Comedy": 0.7}; null where it is none of these.
+-- The names and shares in "Comedy", ["Comedy", "Drama"] or {"Comedy": 0.7}; none where it is none of these. Not strict: Postgres then puts
+-- it into the query that asks for it.
 create or replace function medley.category_shares(shares jsonb)
-returns table (name text, share float8) language sql immutable strict parallel safe
+returns table (name text, share float8) language sql immutable parallel safe
 begin atomic
   select shares #>> '{}', 1::float8 where jsonb_typeof(shares) = 'string'
   union all
@@ -53,12 +58,14 @@ end;
 
 -- The first name with a share that is not in the vocabulary.
 create or replace function medley.unknown_category(shares jsonb, vocabulary text[])
-returns text language sql immutable strict parallel safe
-return (
-  select name from medley.category_shares(shares)
-  where share > 0 and not name = any (vocabulary)
-  order by name collate "C" limit 1
-);
+returns text language plpgsql immutable strict parallel safe as $$
+begin
+  return (
+    select shared.name from medley.category_shares(shares) as shared
+    where share > 0 and not shared.name = any (vocabulary)
+    order by shared.name collate "C" limit 1
+  );
+end $$;
 
 -- `unknown`: 'ignore', 'other' (one more dimension) or 'reject' (raises). Also the query for these categories.
 create or replace function medley.encode_category(shares jsonb, vocabulary text[], unknown text default 'ignore')

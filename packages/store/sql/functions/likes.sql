@@ -20,6 +20,9 @@ begin
     raise exception 'the search is like or unlike % rows', cardinality(named) using errcode = '22023',
       hint = 'name at most 100';
   end if;
+  if named = likes and cardinality(likes) = 1 then
+    return medley_internal.unit_segments(found_row, medley_internal.embedding_of(found_row, likes[1]));
+  end if;
   -- Raises for one that is not there.
   perform medley_internal.embedding_of(found_row, id) from unnest(named) as id;
   select string_agg(
@@ -32,6 +35,21 @@ begin
   execute format('select %s from (select id, embedding from medley_internal.%I where id = any ($3) order by id) as row',
     segments, medley_internal.rows_view(found_row)) into embedding using likes, unlikes, named;
   return embedding;
+end $$;
+
+-- As they are stored they are so in half precision.
+create or replace function medley_internal.unit_segments(found_row medley_internal.collections, embedding vector)
+returns vector language plpgsql stable parallel safe as $$
+declare
+  segment vector;
+  fused vector;
+begin
+  for segment in
+    select subvector(embedding, start, dimensions) from medley_internal.segments(found_row) order by start
+  loop
+    fused := case when fused is null then l2_normalize(segment) else fused || l2_normalize(segment) end;
+  end loop;
+  return fused;
 end $$;
 
 -- What is left of likes and dislikes that cancel each other is rounding, which has no direction. `size` is the sum of what

@@ -7,7 +7,7 @@ create or replace function medley.query(
   collection text, parts jsonb default '{}', weights jsonb default null, "like" text default null,
   at timestamptz default now(), likes text[] default '{}', unlikes text[] default '{}'
 )
-returns vector language plpgsql stable parallel safe set search_path from current as $$
+returns vector language plpgsql stable parallel safe set search_path from current set plan_cache_mode = force_generic_plan as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
   fused vector := medley_internal.said_query(collection, parts, weights, at, array_remove("like" || coalesce(likes, '{}'), null), unlikes);
