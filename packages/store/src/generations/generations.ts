@@ -8,6 +8,7 @@ import {
   type StoredCollection,
   type StoredSpace,
 } from "../migrations/collection-tables.ts";
+import { migrationLock } from "../migrations/migrate.ts";
 import { grantRoles } from "../migrations/roles.ts";
 import {
   createRowsSql,
@@ -258,6 +259,8 @@ async function inTransaction(pool: pg.Pool, work: (client: pg.PoolClient) => Pro
   const client = await pool.connect();
   try {
     await client.query("begin");
+    // Grants that another process gives at this moment would be of tables that are not there yet, or not any more.
+    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
     await work(client);
     await client.query("commit");
   } catch (error) {
