@@ -3,7 +3,7 @@
 import { type Collection, checkConfig, type VectorEnvelope } from "@medley/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIndex } from "../collection-index.ts";
-import { beginGeneration, noteRows, switchGeneration } from "../generations/generations.ts";
+import { beginGeneration, dropGeneration, noteRows, switchGeneration } from "../generations/generations.ts";
 import { readPathIndexes } from "../index-state.ts";
 import { openPostgresStore } from "../postgres-store.ts";
 import { analyzeSearch } from "../search-plans/analyze.ts";
@@ -15,7 +15,7 @@ const serverUrl = process.env.DATABASE_URL;
 const rowsCount = 60;
 
 /** A space that an order finds, and one that only a graph does. */
-function layoutOf(generation: 1 | 2): CollectionLayout {
+function layoutOf(generation: 1 | 2, classes: Collection["classes"] = {}): CollectionLayout {
   const year = { encoder: "number", field: "year", range: [1900, 2020 + 10 * generation] };
   const [collection] = checkConfig({
     collections: {
@@ -26,7 +26,7 @@ function layoutOf(generation: 1 | 2): CollectionLayout {
     },
   }) as [Collection];
   return {
-    collection,
+    collection: { ...collection, classes },
     layout: [
       { space: "year", offset: 0, dimensions: 2, encoderIdentity: `year-${generation}` },
       { space: "face", offset: 2, dimensions: 3, encoderIdentity: "face" },
@@ -51,6 +51,10 @@ create function medley_internal.index_definition(kind text, start int, dimension
 create function medley_internal.graph_rows(rows_view text, path jsonb, condition text) returns text language sql return '';
 delete from medley_internal.migrations
 where name in ('0016-scaled-graph.sql', 'functions/search-paths.sql', 'functions/search-plan.sql');`;
+
+const beforeClasses = `alter table medley_internal.collections drop column classes;
+alter table medley_internal.generations drop column classes;
+delete from medley_internal.migrations where name = '0017-classes.sql';`;
 
 describe.skipIf(serverUrl === undefined)("an upgrade (needs DATABASE_URL)", () => {
   let database: TestDatabase;
@@ -116,5 +120,35 @@ describe.skipIf(serverUrl === undefined)("an upgrade (needs DATABASE_URL)", () =
     expect(await switchGeneration(pool, of, { drainMsMax: 0 })).toBe(true);
     expect((await readPathIndexes(pool, "films")).every(({ valid }) => valid)).toBe(true);
     expect(await best()).toEqual(found);
+  });
+
+  test("to classes of searches: both generations get them, and a switch back keeps them", async () => {
+    const { pool } = database;
+    await pool.query(beforeClasses);
+    const faces = { faces: { face: 3 } };
+    const weighed = async (more: string) => {
+      const text = `select medley.query('films', '{"year": 1990}', "like" => 'f7'${more})::text as query`;
+      return (await pool.query<{ query: string }>(text)).rows[0]?.query;
+    };
+    expect(await migrate(pool, [layoutOf(2, faces)])).toEqual([
+      "0017-classes.sql",
+      "collection films: classes of searches",
+    ]);
+    const classed = await weighed(", class => 'faces'");
+    expect(classed).not.toBe(await weighed(""));
+    expect(classed).toBe(await weighed(`, weights => '{"face": 3}'`));
+    for (const generation of [1, 2]) {
+      expect(await migrate(pool, [layoutOf(2, faces)])).toEqual([]);
+      expect(await switchGeneration(pool, { collection: "films", generation }, { drainMsMax: 0 })).toBe(true);
+      expect(await weighed(", class => 'faces'")).toBe(await weighed(`, weights => '{"face": 3}'`));
+    }
+    const others = migrate(pool, [layoutOf(2, { faces: { face: 4 } })]);
+    await expect(others).rejects.toMatchObject({ code: "schema_conflict" });
+    await dropGeneration(pool, { collection: "films", generation: 1 });
+    expect(await migrate(pool, [layoutOf(2)])).toEqual(["collection films: search settings"]);
+    await expect(weighed(", class => 'faces'")).rejects.toMatchObject({
+      code: "22023",
+      hint: expect.stringContaining("medley assign"),
+    });
   });
 });
