@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadRecords, openExample, trainSpace, writeRecords } from "@medley/example-steps";
+import { loadRecords, openExample, planAssignment, trainSpace, writeRecords } from "@medley/example-steps";
 import { meanAbsoluteError, meanSquaredError } from "@medley/training";
 import { type Deployment, loadConfig } from "medley";
 import { forecast } from "./forecast.ts";
@@ -41,15 +41,30 @@ async function nearest(deployment: Deployment, id: string, space: Space, k: numb
   return hits.map((hit) => windowOf.get(hit.id) as Window);
 }
 
+/** A channel's last reading, at every step of the day that follows. */
+function lastReading({ scaled }: Window, at: number): number {
+  return scaled[(lookback - 1) * channels + (at % channels)] as number;
+}
+
+interface ByNeighbours {
+  /** As it was there. */
+  readonly levels: Forecast[];
+  /** By how much it went up or down there, from where it is here. */
+  readonly changes: Forecast[];
+}
+
 /** The mean of what followed the nearest known windows. */
-async function byNeighbours(deployment: Deployment, space: Space): Promise<Forecast[]> {
-  const forecasts: Forecast[] = [];
-  for (const { id } of heldOut) {
-    const found = await nearest(deployment, id, space, neighbours);
-    forecasts.push(
+async function byNeighbours(deployment: Deployment, space: Space): Promise<ByNeighbours> {
+  const forecasts: ByNeighbours = { levels: [], changes: [] };
+  for (const asked of heldOut) {
+    const found = await nearest(deployment, asked.id, space, neighbours);
+    const day = (of: (window: Window, at: number) => number) =>
       Float64Array.from({ length: horizon * channels }, (_, at) =>
-        found.reduce((sum, { next }) => sum + (next[at] as number) / found.length, 0),
-      ),
+        found.reduce((sum, window) => sum + of(window, at) / found.length, 0),
+      );
+    forecasts.levels.push(day(({ next }, at) => next[at] as number));
+    forecasts.changes.push(
+      day((window, at) => (window.next[at] as number) - lastReading(window, at) + lastReading(asked, at)),
     );
   }
   return forecasts;
@@ -81,6 +96,14 @@ function tell(title: string, forecasts: readonly Forecast[]): number {
   return mse;
 }
 
+/** What the neighbours say, taken either way. */
+function tellNeighbours(by: string, { levels, changes }: ByNeighbours): { levels: number; changes: number } {
+  return {
+    levels: tell(`after the ${neighbours} nearest weeks, ${by}`, levels),
+    changes: tell("   the same, as a change", changes),
+  };
+}
+
 /** The oil's mean on the day after a window, in degrees. */
 function oilAfter({ next }: Window): string {
   const { mean, deviation } = scales[oil] as Scale;
@@ -106,7 +129,7 @@ async function main(): Promise<void> {
   for (const space of models) trainSpace(here, `windows.${space}`, { from });
   say(`\n2. ${windows.length} weeks become one vector each`);
   await using deployment = await openExample(here);
-  const records = windows.map(({ next: _, ...record }) => record);
+  const records = windows.map(({ id, part, readings: own, scaled }) => ({ id, part, readings: own, scaled }));
   const path = writeRecords(here, "windows.jsonl", records);
   await loadRecords(deployment, { collection: "windows", path, count: windows.length });
   say(`\n3. The next day's seven readings, of ${heldOut.length} held-out weeks, in deviations`);
@@ -115,22 +138,28 @@ async function main(): Promise<void> {
     tell("as the day before", repeated(horizon)),
     tell("as the same day of the week before", repeated(lookback)),
   ];
-  const raw = tell(
-    `after the ${neighbours} nearest weeks, scaled readings`,
-    await byNeighbours(deployment, "raw"),
-  );
-  const embedded = tell(
-    `after the ${neighbours} nearest weeks, DLinear's`,
-    await byNeighbours(deployment, "dlinear"),
-  );
-  tell(`after the ${neighbours} nearest weeks, NLinear's`, await byNeighbours(deployment, "nlinear"));
+  const found = {
+    raw: tellNeighbours("scaled readings", await byNeighbours(deployment, "raw")),
+    dlinear: tellNeighbours("DLinear's", await byNeighbours(deployment, "dlinear")),
+    nlinear: tellNeighbours("NLinear's", await byNeighbours(deployment, "nlinear")),
+  };
   const trained = [
     tell("DLinear's forecast", await byModel("dlinear")),
     tell("NLinear's forecast", await byModel("nlinear")),
   ];
   await showLike(deployment);
+  say("\n5. Which of the three should a collection have, to find weeks after which it goes on alike?");
+  const weeks = windows.map(({ id, readings: own, scaled, following }) => ({
+    id,
+    readings: own,
+    scaled,
+    following,
+  }));
+  planAssignment(here, "weeks", { from: writeRecords(here, "weeks.jsonl", weeks) });
   assert(Math.max(...trained) < Math.min(...naive), "what is trained forecasts better than what is repeated");
-  assert(embedded < raw, "what a model knows finds better neighbours than the readings");
+  const { raw, dlinear, nlinear } = found;
+  assert(dlinear.levels < raw.levels, "what a model knows finds better neighbours than the readings");
+  assert(nlinear.changes < Math.min(raw.changes, dlinear.changes), "as `medley assign` says");
 }
 
 await main();

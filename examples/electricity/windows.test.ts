@@ -37,4 +37,6 @@ test("a window's last day is what came after the one before", () => {
   const at = windows.findIndex(({ part }) => part === "held out") + 1;
   const [before, window] = [windows[at - 1], windows[at]];
   expect(window?.scaled.slice(-horizon * channels)).toEqual(before?.next);
+  expect(window?.readings.times.slice(-horizon)).toEqual(before?.following.times);
+  expect(window?.readings.values.slice(-horizon)).toEqual(before?.following.values);
 });

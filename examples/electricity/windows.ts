@@ -31,7 +31,9 @@ export interface Window {
   readonly readings: Readings;
   /** By mean and deviation of each channel in the months that are known: [lookback × channels]. */
   readonly scaled: readonly number[];
-  /** The day after it, scaled alike: [horizon × channels]. */
+  /** The day after it. */
+  readonly following: Readings;
+  /** The same, scaled alike: [horizon × channels]. */
   readonly next: readonly number[];
 }
 
@@ -72,14 +74,16 @@ export function windowsOf(readings: Readings): Window[] {
       return (value - mean) / deviation;
     }),
   );
+  const hours = (from: number, to: number): Readings => ({
+    times: readings.times.slice(from, to),
+    values: readings.values.slice(from, to),
+  });
   const windowAt = (end: number, part: Window["part"]): Window => ({
     id: new Date(readings.times[end] as number).toISOString().slice(0, 13),
     part,
-    readings: {
-      times: readings.times.slice(end - lookback, end),
-      values: readings.values.slice(end - lookback, end),
-    },
+    readings: hours(end - lookback, end),
     scaled: scaled.slice(end - lookback, end).flat(),
+    following: hours(end, end + horizon),
     next: scaled.slice(end, end + horizon).flat(),
   });
   return [

@@ -1,3 +1,5 @@
+import { Random } from "@medley/training";
+
 /**
  * A seeded stream of card payments in which two kinds of fraud hide.
  *
@@ -56,7 +58,8 @@ interface Ring {
 
 /** In the order of time. Equal options give equal payments. */
 export function transactions({ seed, count, days }: StreamOptions): Transaction[] {
-  const random = randomOf(seed);
+  const numbers = new Random(seed);
+  const random = () => numbers.uniform();
   const shopCategory = Array.from({ length: shops }, () => pick(names, random));
   const rings = Array.from({ length: ringCount }, (_, at) => ringOf(at, random));
   const made = Array.from({ length: count }, () => {
@@ -157,15 +160,4 @@ function pick<Item>(items: readonly Item[], random: () => number): Item {
 
 function normal(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-}
-
-/** mulberry32. */
-function randomOf(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

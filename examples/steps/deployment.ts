@@ -26,11 +26,20 @@ export function trainSpace(
   { from, settings = {} }: { from: string; settings?: Readonly<Record<string, number | string>> },
 ): void {
   const set = Object.entries(settings).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
-  const { status } = spawnSync(process.execPath, [command, "train", space, "--from", from, ...set], {
+  runMedley(folder, ["train", space, "--from", from, ...set]);
+}
+
+/** `medley assign --plan`, as anyone would type it: measures a collection's candidates, prints the report, and changes nothing. */
+export function planAssignment(folder: string, collection: string, { from }: { from: string }): void {
+  runMedley(folder, ["assign", collection, "--from", from, "--plan"]);
+}
+
+function runMedley(folder: string, args: readonly string[]): void {
+  const { status } = spawnSync(process.execPath, [command, ...args], {
     cwd: folder,
     stdio: ["ignore", "inherit", "inherit"],
   });
-  assert.equal(status, 0, `medley train ${space}`);
+  assert.equal(status, 0, `medley ${args.join(" ")}`);
 }
 
 /** The example's deployment, embedded, with the stages that encode and index. The caller closes it. */

@@ -1,2 +1,2 @@
-export { loadRecords, openExample, trainSpace, writeRecords } from "./deployment.ts";
+export { loadRecords, openExample, planAssignment, trainSpace, writeRecords } from "./deployment.ts";
 export { fuseSegments, readSegments, type Segments } from "./segments.ts";

@@ -1,6 +1,6 @@
 import { type Colour, colours, type Pattern } from "./paint.ts";
 import { type Look, shapes } from "./picture.ts";
-import { Random } from "./random.ts";
+import { NamedRandom } from "./random.ts";
 import { colourNames, patternSentences, type Wording, wordings } from "./words.ts";
 
 /** A line of products.jsonl. */
@@ -35,7 +35,7 @@ export function catalogue(): Item[] {
 
 /** Every style about as often, every colour once or twice, and no two alike in style, colour and pattern. */
 function looksOf(category: string): Look[] {
-  const random = new Random(`looks of ${category}`);
+  const random = new NamedRandom(`looks of ${category}`);
   const styles = Object.keys(shapes[category] ?? {});
   const names = Object.keys(colours) as Colour[];
   const turns = [...random.shuffled(names), ...random.shuffled(names)];
@@ -52,7 +52,7 @@ function looksOf(category: string): Look[] {
 
 function productOf(look: Look): Product {
   const id = look.seed;
-  const random = new Random(`${id} words`);
+  const random = new NamedRandom(`${id} words`);
   const wording = wordings[look.category] as Wording;
   const name = random.one(wording.names[look.style] as readonly string[]);
   const shown = { plain: "", striped: "Striped ", dotted: "Polka-Dot ", checked: "Checked " }[look.pattern];
@@ -74,6 +74,6 @@ function productOf(look: Look): Product {
 }
 
 /** As many cheap ones as dear ones by ratio, ending in .90 as prices do. */
-function priceOf({ price: [min, max] }: Wording, random: Random): number {
-  return Math.floor(min * (max / min) ** random.next()) + 0.9;
+function priceOf({ price: [min, max] }: Wording, random: NamedRandom): number {
+  return Math.floor(min * (max / min) ** random.uniform()) + 0.9;
 }

@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import type { NamedRandom } from "./random.ts";
 
 /** What colours are called in records, and how they look. */
 export const colours = {
@@ -31,7 +31,7 @@ export interface Paint {
   readonly defs: string;
 }
 
-export function paintOf(colour: Colour, pattern: Pattern, random: Random): Paint {
+export function paintOf(colour: Colour, pattern: Pattern, random: NamedRandom): Paint {
   const flat = mix(colours[colour], random.one(["#ffffff", "#000000"]), random.between(0, 0.1));
   const isLight = colour === "white" || colour === "yellow";
   const second = mix(flat, isLight ? "#4a4a52" : "#ffffff", 0.75);
@@ -48,7 +48,7 @@ export function paintOf(colour: Colour, pattern: Pattern, random: Random): Paint
   };
 }
 
-function tileOf(pattern: Pattern, flat: string, second: string, random: Random): string {
+function tileOf(pattern: Pattern, flat: string, second: string, random: NamedRandom): string {
   if (pattern === "plain") return "";
   const px = random.between(15, 24);
   const turn = pattern === "striped" ? random.one([0, 90, 45]) : random.one([0, 45]);

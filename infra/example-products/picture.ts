@@ -2,7 +2,7 @@ import sharp from "sharp";
 import { backpacks, handbags, headphones, umbrellas } from "./carried.ts";
 import { chairs, lamps, mugs, teapots } from "./household.ts";
 import { type Colour, disc, mix, type Pattern, paintOf } from "./paint.ts";
-import { Random } from "./random.ts";
+import { NamedRandom } from "./random.ts";
 import { boots, type Shape, sneakers, sunglasses, watches } from "./worn.ts";
 
 /** What there is: category to style to shape. */
@@ -37,12 +37,12 @@ const groundY: Readonly<Record<string, number>> = { sneakers: 176, sunglasses: 1
 const backgrounds = ["#f4f1ec", "#e9edf1", "#f1e7dd", "#e3eae3", "#ece6ef", "#dfe3e6", "#f6f3da"];
 
 export function svgOf(look: Look): string {
-  const random = new Random(look.seed);
+  const random = new NamedRandom(look.seed);
   const paint = paintOf(look.colour, look.pattern, random);
   const shape = shapes[look.category]?.[look.style] as Shape;
   const back = random.one(backgrounds);
   const drawn = shape(paint, random);
-  const mirrored = random.next() < 0.35 ? "translate(240 0) scale(-1 1)" : "";
+  const mirrored = random.uniform() < 0.35 ? "translate(240 0) scale(-1 1)" : "";
   const turn = random.between(-7, 7).toFixed(1);
   const size = random.between(0.84, 1.02);
   const [left, top] = [random.between(-9, 9), random.between(-7, 7)].map((off) => 120 * (1 - size) + off) as [

@@ -1,7 +1,7 @@
 import type { Product } from "./catalogue.ts";
 import { type Colour, colours } from "./paint.ts";
 import { shapes } from "./picture.ts";
-import { Random } from "./random.ts";
+import { NamedRandom } from "./random.ts";
 
 /** A line of events.jsonl: what somebody did with a product. */
 export interface ShoppingEvent {
@@ -24,10 +24,10 @@ const dayMs = 86_400_000;
 /** The same events each time, by shopper and time. */
 export function shopping(products: readonly Product[]): ShoppingEvent[] {
   return shoppers.flatMap((user) => {
-    const random = new Random(`shopping of ${user}`);
+    const random = new NamedRandom(`shopping of ${user}`);
     const liked = random.shuffled(likedBy(user, products));
     const events = Array.from({ length: eventsPerShopper }, (_, at) =>
-      random.next() < tasteShare
+      random.uniform() < tasteShare
         ? eventOf(user, liked[at % liked.length] as Product, random)
         : eventOf(user, random.one(products), random, ["view", "return"]),
     );
@@ -37,7 +37,7 @@ export function shopping(products: readonly Product[]): ShoppingEvent[] {
 
 /** Products in one of the shopper's colours and of one of the shopper's categories. */
 function likedBy(user: string, products: readonly Product[]): Product[] {
-  const random = new Random(`taste of ${user}`);
+  const random = new NamedRandom(`taste of ${user}`);
   const inColours = random.shuffled(Object.keys(colours) as Colour[]).slice(0, coloursLiked);
   const ofCategories = random.shuffled(Object.keys(shapes)).slice(0, categoriesLiked);
   return products.filter(
@@ -48,7 +48,7 @@ function likedBy(user: string, products: readonly Product[]): Product[] {
 function eventOf(
   user: string,
   { id }: Product,
-  random: Random,
+  random: NamedRandom,
   kinds: readonly ShoppingEvent["kind"][] = ["view", "view", "buy"],
 ): ShoppingEvent {
   const at = new Date(lastDay - Math.ceil(random.between(1, 180 * 24)) * (dayMs / 24)).toISOString();

@@ -1,13 +1,13 @@
 import { area, disc, line, type Paint } from "./paint.ts";
-import type { Random } from "./random.ts";
+import type { NamedRandom } from "./random.ts";
 
 /** Draws into a square of 240, the thing itself within about 25 to 215. */
-export type Shape = (paint: Paint, random: Random) => string;
+export type Shape = (paint: Paint, random: NamedRandom) => string;
 
 const metal = "#b9bcc2";
 const cream = "#f4f2ec";
 
-function sole(random: Random, fill: string): string {
+function sole(random: NamedRandom, fill: string): string {
   const thick = random.between(16, 27);
   return area(
     `M36 ${178 - thick / 2}Q36 150 52 150L190 150Q216 152 214 164Q212 ${150 + thick} 194 ${150 + thick}L52 ${150 + thick}Q36 ${150 + thick} 36 ${178 - thick / 2}Z`,
@@ -110,7 +110,7 @@ const strap = (paint: Paint, width: number, holes: boolean) =>
     holes ? [176, 188, 200].map((y) => disc(120, y, 2.6, 2.6, paint.dark)).join("") : "",
   ].join("");
 
-function hands(random: Random, colour: string): string {
+function hands(random: NamedRandom, colour: string): string {
   const [hour, minute] = [random.between(0, 6.28), random.between(0, 6.28)];
   const to = (angle: number, length: number) =>
     `M120 120L${(120 + length * Math.sin(angle)).toFixed(1)} ${(120 - length * Math.cos(angle)).toFixed(1)}`;
@@ -164,7 +164,7 @@ const catEyeGlasses: Shape = (paint, random) =>
     return `M${x - out * half} 104Q${x} 96 ${x + out * (half + 14)} 84Q${x + out * (half + 4)} 146 ${x} 148Q${x - out * half} 144 ${x - out * half} 104Z`;
   });
 
-function glasses(paint: Paint, random: Random, lens: (x: number, half: number) => string): string {
+function glasses(paint: Paint, random: NamedRandom, lens: (x: number, half: number) => string): string {
   const half = random.between(36, 42);
   const tint = random.one(["#2b2f36", "#4a3b2f", "#3b4a63", "#58636b"]);
   const frame = random.between(8, 13);

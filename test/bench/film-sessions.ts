@@ -47,7 +47,7 @@ export function sessionsOf(films: readonly Film[], users: number, random: Seeded
   const genres = [...new Set(films.flatMap((film) => film.genres))].filter(
     (genre) => films.filter((film) => film.genres.includes(genre)).length >= genreFilmsMin,
   );
-  const places = films.map(() => random.next());
+  const places = films.map(() => random.uniform());
   const ranks = places.map((place) => places.filter((other) => other < place).length);
   const world = { films, genres, popularity: ranks.map((rank) => 1 / (rank + 10)), random };
   return Array.from({ length: users }, (_, n) => sessionOf(world, `user-${n}`));
@@ -64,7 +64,7 @@ function sessionOf(world: World, user: string): Session {
   const events: FilmEvent[] = [];
   for (let step = 0; step < eventsPerUser; step++) {
     if (step === eventsPerUser / 2) taste.loved[0] = random.pick(genres);
-    const film = drawn(world, watched, random.next() < herdShare ? null : taste);
+    const film = drawn(world, watched, random.uniform() < herdShare ? null : taste);
     watched.add(film);
     events.push({
       user,
@@ -89,7 +89,7 @@ interface Taste {
 
 function drawn(world: World, watched: ReadonlySet<Film>, taste: Taste | null): Film {
   const chances = chancesOf(world, watched, taste);
-  let left = world.random.next() * chances.reduce((sum, chance) => sum + chance, 0);
+  let left = world.random.uniform() * chances.reduce((sum, chance) => sum + chance, 0);
   for (const [at, chance] of chances.entries()) {
     left -= chance;
     if (left < 0) return world.films[at] as Film;
@@ -111,7 +111,7 @@ function likingOf(film: Film, { loved, hated, year }: Taste): number {
 }
 
 function kindOf(film: Film, { loved, hated }: Taste, random: SeededRandom): FilmEvent["kind"] {
-  const sure = random.next() < 0.8;
+  const sure = random.uniform() < 0.8;
   if (film.genres.includes(hated)) return sure ? "dislike" : "view";
   if (film.genres.some((genre) => loved.includes(genre))) return sure ? "like" : "view";
   return "view";

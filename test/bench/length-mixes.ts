@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { Random } from "@medley/core";
 import { films } from "./films.ts";
 
 export const defaultModelDirectory = dirname(
@@ -30,7 +31,8 @@ export function lengthMixes(
     next += own;
     return words.slice(from, from + own).join(" ");
   };
-  const random = randomNumbers(20_231_124);
+  const numbers = new Random(20_231_124);
+  const random = () => numbers.uniform();
   const natural = Array.from({ length: counts.natural }, () => {
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     return Math.min(tokensMax, Math.max(4, Math.round(40 * Math.exp(0.9 * normal))));
@@ -39,16 +41,5 @@ export function lengthMixes(
     uniform: { name: "128 tokens each", texts: Array.from({ length: counts.uniform }, () => textOf(128)) },
     natural: { name: "log-normal lengths (median 40)", texts: natural.map(textOf) },
     short: { name: "16 tokens each", texts: Array.from({ length: counts.short }, () => textOf(16)) },
-  };
-}
-
-/** Mulberry32: the same numbers every time, 0 to 1. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

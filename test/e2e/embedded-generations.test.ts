@@ -1,5 +1,7 @@
 /** Generations of rows on the embedded engine: beside a `medley up`, and by `medley apply` alone. */
 
+import { hostname } from "node:os";
+import { lockEmbeddedGenerations } from "@medley/store";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { configOf, placesOf, post, type Running, until, Workplace } from "./medley.fixture.ts";
 
@@ -61,6 +63,22 @@ describe("generations, embedded", () => {
     expect(await command("apply", "--finish")).toMatchObject({ exitCode: 0, data: { dropped: 1 } });
     expect(await best()).toBeCloseTo(before, 3);
     expect(up.command.stderr.slice(models)).not.toContain("error");
+  });
+
+  test("while one process changes generations, another is told, and one that only looks is not kept out", async () => {
+    const held = lockEmbeddedGenerations(workplace.path(".medley"), "places");
+    const refused = { exitCode: 3, error: { code: "apply_running", mend: expect.stringContaining("lock") } };
+    expect(await command("apply", "--drop")).toMatchObject(refused);
+    expect(await command("plan")).toMatchObject({ exitCode: 0 });
+    await held[Symbol.asyncDispose]();
+    expect(await command("apply", "--drop")).toMatchObject({ error: { code: "usage" } });
+    workplace.write(
+      ".medley/apply-places.lock",
+      JSON.stringify({ pid: process.pid, host: hostname(), startedAt: "0" }),
+    );
+    expect(await command("apply", "--drop"), "of a process that has ended").toMatchObject({
+      error: { code: "usage" },
+    });
   });
 
   test("where nobody runs, the command carries the rows itself; another dimension, and a space less", async () => {

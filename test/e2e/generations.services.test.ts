@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import "./medley.fixture.ts";
 import { firstTop, nextTop, Places, topOf } from "./generations.fixture.ts";
+import { until } from "./workplace.ts";
 
 const rate = { writesPerSecond: 30, searchesPerSecond: 15 };
 
@@ -77,12 +78,46 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("generations (needs DATA
     expect(rows).toEqual([{ before: null, live: "places_g3" }]);
   });
 
+  test("two at once: the second is told that one is running; killed, the first leaves nothing locked", async () => {
+    const { workplace, environment } = places.services;
+    // Of the first configuration again.
+    const command = (...args: string[]) => workplace.runJson(args, { environment });
+    const writer = await places.pool.connect();
+    // What makes the next table waits for a write under way.
+    await writer.query("begin; lock table medley_internal.places_g3 in row exclusive mode");
+    const first = workplace.start(["apply", "places"], { environment });
+    const waiting =
+      "select from pg_locks where relation = 'medley_internal.places_g3'::regclass and not granted";
+    await until(
+      async () => (await places.pool.query(waiting)).rowCount,
+      (count) => count === 1,
+    );
+    for (const how of [[], ["--rollback"], ["--finish"], ["--drop"]]) {
+      expect(await command("apply", "places", ...how)).toMatchObject({
+        exitCode: 3,
+        error: { code: "apply_running", mend: expect.stringMatching(/goes on where it was.*pg_terminate/) },
+      });
+    }
+    expect(await command("plan", "places")).toMatchObject({ data: { generation: 4 } });
+    first.kill("SIGKILL");
+    await first.ended;
+    const next = command("apply", "places");
+    await sleep(500);
+    await writer.query("rollback");
+    writer.release();
+    expect(await next).toMatchObject({ exitCode: 0, data: { state: "live", generation: 4, before: 3 } });
+    expect(await places.command(["apply", "places", "--rollback"])).toMatchObject({
+      data: { generation: 3 },
+    });
+    expect(await places.command(["apply", "places", "--finish"])).toMatchObject({ data: { dropped: 4 } });
+  });
+
   test("where the only process that carries rows has been killed, the command carries them itself", async () => {
     await places.worker.end("SIGKILL");
     const { workplace, environment } = places.services;
     // The first configuration again, as a generation of its own.
     const applied = await workplace.runJson(["apply", "places"], { environment });
-    expect(applied).toMatchObject({ exitCode: 0, data: { state: "live", generation: 4, before: 3 } });
+    expect(applied).toMatchObject({ exitCode: 0, data: { state: "live", generation: 5, before: 3 } });
     await places.holds(new Map());
   });
 });

@@ -1,49 +1,39 @@
 /** A table as a source, end to end: services as processes, a shop's database that is written meanwhile. */
+import { Random } from "@medley/core";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServiceName, ServiceProcess } from "../service-process.ts";
 import { until } from "./medley.fixture.ts";
 import { Shop } from "./shop.fixture.ts";
 
-/** Repeatable numbers below `limit` (mulberry32). */
-function randomOf(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
-
 const tried = new Set(["40P01", "23505"]);
 
 /** Transactions of one to three random statements, a fifth of them rolled back, some left open for a while. */
 async function writeRandomly(client: pg.PoolClient, { seed, count }: { seed: number; count: number }) {
-  const random = randomOf(seed);
+  const random = new Random(seed);
   const statement = (): string => {
-    const id = 1 + random(1_400);
+    const id = 1 + random.below(1_400);
     const statements = [
-      `insert into products (id, title, kind, price, taste) values (${id}, 'new ${id}', 'hat', ${random(100)}, array[1, 2, ${random(9)}]) on conflict do nothing`,
-      `insert into products (id, title, price) values (${id}, 'put', ${random(100)}) on conflict (id) do update set price = excluded.price, title = 'merged'`,
-      `update products set price = ${random(100)} where id = ${id}`,
-      `update products set kind = 'bag', title = 'changed ${random(1_000)}' where id between ${id} and ${id + random(5)}`,
+      `insert into products (id, title, kind, price, taste) values (${id}, 'new ${id}', 'hat', ${random.below(100)}, array[1, 2, ${random.below(9)}]) on conflict do nothing`,
+      `insert into products (id, title, price) values (${id}, 'put', ${random.below(100)}) on conflict (id) do update set price = excluded.price, title = 'merged'`,
+      `update products set price = ${random.below(100)} where id = ${id}`,
+      `update products set kind = 'bag', title = 'changed ${random.below(1_000)}' where id between ${id} and ${id + random.below(5)}`,
       `update products set stock = stock + 1 where id between ${id} and ${id + 20}`,
-      `update products set id = ${2_000 + random(1_000)} where id = ${id}`,
+      `update products set id = ${2_000 + random.below(1_000)} where id = ${id}`,
       `delete from products where id = ${id}`,
       `update products set taste = null where id = ${id}`,
     ];
-    return statements[random(statements.length)] as string;
+    return statements[random.below(statements.length)] as string;
   };
   for (let done = 0; done < count; done += 1) {
-    const statements = Array.from({ length: 1 + random(3) }, statement);
+    const statements = Array.from({ length: 1 + random.below(3) }, statement);
     try {
       await client.query("begin");
       for (const sql of statements) {
         await client.query(sql);
-        if (random(4) === 0) await new Promise((resume) => setTimeout(resume, random(30)));
+        if (random.below(4) === 0) await new Promise((resume) => setTimeout(resume, random.below(30)));
       }
-      await client.query(random(5) === 0 ? "rollback" : "commit");
+      await client.query(random.below(5) === 0 ? "rollback" : "commit");
     } catch (error) {
       await client.query("rollback");
       if (!tried.has((error as pg.DatabaseError).code ?? "")) throw error;

@@ -231,6 +231,12 @@ export const errorTable = {
     retryable: true,
     meaning: "a collection's rows are of another generation by now than what was encoded for them",
   },
+  apply_running: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "another process makes, switches or ends a generation of this collection's rows",
+  },
   index_building: {
     exitCode: 3,
     httpStatus: 503,

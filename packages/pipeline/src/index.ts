@@ -32,6 +32,7 @@ export {
   send,
 } from "./produce.ts";
 export { encodedAnew, type Query, querySegments } from "./query.ts";
+export { weighedByClass } from "./query-class.ts";
 export { type Batched, inBatch } from "./search-batch.ts";
 export { type SearchPage, searchPage } from "./search-page.ts";
 export { laneOf } from "./stage.ts";

@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { buildIndex, dropIndex, mayIndex, readAllCollections } from "./collection-index.ts";
@@ -117,6 +120,27 @@ describe.skipIf(serverUrl === undefined)("the index on the server at DATABASE_UR
     await expect(buildIndex(connectionString, "films")).rejects.toMatchObject({ code: "index_building" });
     await expect(dropIndex(connectionString, "films")).rejects.toMatchObject({ code: "index_building" });
     expect(await building).toMatchObject({ state: "built" });
+  });
+
+  test("a process that is killed while it builds leaves nothing locked", async () => {
+    const { connectionString, pool } = database;
+    const writer = await pool.connect();
+    // A concurrent build waits for whoever has written the table before it.
+    await writer.query("begin; update medley_internal.films_g1 set version = version where id = 'film-1'");
+    const fixture = fileURLToPath(new URL("./killed-index.fixture.ts", import.meta.url));
+    const building = spawn(process.execPath, [fixture, connectionString], { stdio: "inherit" });
+    const isWaiting = async () => {
+      const text =
+        "select from pg_stat_activity where query like 'create index%' and wait_event_type = 'Lock' and datname = current_database()";
+      return (await pool.query(text)).rowCount === 1;
+    };
+    await expect.poll(isWaiting, { timeout: 20_000 }).toBe(true);
+    building.kill("SIGKILL");
+    await once(building, "exit");
+    await expect.poll(isWaiting, { timeout: 10_000 }).toBe(false);
+    await writer.query("rollback");
+    writer.release();
+    expect(await buildIndex(connectionString, "films")).toMatchObject({ state: "built" });
   });
 
   test("a graph that does not fit into the memory given is warned of, with how much it takes", async () => {

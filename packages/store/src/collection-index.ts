@@ -105,6 +105,9 @@ export async function dropIndex(connectionString: string, collection: string): P
   }
 }
 
+/** How often the server looks, during a statement, whether whoever asked for it is still there. */
+const lookMs = 1_000;
+
 /** One session without the pool's time limits: a build takes as long as it takes. */
 async function openClient(connectionString: string, resources: AsyncDisposableStack): Promise<pg.Client> {
   const client = new pg.Client({ connectionString, application_name: "medley index", keepAlive: true });
@@ -112,6 +115,11 @@ async function openClient(connectionString: string, resources: AsyncDisposableSt
   await client.connect();
   resources.defer(() => client.end());
   await client.query("set statement_timeout = 0");
+  // Else the server would go on with the build of a process that was killed, and keep its lock. The embedded engine's session is for all.
+  await client.query(
+    "select set_config('client_connection_check_interval', $1, false) where version() not like '%PGlite%'",
+    [`${lookMs}ms`],
+  );
   resources.defer(async () => void (await client.query("reset statement_timeout").catch(() => {})));
   return client;
 }

@@ -33,6 +33,7 @@ export {
   switchGeneration,
 } from "./generations/generations.ts";
 export { listenForGenerations } from "./generations/listen.ts";
+export { type GenerationLock, lockEmbeddedGenerations, lockGenerations } from "./generations/lock.ts";
 export {
   forgetReaders,
   type Reader,

@@ -256,6 +256,22 @@ export function describeProfiles(open: () => Promise<TestDatabase>): void {
     expect(rows).not.toContainEqual({ id: "airplane" });
   });
 
+  test("a search for a user has the weights that were learned for its class", async () => {
+    const { pool } = database;
+    const classes = JSON.stringify({ mood: { genres: -2 } });
+    await pool.query("update medley_internal.collections set classes = $1 where name = 'films'", [classes]);
+    await write(event({ user: "classed", item: "heat" }));
+    const found = async (how: string) => {
+      const text = `select id, score, medley.query_for('films', 'classed', ${how})::text as query
+from medley.search_for('films', 'classed', ${how}) order by score desc, id`;
+      return (await pool.query(text)).rows;
+    };
+    const classed = await found("class => 'mood'");
+    expect(classed).toEqual(await found(`weights => '{"genres": -2}'`));
+    expect(classed).not.toEqual(await found("weights => null"));
+    await pool.query("update medley_internal.collections set classes = '{}' where name = 'films'");
+  });
+
   test("a user without a profile: the parts decide, and without any the search is refused", async () => {
     const asked = { collection: "films", parts: { genres: "Horror" } };
     expect(await store.search({ ...asked, for: "nobody" })).toEqual(await store.search(asked));

@@ -14,7 +14,7 @@ import { jsonExpression } from "./rows/columns.ts";
 const { escapeIdentifier } = pg;
 
 /** A search of a collection's rows; its parts are as `medley.encode_part` takes them, for text a segment (`Float32Array`). */
-export interface Search extends Omit<SearchQuery, "after"> {
+export interface Search extends Omit<SearchQuery, "class" | "after"> {
   readonly collection: string;
   /** Refused unless it is the live one. Default: whichever is live. */
   readonly generation?: number;

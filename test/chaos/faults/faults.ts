@@ -54,7 +54,7 @@ export const faults: Readonly<Record<string, { readonly cards: number; readonly 
   },
   "half-open connections": {
     cards: 3,
-    begin: onLine((proxy, random) => instantly(() => void proxy.halfOpen(() => random.next() < 0.3))),
+    begin: onLine((proxy, random) => instantly(() => void proxy.halfOpen(() => random.uniform() < 0.3))),
   },
   "latency on a line": {
     cards: 2,

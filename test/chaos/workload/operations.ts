@@ -43,8 +43,8 @@ export function operationsOf(random: SeededRandom, size: WorkloadSize): readonly
   );
   const deleted = new Set<Key>();
   return Array.from({ length: size.operations }, (_, n) => {
-    const draw = random.next();
-    const lane = random.next() < backfillShare ? "backfill" : "stream";
+    const draw = random.uniform();
+    const lane = random.uniform() < backfillShare ? "backfill" : "stream";
     const key = random.pick(keys);
     const make = (what: Pick<Operation, "version" | "action">, id = key.id): Operation => ({
       n,
@@ -79,7 +79,7 @@ function next(key: Key, action: Operation["action"], remembered = true) {
 /** What was sent before, or an upsert of a version below the newest that nobody has seen yet. */
 function stale(key: Key, random: SeededRandom): Pick<Operation, "version" | "action"> {
   const earlier = random.pick(key.sent);
-  if (random.next() < 0.5) return earlier;
+  if (random.uniform() < 0.5) return earlier;
   // Between two steps, where no other operation draws its version; one drawn twice is the same operation again.
   const step = Math.floor((earlier.version - 1) / versionStep) * versionStep;
   const late = { version: step + random.between(1, versionStep - 1), action: "upsert" } as const;

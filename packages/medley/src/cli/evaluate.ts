@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
-import { MedleyError } from "@medley/core";
-import { collectionNamed } from "@medley/pipeline";
+import { type Collection, MedleyError } from "@medley/core";
+import { collectionNamed, weighedByClass } from "@medley/pipeline";
 import { missingIds } from "@medley/store";
 import type { Command } from "commander";
 import { readBeir } from "../evaluate/beir.ts";
-import { type EvaluatedWeighting, evaluateSearch } from "../evaluate/evaluate-search.ts";
+import { type EvaluatedWeighting, evaluateSearch, unknownClasses } from "../evaluate/evaluate-search.ts";
 import { type JudgedQuery, relevantIds } from "../evaluate/judged-query.ts";
 import { trecRun } from "../evaluate/trec-run.ts";
 import { readVectorDbBench } from "../evaluate/vector-db-bench.ts";
@@ -20,6 +20,7 @@ interface EvaluateArguments {
   readonly space?: string;
   readonly split: string;
   readonly weight: readonly string[];
+  readonly class?: string;
   readonly k: number;
   readonly run?: string;
 }
@@ -43,15 +44,16 @@ export function evaluateCommands(medley: Command, run: Run): void {
     .option("--split <name>", "which judgements", "test")
     .option(
       "-w, --weight <space=number>",
-      "weight of a space (default: the collection's); repeatable",
+      "weight of a space (default: that of the query's class, else the collection's); repeatable",
       collect,
       [],
     )
+    .option("--class <name>", "of the queries that name none, with the weights that were learned for it")
     .option("-k <number>", "hits that are looked at, at least 10", wholeNumber(10, 999), 100)
     .option("--run <file>", "write what was found by all spaces, as trec_eval and ranx read it")
     .addHelpText(
       "after",
-      '\nA query\'s text is said to every space that reads texts; a line of queries.jsonl may have "parts" for other spaces.\n\nExamples:\n  $ medley backfill scifact/corpus.jsonl -c papers\n  $ medley eval papers --beir scifact --run papers.run',
+      '\nA query\'s text is said to every space that reads texts; a line of queries.jsonl may have "parts" for other spaces,\nand a "class" of searches, whose learned weights it has then.\n\nExamples:\n  $ medley backfill scifact/corpus.jsonl -c papers\n  $ medley eval papers --beir scifact --run papers.run\n  $ medley eval goods --beir judged --class brand',
     )
     .action((collection, options) => run("eval", (context) => evaluateCommand(context, collection, options)));
 }
@@ -62,7 +64,12 @@ async function evaluateCommand(
   given: EvaluateArguments,
 ): Promise<Outcome> {
   const { weight, k, run } = given;
-  const queries = await readQueries(context, collection, given);
+  const { collections } = await configOf(context);
+  const configured = collectionNamed(collections, collection);
+  if (given.class !== undefined) weighedByClass(configured, { class: given.class });
+  const read = await readQueries(configured, given);
+  const queries = read.map((query) => ({ ...query, class: query.class ?? given.class ?? null }));
+  const unknown = unknownClasses(configured, queries);
   await using deployment = await openHere(context, true);
   const missing = await missingIds(deployment.pool, collection, [...relevantIds(queries)]);
   const progress = new Progress(collection, { unit: "queries" });
@@ -78,10 +85,17 @@ async function evaluateCommand(
     });
     if (run !== undefined) writeRun(run, trecRun(queries, evaluated[0] as EvaluatedWeighting));
     const weightings = evaluated.map(({ ranking: _, ...figures }) => figures);
-    const text = [report(evaluated, k), ...missingNote(collection, missing)].join("\n\n");
+    const text = [
+      report(evaluated, k),
+      ...missingNote(collection, missing),
+      ...unknownNote(collection, unknown),
+    ].join("\n\n");
     return {
       exitCode: 0,
-      data: { collection, queries: queries.length, k, missingRecords: missing.length, weightings },
+      data: {
+        ...{ collection, queries: queries.length, k },
+        ...{ missingRecords: missing.length, unknownClasses: unknown, weightings },
+      },
       text,
     };
   } catch (error) {
@@ -93,8 +107,7 @@ async function evaluateCommand(
 }
 
 async function readQueries(
-  context: Context,
-  collection: string,
+  { name: collection, spaces }: Collection,
   { beir, vectordbbench, split, space, k }: EvaluateArguments,
 ): Promise<readonly JudgedQuery[]> {
   if (beir !== undefined && vectordbbench === undefined) return readBeir(beir, { split });
@@ -103,7 +116,6 @@ async function readQueries(
       mend: "name it by --beir or --vectordbbench",
     });
   }
-  const { spaces } = collectionNamed((await configOf(context)).collections, collection);
   const vectors = spaces.filter(({ definition }) => definition.encoder === "vector").map(({ name }) => name);
   const named = space ?? (vectors.length === 1 ? vectors[0] : undefined);
   if (named !== undefined) return readVectorDbBench(vectordbbench, { space: named, k });
@@ -118,6 +130,13 @@ function missingNote(collection: string, [first, ...others]: readonly string[]):
   return [
     `relevant records that are not in ${collection}: ${others.length + 1}, such as ${first}; load them before you compare`,
   ];
+}
+
+/** Else classes that were never learned would look like classes that gain nothing. */
+function unknownNote(collection: string, unknown: readonly string[]): readonly string[] {
+  if (unknown.length === 0) return [];
+  const named = unknown.length === 1 ? `class ${unknown[0]}` : `classes ${unknown.join(", ")}`;
+  return [`${collection} has learned nothing of ${named}: these queries weigh as all others do`];
 }
 
 function writeRun(path: string, text: string): void {

@@ -29,7 +29,7 @@ const changeMsMax = 10_000;
 /** `medley plan`: what a changed configuration asks of the rows. */
 export async function planCommand(context: Context, named: string | undefined): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const change = await openChange(context, named, { loads: true, resources });
+  const change = await openChange(context, named, { loads: true, locks: false, resources });
   const plan = await planGeneration(change, context.signal);
   const generations = (await readGenerations(change.pool))
     .filter(({ collection }) => collection === plan.collection)
@@ -47,7 +47,7 @@ export async function applyCommand(context: Context, given: ApplyArguments): Pro
   }
   await using resources = new AsyncDisposableStack();
   const builds = !(given.rollback || given.finish || given.drop);
-  const change = await openChange(context, given.collection, { loads: builds, resources });
+  const change = await openChange(context, given.collection, { loads: builds, locks: true, resources });
   if (given.rollback) return await rolledBack(change);
   if (given.finish || given.drop) return await ended(change, given.finish ? "kept" : "building");
   const applied = await applyWithProgress(change, context, given);
@@ -61,13 +61,15 @@ async function applyWithProgress(
 ): Promise<Applied> {
   const bar = new Progress(`${change.live.collection}, next generation`, { unit: "rows" });
   try {
-    return await applyGeneration(change, {
+    const applied = await applyGeneration(change, {
       ...(missing === undefined ? {} : { missingMax: missing }),
-      signal,
+      signal: AbortSignal.any([signal, change.lost]),
       onProgress: ({ phase, done, total, detail }) => bar.update({ done, total, phase: detail ?? phase }),
       onFault: ({ error }) =>
         logFault({ part: "carrier", message: error instanceof Error ? error.message : String(error) }),
     });
+    if (applied.state === "interrupted") change.lost.throwIfAborted();
+    return applied;
   } finally {
     bar.stop();
   }

@@ -198,6 +198,7 @@ export class Generations {
       weights: stored.weights,
       profiles: stored.profiles,
       texts: stored.texts,
+      classes: stored.classes,
     };
     const pins = { ...lock, models: { ...lock.models, ...models }, trained: { ...lock.trained, ...trained } };
     const encoders = await openEncoders(collection, pins);

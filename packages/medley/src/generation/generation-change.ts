@@ -1,11 +1,20 @@
 import { canonicalJson, type Generation, MedleyError, systemClock } from "@medley/core";
 import { type ModelRuntime, openModelRuntime } from "@medley/models";
 import { type CollectionEncoders, sameSegment } from "@medley/pipeline";
-import { forgetReaders, openPool, readCatalogue, type StoredCollection, segmentsOf } from "@medley/store";
+import {
+  forgetReaders,
+  type GenerationLock,
+  lockEmbeddedGenerations,
+  lockGenerations,
+  openPool,
+  readCatalogue,
+  type StoredCollection,
+  segmentsOf,
+} from "@medley/store";
 import type pg from "pg";
 import { type Context, configOf, logFault, settingsOf } from "../cli/context.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
-import { openDatabase } from "../deployment/database.ts";
+import { type Database, openDatabase } from "../deployment/database.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
 
 /** A collection as it is configured and as the database has it. */
@@ -19,6 +28,16 @@ export interface GenerationChange {
   readonly runtime: ModelRuntime;
   /** On the embedded engine, which has one session for all. */
   readonly embedded: boolean;
+  /** Aborted where this process does not hold the collection's generations any more: nothing is to be changed then. */
+  readonly lost: AbortSignal;
+}
+
+export interface OpenOptions {
+  /** Whether records may have to be encoded. */
+  readonly loads: boolean;
+  /** Whether generations are to be changed, which one process at a time may, until its resources are closed. */
+  readonly locks: boolean;
+  readonly resources: AsyncDisposableStack;
 }
 
 /** What becomes of a space's segments. */
@@ -32,11 +51,11 @@ export interface SpaceChange {
   readonly isRemote: boolean;
 }
 
-/** Throws `collection_unknown`, `usage` or what opening throws. */
+/** Throws `collection_unknown`, `usage`, `apply_running` or what opening throws. */
 export async function openChange(
   context: Context,
   named: string | undefined,
-  { loads, resources }: { readonly loads: boolean; readonly resources: AsyncDisposableStack },
+  { loads, locks, resources }: OpenOptions,
 ): Promise<GenerationChange> {
   const [config, settings] = [await configOf(context), settingsOf(context)];
   const { environment } = settings;
@@ -52,19 +71,16 @@ export async function openChange(
   const { connectionString, kind } = database;
   const pool = openPool({ connectionString, connectionsMax: 4, applicationName: "medley apply" });
   resources.adopt(pool, (open) => open.end());
-  const catalogue = await readCatalogue(pool);
   const name = named ?? onlyOf([...config.collections.keys()]);
   const collection = config.collections.get(name);
-  const stored = catalogue.find((one) => one.name === name);
-  if (collection === undefined || stored === undefined) {
-    const where = collection === undefined ? "the configuration" : "the database";
-    throw new MedleyError("collection_unknown", `${where} has no collection "${name}"`, {
-      mend:
-        collection === undefined
-          ? `configured: ${[...config.collections.keys()].join(", ")}`
-          : "run: medley migrate",
-    });
+  if (collection === undefined) {
+    throw unknown("the configuration", name, `configured: ${[...config.collections.keys()].join(", ")}`);
   }
+  // Before anything is read: it holds then until this process changes it.
+  const lock = locks ? await lockOf({ kind, connectionString, dataDir: settings.dataDir, name }) : null;
+  if (lock !== null) resources.use(lock);
+  const stored = (await readCatalogue(pool)).find((one) => one.name === name);
+  if (stored === undefined) throw unknown("the database", name, "run: medley migrate");
   // A process that had the folder open may have ended without a word.
   if (kind === "own") await forgetReaders(pool, null);
   const encoders = await openEncoders(new Map([[name, collection]]), {
@@ -75,8 +91,25 @@ export async function openChange(
     segments: segmentsOf(stored.spaces),
   };
   const configured = encoders.get(name) as CollectionEncoders;
+  const { lost } = lock ?? { lost: new AbortController().signal };
   const embedded = kind !== "server";
-  return { configured, stored, live, config, pool, connectionString, runtime, embedded };
+  return { configured, stored, live, config, pool, connectionString, runtime, embedded, lost };
+}
+
+function lockOf({
+  kind,
+  connectionString,
+  dataDir,
+  name,
+}: Pick<Database, "kind" | "connectionString"> & {
+  readonly dataDir: string;
+  readonly name: string;
+}): Promise<GenerationLock> | GenerationLock {
+  return kind === "server" ? lockGenerations(connectionString, name) : lockEmbeddedGenerations(dataDir, name);
+}
+
+function unknown(where: string, name: string, mend: string): MedleyError {
+  return new MedleyError("collection_unknown", `${where} has no collection "${name}"`, { mend });
 }
 
 function onlyOf(names: readonly string[]): string {

@@ -111,11 +111,12 @@ begin
   delete from medley_internal.generations where collection = wanted and generation = wanted_generation;
   update medley_internal.generations set state = 'kept' where collection = wanted and state = 'live';
   insert into medley_internal.generations (collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles,
-    texts, encoders, created_at, switched_at)
+    texts, classes, encoders, created_at, switched_at)
   values (target.collection, target.generation, 'live', target.table_name, target.fields, target.spaces, target.weights,
-    target.dimensions, target.profiles, target.texts, target.encoders, target.created_at, now());
+    target.dimensions, target.profiles, target.texts, target.classes, target.encoders, target.created_at, now());
   update medley_internal.collections set generation = target.generation, live_table = target.table_name, fields = target.fields,
-    spaces = target.spaces, weights = target.weights, dimensions = target.dimensions, profiles = target.profiles, texts = target.texts
+    spaces = target.spaces, weights = target.weights, dimensions = target.dimensions, profiles = target.profiles, texts = target.texts,
+    classes = target.classes
   where name = wanted;
 end $$;
 
@@ -168,6 +169,7 @@ begin
   described.dimensions := other.dimensions;
   described.profiles := other.profiles;
   described.texts := other.texts;
+  described.classes := other.classes;
   return described;
 end $$;
 

@@ -178,22 +178,28 @@ begin atomic
   select item_id from medley_internal.profile_events where collection = wanted and user_id = wanted_user;
 end;
 
+-- They have got a parameter more.
+drop function if exists medley.query_for(text, text, jsonb, jsonb, timestamptz);
+drop function if exists medley.search_for(text, text, int, jsonb, jsonb, jsonb, boolean, timestamptz);
+
 create or replace function medley.query_for(
-  collection text, user_id text, parts jsonb default '{}', weights jsonb default null, at timestamptz default now()
+  collection text, user_id text, parts jsonb default '{}', weights jsonb default null, at timestamptz default now(), class text default null
 )
 returns vector language plpgsql stable parallel safe set search_path from current as $$
 declare
-  fused vector := medley_internal.said_query_for(collection, user_id, parts, weights, at);
+  found_row medley_internal.collections := medley_internal.collection_of(collection);
+  fused vector := medley_internal.said_query_for(
+    collection, user_id, parts, medley_internal.weighed_by_class(found_row, class, weights), at
+  );
 begin
   if vector_norm(fused) = 0 then
     raise exception 'user "%" has no profile in "%", and the search asks for nothing else', left(user_id, 60), collection
       using errcode = '22023',
-      hint = format('give a part to fall back on, or send events of the user; the spaces are %s',
-        medley_internal.space_names(medley_internal.collection_of(collection)));
+      hint = format('give a part to fall back on, or send events of the user; the spaces are %s', medley_internal.space_names(found_row));
   end if;
   return fused;
 end $$;
-comment on function medley.query_for(text, text, jsonb, jsonb, timestamptz) is
+comment on function medley.query_for(text, text, jsonb, jsonb, timestamptz, text) is
 $$The weighted query vector of a search for a user: as medley.query, where the user's profile stands in for the parts not given.
 Where it says nothing of a space, and for a user without one, the search is as it would be without it.
   select medley.query_for('films', 'user-1', '{"year": 1999}', weights => '{"plot": 2}');$$;
@@ -221,17 +227,17 @@ end $$;
 
 create or replace function medley.search_for(
   collection text, user_id text, k int default 10, filter jsonb default null, parts jsonb default '{}',
-  weights jsonb default null, exclude_seen boolean default false, at timestamptz default now()
+  weights jsonb default null, exclude_seen boolean default false, at timestamptz default now(), class text default null
 )
 returns table (id text, score float8, contributions jsonb)
 language plpgsql stable set search_path from current as $$
 begin
   return query select hit.id, hit.score, hit.contributions from medley.search(
-    collection, medley.query_for(collection, user_id, parts, weights, at), k,
+    collection, medley.query_for(collection, user_id, parts, weights, at, class), k,
     case when exclude_seen then medley_internal.unseen_filter(filter, user_id) else filter end
   ) as hit;
 end $$;
-comment on function medley.search_for(text, text, int, jsonb, jsonb, jsonb, boolean, timestamptz) is
+comment on function medley.search_for(text, text, int, jsonb, jsonb, jsonb, boolean, timestamptz, text) is
 $$medley.search with medley.query_for; `exclude_seen` leaves out the records of the user's events.
   select f.title, s.score from medley.search_for('films', 'user-1', 5, exclude_seen => true) s join medley.films f using (id);$$;
 

@@ -1,16 +1,20 @@
 -- The weighted query: what is multiplied with a row's fused vector. Weights are in it, rows are unweighted.
 
--- It has got two parameters more.
+-- It has got parameters more.
 drop function if exists medley.query(text, jsonb, jsonb, text, timestamptz);
+drop function if exists medley.query(text, jsonb, jsonb, text, timestamptz, text[], text[]);
 
 create or replace function medley.query(
   collection text, parts jsonb default '{}', weights jsonb default null, "like" text default null,
-  at timestamptz default now(), likes text[] default '{}', unlikes text[] default '{}'
+  at timestamptz default now(), likes text[] default '{}', unlikes text[] default '{}', class text default null
 )
 returns vector language plpgsql stable parallel safe set search_path from current set plan_cache_mode = force_generic_plan as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
-  fused vector := medley_internal.said_query(collection, parts, weights, at, array_remove("like" || coalesce(likes, '{}'), null), unlikes);
+  fused vector := medley_internal.said_query(
+    collection, parts, medley_internal.weighed_by_class(found_row, class, weights), at,
+    array_remove("like" || coalesce(likes, '{}'), null), unlikes
+  );
 begin
   if vector_norm(fused) = 0 then
     raise exception 'the search in "%" asks for nothing: every part is left out or has weight 0', collection
@@ -19,14 +23,15 @@ begin
   end if;
   return fused;
 end $$;
-comment on function medley.query(text, jsonb, jsonb, text, timestamptz, text[], text[]) is
+comment on function medley.query(text, jsonb, jsonb, text, timestamptz, text[], text[], text) is
 $$The weighted query vector of a search: per space what `parts` says of it, else the segment of the row `like`, else nothing.
 Several rows are named by `likes`, rows that hits should differ from by `unlikes`: likes.sql has the formula.
 A number space with a preference asks for it, a recency space with a weight given here asks for now, where nothing else is said.
-Weights not given are the collection's. Text has to come as a segment (an array of numbers).
+Weights not given are those that were learned for the searches' `class`, else the collection's. Text has to come as a segment (an array of numbers).
   select medley.query('films', '{"year": 1999, "genres": ["Comedy"]}', weights => '{"genres": 2}');
   select medley.query('films', "like" => 'tt0111161', weights => '{"year": 0}');
-  select medley.query('films', likes => '{tt0111161,tt0068646}', unlikes => '{tt0120338}');$$;
+  select medley.query('films', likes => '{tt0111161,tt0068646}', unlikes => '{tt0120338}');
+  select medley.query('goods', '{"maker": "Acme", "topic": "running"}', class => 'brand');$$;
 
 -- It may ask for nothing: of a search that has texts.
 create or replace function medley_internal.said_query(
@@ -104,6 +109,24 @@ begin
       using errcode = '22023', hint = 'weights count beside each other: pass 0, or sizes from 1e-20 to 1e20';
   end if;
   return weight::real;
+end $$;
+
+-- The weights with those that were learned for a class of searches, where they name none. A generation of rows may lack a space.
+create or replace function medley_internal.weighed_by_class(found_row medley_internal.collections, class text, weights jsonb)
+returns jsonb language plpgsql stable parallel safe as $$
+declare
+  learned jsonb := found_row.classes -> class;
+begin
+  if class is null then return weights; end if;
+  if learned is null then
+    raise exception 'collection % has no class "%" of searches', found_row.name, left(class, 60) using errcode = '22023',
+      hint = coalesce(
+        'known: ' || (select string_agg(key, ', ' order by key) from jsonb_object_keys(found_row.classes) as key),
+        'leave it out: medley assign has learned no weights of classes for it, or medley migrate was not run since'
+      );
+  end if;
+  return coalesce((select jsonb_object_agg(key, value) from jsonb_each(learned) where found_row.weights ? key), '{}')
+    || coalesce(weights, '{}');
 end $$;
 
 create or replace function medley_internal.check_names(

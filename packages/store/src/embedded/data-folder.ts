@@ -1,8 +1,7 @@
-import { randomUUID } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { existsSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MedleyError } from "@medley/core";
+import { takeProcessLock } from "./process-lock.ts";
 
 /** Of what this Medley writes; a folder with a higher number is refused. */
 const formatVersion = 1;
@@ -13,13 +12,6 @@ export interface DataFolder {
   /** To be called once the engine has made its files: before that a broken start is begun anew. */
   markReady(): void;
   release(): void;
-}
-
-interface Lock {
-  readonly pid: number;
-  readonly host: string;
-  /** Tells a process from a later one of the same number; null where the system doesn't say. */
-  readonly startedAt: string | null;
 }
 
 /**
@@ -34,7 +26,8 @@ export function takeDataFolder(dataDir: string): DataFolder {
   const lock = join(dataDir, "lock");
   try {
     mkdirSync(dataDir, { recursive: true });
-    takeLock(dataDir, lock);
+    const holder = takeProcessLock(lock);
+    if (holder !== null) throw inUse(dataDir, lock, holder);
   } catch (error) {
     throw asNotWritable(error, dataDir);
   }
@@ -54,65 +47,8 @@ export function takeDataFolder(dataDir: string): DataFolder {
   };
 }
 
-function takeLock(dataDir: string, path: string): void {
-  const own: Lock = { pid: process.pid, host: hostname(), startedAt: processStart(process.pid) };
-  // Written aside and linked, so that nobody ever reads half a lock.
-  const draft = join(dataDir, `lock-${randomUUID()}`);
-  writeFileSync(draft, JSON.stringify(own));
-  try {
-    for (let attempt = 1; attempt <= 3; attempt++) {
-      try {
-        linkSync(draft, path);
-        return;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const holder = readLock(path);
-      if (holder !== null && isAlive(holder)) throw inUse(dataDir, path, holder);
-      rmSync(path, { force: true });
-    }
-    throw new MedleyError(
-      "data_in_use",
-      `several processes try to open the data folder ${dataDir} right now`,
-    );
-  } finally {
-    unlinkSync(draft);
-  }
-}
-
-function readLock(path: string): Lock | null {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Lock;
-  } catch {
-    return null;
-  }
-}
-
-function isAlive({ pid, host, startedAt }: Lock): boolean {
-  // Another machine or container on the same disk can't be looked into.
-  if (host !== hostname()) return true;
-  if (startedAt !== processStart(pid)) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-/** Field 22 of Linux's process status: clock ticks from the machine's start to the process's. */
-function processStart(pid: number): string | null {
-  try {
-    const status = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return status.slice(status.lastIndexOf(")") + 2).split(" ")[19] ?? null;
-  } catch {
-    return null;
-  }
-}
-
-function inUse(dataDir: string, path: string, { pid, host }: Lock): MedleyError {
-  const where = host === hostname() ? `process ${pid}` : `process ${pid} on ${host}`;
-  return new MedleyError("data_in_use", `the data folder ${dataDir} is open in ${where}`, {
+function inUse(dataDir: string, path: string, holder: string): MedleyError {
+  return new MedleyError("data_in_use", `the data folder ${dataDir} is open in ${holder}`, {
     mend: `stop it, use another data folder, or delete ${path} if you are sure that it is gone`,
   });
 }

@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Collection, checkConfig, type UserEvent, type VectorEnvelope, version } from "@medley/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { CollectionLayout } from "../migrations/collection-tables.ts";
-import { planMigration, readCatalogue } from "../migrations/migrate.ts";
+import { migrationLock, planMigration, readCatalogue } from "../migrations/migrate.ts";
 import { openPostgresStore, type PostgresStore } from "../postgres-store.ts";
 import { rebuildProfiles } from "../profiles.ts";
 import { openStore, type TestDatabase, tombstone, upsert } from "../test-database.fixture.ts";
@@ -293,6 +294,18 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     expect(await ending).toBe(true);
     expect(await changesLeft(pool, name, 2)).toBe(0);
     await expect(noteRows(pool, to), "for ever the same rows").rejects.toThrow(/has no generation 2/);
+  });
+
+  test("a change waits until a migration is through, whose grants are of all tables", async (context) => {
+    context.skip(database.embedded, "the embedded engine has one session");
+    const { to } = await begun("migrated", [row("a", 1)]);
+    const migrating = await database.pool.connect();
+    await migrating.query(`begin; select pg_advisory_xact_lock(${migrationLock})`);
+    const dropping = dropGeneration(database.pool, to);
+    expect(await Promise.race([dropping, sleep(200, "waits")])).toBe("waits");
+    await migrating.query("commit");
+    migrating.release();
+    expect(await dropping).toBe(true);
   });
 
   test("a write asks nothing before it, also while there are two", async () => {

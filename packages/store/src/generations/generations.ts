@@ -1,4 +1,11 @@
-import { canonicalJson, type FullText, type Generation, MedleyError, type Profiles } from "@medley/core";
+import {
+  type Collection,
+  canonicalJson,
+  type FullText,
+  type Generation,
+  MedleyError,
+  type Profiles,
+} from "@medley/core";
 import pg from "pg";
 import {
   type CollectionLayout,
@@ -8,6 +15,7 @@ import {
   type StoredCollection,
   type StoredSpace,
 } from "../migrations/collection-tables.ts";
+import { migrationLock } from "../migrations/migrate.ts";
 import { grantRoles } from "../migrations/roles.ts";
 import {
   createRowsSql,
@@ -27,6 +35,7 @@ export interface StoredGeneration extends Generation {
   readonly weights: Readonly<Record<string, number>>;
   readonly profiles: Profiles | null;
   readonly texts: readonly FullText[];
+  readonly classes: Collection["classes"];
   /** What a process needs to open its encoders; null: what the processes were started with. */
   readonly encoders: unknown;
 }
@@ -38,10 +47,10 @@ export async function readGenerations(
   const { rows } = await database.query<
     Omit<StoredGeneration, "segments"> & { readonly spaces: readonly StoredSpace[] }
   >(
-    `select collection, generation, state, fields, spaces, weights, profiles, texts, encoders from (
-  select collection, generation, state, fields, spaces, weights, profiles, texts, encoders from medley_internal.generations
+    `select collection, generation, state, fields, spaces, weights, profiles, texts, coalesce(classes, '{}') as classes, encoders from (
+  select collection, generation, state, fields, spaces, weights, profiles, texts, classes, encoders from medley_internal.generations
   union all
-  select name, generation, 'live', fields, spaces, weights, profiles, texts, null from medley_internal.collections
+  select name, generation, 'live', fields, spaces, weights, profiles, texts, classes, null from medley_internal.collections
   where not exists (select from medley_internal.generations where collection = name)
 ) as generations order by collection collate "C", generation`,
   );
@@ -90,22 +99,22 @@ async function createGeneration(
   }: { readonly stored: StoredCollection; readonly encoders: unknown; readonly generation: number },
 ): Promise<void> {
   const { collection, layout } = configured;
-  const { fields, spaces, weights, profiles, texts } = catalogueRow(configured);
+  const { fields, spaces, weights, profiles, texts, classes } = catalogueRow(configured);
   const table = tableName(collection.name, generation);
   const name = escapeLiteral(stored.name);
   const vectorSchema = await schemaOfVector(pool);
   const columns =
-    "collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles, texts, encoders";
+    "collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles, texts, classes, encoders";
   await inTransaction(pool, async (client) => {
     // Functions of the database have it in their settings; statements of our own need it, too.
     await client.query(`set local search_path = ${pg.escapeIdentifier(vectorSchema)}, pg_temp`);
     await client.query(`${createRowsSql(configured, generation, vectorSchema)}
 insert into medley_internal.generations (${columns})
-select name, generation, 'live', live_table, fields, spaces, weights, dimensions, profiles, texts, null
+select name, generation, 'live', live_table, fields, spaces, weights, dimensions, profiles, texts, classes, null
 from medley_internal.collections where name = ${name};
 insert into medley_internal.generations (${columns}) values (
   ${name}, ${generation}, 'building', ${escapeLiteral(table)}, ${json(fields)}, ${json(spaces)}, ${json(weights)},
-  ${dimensionsOf(layout)}, ${orNull(profiles)}, ${json(texts)}, ${json(encoders)}
+  ${dimensionsOf(layout)}, ${orNull(profiles)}, ${json(texts)}, ${json(classes)}, ${json(encoders)}
 );
 update medley_internal.generations set noted = false where collection = ${name} and generation = ${generation};
 update medley_internal.collections set newest_generation = ${generation} where name = ${name};
@@ -258,6 +267,8 @@ async function inTransaction(pool: pg.Pool, work: (client: pg.PoolClient) => Pro
   const client = await pool.connect();
   try {
     await client.query("begin");
+    // Grants that another process gives at this moment would be of tables that are not there yet, or not any more.
+    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
     await work(client);
     await client.query("commit");
   } catch (error) {

@@ -48,6 +48,8 @@ export interface CatalogueRow {
   /** Null: no space hears of neighbours. */
   readonly graphs: readonly FollowedGraph[] | null;
   readonly texts: readonly FullText[];
+  /** Null: the row is from before classes were kept there. */
+  readonly classes: Collection["classes"] | null;
 }
 
 export interface StoredSpace {
@@ -91,8 +93,9 @@ export function planCollection(
   if (stored === undefined) {
     return [{ name: `collection ${catalogue.name}`, sql: createSql(configured, catalogue, vectorSchema) }];
   }
-  const steps = otherServed(configured, stored) ? [] : changeSteps(configured, stored, vectorSchema);
-  if (stored.others.length === 0 || steps.length === 0) return steps;
+  if (otherServed(configured, stored)) return [];
+  const steps = changeSteps(configured, stored, vectorSchema);
+  if (stored.others.length === 0 || steps.length === 0) return [...classesStep(configured, stored), ...steps];
   throw new MedleyError(
     "schema_conflict",
     `collection "${stored.name}" has two generations, and its configuration changes`,
@@ -100,6 +103,18 @@ export function planCollection(
       mend: "change it when there is one: medley apply --finish or --drop",
     },
   );
+}
+
+/** Of a collection from before classes were kept there: also while it has two generations, since that is no change of its configuration. */
+function classesStep(
+  { collection: { name, classes } }: CollectionLayout,
+  stored: StoredCollection,
+): readonly MigrationStep[] {
+  if (stored.classes !== null || Object.keys(classes).length === 0) return [];
+  const of = escapeLiteral(name);
+  const sql = `update medley_internal.collections set classes = ${json(classes)} where name = ${of};
+update medley_internal.generations set classes = ${json(classes)} where collection = ${of};`;
+  return [{ name: `collection ${name}: classes of searches`, sql }];
 }
 
 /** The generation that a configuration is of: the live one, unless it is that of another. */
@@ -135,7 +150,8 @@ function changeSteps(
   refuseConflicts(configured, stored);
   const typed = typedColumns(configured.collection, vectorSchema);
   const added = typed.filter((column) => !stored.columns.includes(column.name));
-  const same = canonicalJson(searchPart(stored)) === canonicalJson(searchPart(catalogue));
+  const classes = stored.classes ?? catalogue.classes;
+  const same = canonicalJson(searchPart({ ...stored, classes })) === canonicalJson(searchPart(catalogue));
   const texts = textChanges(stored.texts, catalogue.texts);
   const kept = stored.columns.filter((column) => typed.some((one) => one.name === column));
   const shown = [...kept, ...added.map((column) => column.name)];
@@ -169,7 +185,8 @@ function changeSteps(
         ...(texts.dropped.length === 0 ? [] : [grantAgainSql]),
         replaceViewSql(name, liveView(name, generation, shown, vectorSchema)),
         `update medley_internal.collections set fields = ${json(catalogue.fields)}, spaces = ${json(catalogue.spaces)},
-  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)}, texts = ${json(catalogue.texts)}
+  weights = ${json(catalogue.weights)}, profiles = ${orNull(catalogue.profiles)}, texts = ${json(catalogue.texts)},
+  classes = ${json(catalogue.classes)}
 where name = ${escapeLiteral(name)};`,
       ].join("\n"),
     },
@@ -213,14 +230,10 @@ function followStep({ name, graphs }: CatalogueRow): readonly MigrationStep[] {
   return [{ name: `collection ${name}: neighbours`, sql }];
 }
 
-function searchPart({
-  fields,
-  spaces,
-  weights,
-  profiles,
-  texts,
-}: CatalogueRow): Pick<CatalogueRow, "fields" | "spaces" | "weights" | "profiles" | "texts"> {
-  return { fields, spaces, weights, profiles, texts };
+type SearchPart = Pick<CatalogueRow, "fields" | "spaces" | "weights" | "profiles" | "texts" | "classes">;
+
+function searchPart({ fields, spaces, weights, profiles, texts, classes }: SearchPart): SearchPart {
+  return { fields, spaces, weights, profiles, texts, classes };
 }
 
 export function catalogueRow({ collection, layout }: CollectionLayout): CatalogueRow {
@@ -236,6 +249,7 @@ export function catalogueRow({ collection, layout }: CollectionLayout): Catalogu
     profiles: collection.profiles,
     graphs: followedGraphs(collection, layout),
     texts: collection.texts,
+    classes: collection.classes,
   };
 }
 
@@ -245,10 +259,10 @@ function createSql(configured: CollectionLayout, catalogue: CatalogueRow, vector
   const graphs = catalogue.graphs ?? [];
   return `${createRowsSql(configured, firstGeneration, vectorSchema)}
 ${replaceViewSql(collection.name, liveView(collection.name, firstGeneration, typed, vectorSchema))}
-insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs, texts) values (
+insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs, texts, classes) values (
   ${escapeLiteral(collection.name)}, ${json(catalogue.fields)}, ${json(catalogue.spaces)}, ${json(catalogue.weights)},
   ${dimensionsOf(layout)}, ${escapeLiteral(catalogue.live_table)}, ${orNull(catalogue.profiles)}, ${orNull(catalogue.graphs)},
-  ${json(catalogue.texts)}
+  ${json(catalogue.texts)}, ${json(catalogue.classes)}
 );
 ${matchFunctionSql(collection.name, vectorSchema)}
 ${graphs.length === 0 ? "" : followSql(catalogue.name, rowTable(catalogue.name), graphs)}`;

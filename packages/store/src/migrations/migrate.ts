@@ -105,11 +105,12 @@ async function readState(database: Database): Promise<DatabaseState> {
 
 export async function readCatalogue(database: Database): Promise<readonly StoredCollection[]> {
   const { rows } = await database.query<Omit<StoredCollection, "others">>(
-    // Read before the migrations that add profiles, graphs, generations and texts, too.
+    // Read before the migrations that add profiles, graphs, generations, texts and classes, too.
     `select name, fields, spaces, weights, live_table, coalesce((to_jsonb(stored) ->> 'generation')::int, 1) as generation,
   coalesce((to_jsonb(stored) ->> 'newest_generation')::int, 1) as "newestGeneration",
   to_regclass(format('medley_internal.%I', live_table || '_rows')) is not null as "hasRowsView", nullif(to_jsonb(stored) -> 'profiles', 'null') as profiles,
   nullif(to_jsonb(stored) -> 'graphs', 'null') as graphs, coalesce(to_jsonb(stored) -> 'texts', '[]') as texts,
+  nullif(to_jsonb(stored) -> 'classes', 'null') as classes,
   array(
     select attname::text from pg_attribute
     where attrelid = to_regclass(format('medley_internal.%I', live_table)) and attnum > 0 and not attisdropped
