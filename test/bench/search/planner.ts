@@ -13,7 +13,7 @@ import { openServers } from "../servers.ts";
 import { sweep, sweepSpaces, type Weights } from "../weight-sweep.ts";
 
 const rowsCount = Number(process.env.MEDLEY_BENCH_PLANNER_ROWS ?? 100_000);
-const analysisSeconds = Number(process.env.MEDLEY_BENCH_PLANNER_SECONDS ?? 90);
+const analysisSeconds = Number(process.env.MEDLEY_BENCH_PLANNER_SECONDS ?? 105);
 const rowsPerStatement = 500;
 /** So many that a weighting's recall is uncertain by two hundredths; ten left four. */
 const queriesPerWeighting = 30;

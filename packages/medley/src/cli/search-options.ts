@@ -78,7 +78,7 @@ function indexCommands(medley: Command, run: Run): void {
     .description(
       "learn from sampled rows which indexes find the best at which weights, and how deep to look (default: all with an index)",
     )
-    .option("--seconds <number>", "begin no query later than this (default: 90)", wholeNumber(1, 3_600))
+    .option("--seconds <number>", "begin no query later than this (default: 105)", wholeNumber(1, 3_600))
     .addHelpText(
       "after",
       "\nWorth it after medley index, and when many rows have changed.\n\nExamples:\n  $ medley analyze\n  $ medley analyze films --seconds 30",

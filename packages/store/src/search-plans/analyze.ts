@@ -13,7 +13,7 @@ import {
 import { SampledWeightings } from "./weightings.ts";
 
 export interface AnalyzeOptions {
-  /** No query is begun later than this. Default 90. */
+  /** No query is begun later than this. Default 105. */
   readonly secondsMax?: number;
   /** Of which generation of the rows. Default: the live one. */
   readonly generation?: number;
@@ -77,7 +77,7 @@ async function learn(
   client: pg.Client,
   of: AnalysedRows,
   paths: readonly MeasuredPath[],
-  { secondsMax = 90, onProgress = () => {}, signal }: AnalyzeOptions,
+  { secondsMax = 105, onProgress = () => {}, signal }: AnalyzeOptions,
 ): Promise<SearchAnalysis | null> {
   const startedMs = performance.now();
   const exact = await exactCosts(client, of);
@@ -169,6 +169,8 @@ async function write(client: pg.Client, { table }: AnalysedRows, found: Learned)
   const plans = learned.plans.map((plan) => JSON.stringify(plan.map(readOf)));
   await client.query("begin");
   try {
+    // Of two at once the second would not see what the first has just written, and would add to it.
+    await client.query("lock table medley_internal.search_statistics in share row exclusive mode");
     await client.query("delete from medley_internal.search_weightings where table_name = $1", [table]);
     await client.query("delete from medley_internal.search_statistics where table_name = $1", [table]);
     await client.query(

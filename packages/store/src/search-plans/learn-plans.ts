@@ -76,8 +76,11 @@ export function deeperRung(rungs: readonly Rung[], rung: number): number | null 
 
 /** As many are counted as missed besides, so that few queries promise little. */
 const missesBefore = 2;
-/** Of the normal distribution: nineteen of twenty such samples find less than this many standard errors too much. */
-const standardErrors = 1.64;
+/**
+ * Of the normal distribution: thirty-nine of forty such samples find less than this many standard errors too much. With nineteen of twenty
+ * one of the weightings that people ask for is soon below what it promises.
+ */
+const standardErrors = 1.96;
 const rowsMax = 31;
 
 /** How many of the best rows plans find at one weighting. Rows are bits: a rung that finds enough by itself has them all. */

@@ -140,6 +140,8 @@ from medley.shops where abs(embedding <#> $1::halfvec) > 0.5`,
     expect(lengths.length).toBeGreaterThan(1_000);
     for (const { ratio } of lengths) expect(Math.abs(ratio / 2.5 - 1)).toBeLessThan(5e-3);
   });
+  const waitingSql =
+    "select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())";
   const scansAreDear = () =>
     database.pool.query("update medley_internal.search_statistics set scan_ms = 1e5, score_ms = 1e5");
 
@@ -169,6 +171,29 @@ from medley.shops where abs(embedding <#> $1::halfvec) > 0.5`,
       method: "exact",
       estimatedRecall: 1,
     });
+  }, 120_000);
+
+  test("an analysis waits for another that is just writing, and takes its place", async (context) => {
+    context.skip(database.embedded, "the embedded engine has one session");
+    const other = await database.pool.connect();
+    try {
+      await other.query("begin");
+      await other.query(
+        "create temp table kept on commit drop as select * from medley_internal.search_statistics",
+      );
+      await other.query("delete from medley_internal.search_statistics");
+      await other.query("insert into medley_internal.search_statistics select * from kept");
+      const analysis = analyzeSearch(database.connectionString, "shops", { secondsMax: 1 });
+      await expect
+        .poll(() => database.pool.query(waitingSql), { timeout: 60_000 })
+        .toMatchObject({ rowCount: 1 });
+      await other.query("commit");
+      expect(await analysis).toMatchObject({ rows: rowsCount });
+    } finally {
+      other.release();
+    }
+    expect((await database.pool.query("select from medley_internal.search_statistics")).rowCount).toBe(1);
+    await scansAreDear();
   }, 120_000);
 
   test("an analysis that is cut short changes nothing", async () => {
