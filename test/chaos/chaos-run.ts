@@ -89,6 +89,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const drainedSeconds = (performance.now() - lastFaultAtMs) / 1_000;
   await sleep(quietMs);
   const { outcomes, violations } = await verdictNow(witnesses);
+  if (unsent.length + violations.length > 0) world.keepFolder();
   return {
     seed: options.seed,
     lanes: options.lanes,

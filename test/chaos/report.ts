@@ -22,6 +22,7 @@ export function chaosLines(result: ChaosResult): readonly string[] {
     `  services that ended by themselves: ${pairs(positive(result.endings)) || "none"}`,
     `  ${result.seconds.toFixed(0)} s, drained ${result.drainedSeconds.toFixed(1)} s after the last fault`,
     ...verdictLines(violations),
+    ...(violations.length > 0 ? [`  logs and journal are kept in ${result.folder}`] : []),
   ];
 }
 

@@ -39,6 +39,8 @@ export interface World extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>;
   /** Not through the proxy. */
   readonly database: pg.Pool;
+  /** Leaves logs, journal and the servers' data where they are: a run that broke a promise may not do so again. */
+  readonly keepFolder: () => void;
 }
 
 const command = join(import.meta.dirname, "../../packages/medley/bin/medley.js");
@@ -55,7 +57,10 @@ export interface WorldOptions {
 export async function openWorld(options: WorldOptions): Promise<World> {
   await using resources = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "medley-chaos-"));
-  if (!options.keepsFolder) resources.defer(() => rmSync(folder, { recursive: true, force: true }));
+  let isKept = options.keepsFolder ?? false;
+  resources.defer(() => {
+    if (!isKept) rmSync(folder, { recursive: true, force: true });
+  });
   const commitFault = new CommitFault();
   let servers: Servers | null = null;
   const proxyOf = async (name: ServerName) => {
@@ -84,7 +89,14 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const used = usedBy[options.lanes];
   const parts = { folder, servers, proxies, used, commitFault, encoder, fleet, journal, journalPath };
   const owned = resources.move();
-  return { ...parts, environment, database: pool, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    ...parts,
+    ...{ environment, database: pool },
+    keepFolder: () => {
+      isKept = true;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 async function createDatabase(servers: Servers): Promise<pg.Pool> {

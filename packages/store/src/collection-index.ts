@@ -115,11 +115,14 @@ async function openClient(connectionString: string, resources: AsyncDisposableSt
   await client.connect();
   resources.defer(() => client.end());
   await client.query("set statement_timeout = 0");
-  // Else the server would go on with the build of a process that was killed, and keep its lock. The embedded engine's session is for all.
-  await client.query(
-    "select set_config('client_connection_check_interval', $1, false) where version() not like '%PGlite%'",
-    [`${lookMs}ms`],
-  );
+  // Else the server would go on with the build of a process that was killed, and keep its lock. The embedded engine's session is for all,
+  // and a server on Windows can't look.
+  await client
+    .query(
+      "select set_config('client_connection_check_interval', $1, false) where version() not like '%PGlite%'",
+      [`${lookMs}ms`],
+    )
+    .catch(() => {});
   resources.defer(async () => void (await client.query("reset statement_timeout").catch(() => {})));
   return client;
 }
