@@ -77,10 +77,10 @@ export function deeperRung(rungs: readonly Rung[], rung: number): number | null 
 /** As many are counted as missed besides, so that few queries promise little. */
 const missesBefore = 2;
 /**
- * Of the normal distribution: thirty-nine of forty such samples find less than this many standard errors too much. With nineteen of twenty
+ * Of the normal distribution: ninety-nine of a hundred such samples find less than this many standard errors too much. With nineteen of twenty
  * one of the weightings that people ask for is soon below what it promises.
  */
-const standardErrors = 1.96;
+const standardErrors = 2.33;
 const rowsMax = 31;
 
 /** How many of the best rows plans find at one weighting. Rows are bits: a rung that finds enough by itself has them all. */
