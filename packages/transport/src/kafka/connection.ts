@@ -15,4 +15,12 @@ export interface KafkaLogin {
 }
 
 /** Of a member of a group. */
-export const timings = { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 3_000 };
+export const timings = {
+  sessionTimeoutMs: 10_000,
+  heartbeatIntervalMs: 3_000,
+  /**
+   * How long a group waits for members to join again. A request to join that is never answered, since its connection broke, is given up
+   * after so long and five seconds, and nothing is read meanwhile. Members hear of it by their heartbeat and have nothing to finish before.
+   */
+  rebalanceTimeoutMs: 15_000,
+};

@@ -14,7 +14,7 @@ import kafkajs, {
 import { backoffMs } from "../backoff.ts";
 import type { PartitionOffset } from "../log/log-consumer.ts";
 import type { LogPartitionId } from "../log/log-partition.ts";
-import type { KafkaConnection } from "./connection.ts";
+import { type KafkaConnection, timings } from "./connection.ts";
 import {
   type GroupMember,
   type GroupOptions,
@@ -134,7 +134,7 @@ export class KafkajsClient implements KafkaClient {
     const consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,
-      rebalanceTimeout: Math.max(options.sessionTimeoutMs, 30_000),
+      rebalanceTimeout: Math.max(options.sessionTimeoutMs, timings.rebalanceTimeoutMs),
       heartbeatInterval: options.heartbeatIntervalMs,
       allowAutoTopicCreation: false,
       metadataMaxAge: metadataAgeMsMax,

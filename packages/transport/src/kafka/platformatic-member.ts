@@ -11,6 +11,7 @@ import {
 } from "@platformatic/kafka";
 import type { PartitionOffset } from "../log/log-consumer.ts";
 import type { LogPartitionId } from "../log/log-partition.ts";
+import { timings } from "./connection.ts";
 import type { GroupMember, GroupOptions, MemberEvents } from "./kafka-client.ts";
 
 type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
@@ -58,7 +59,7 @@ export class PlatformaticMember implements GroupMember {
       groupId: group,
       autocommit: false,
       sessionTimeout: sessionTimeoutMs,
-      rebalanceTimeout: Math.max(sessionTimeoutMs, 30_000),
+      rebalanceTimeout: Math.max(sessionTimeoutMs, timings.rebalanceTimeoutMs),
       heartbeatInterval: heartbeatIntervalMs,
       // A broker that was killed is back within half a minute: the member keeps its place.
       retries: 60,
