@@ -73,11 +73,11 @@ returns vector language plpgsql immutable strict parallel safe as $$
 declare
   known_count int := cardinality(vocabulary);
   weights float8[] := array_fill(0::float8, array[known_count + (unknown = 'other')::int]);
-  stranger text := medley.unknown_category(shares, vocabulary);
+  stranger text := case when unknown = 'reject' then medley.unknown_category(shares, vocabulary) end;
   place int;
   weight float8;
 begin
-  if unknown = 'reject' and stranger is not null then
+  if stranger is not null then
     raise exception 'category "%" is not one of the % values', stranger, known_count using
       errcode = '22023', hint = medley.known_values(vocabulary);
   end if;
@@ -264,7 +264,8 @@ begin
     raise exception '%: category "%" is not one of its % values', place, stranger, cardinality(vocabulary)
       using errcode = '22023', hint = medley.known_values(vocabulary);
   end if;
-  return medley.encode_category(part, vocabulary, case when counts_other then 'other' else 'reject' end);
+  -- Where they are not counted there are none by now.
+  return medley.encode_category(part, vocabulary, case when counts_other then 'other' else 'ignore' end);
 end $$;
 
 create or replace function medley.recency_part(space jsonb, part jsonb, at timestamptz, place text, shown text)

@@ -37,7 +37,7 @@ begin
   return embedding;
 end $$;
 
--- As they are stored they are so in half precision.
+-- A row's segments, each of length 1 to single precision: as they are stored they are so to half precision.
 create or replace function medley_internal.unit_segments(found_row medley_internal.collections, embedding vector)
 returns vector language plpgsql stable parallel safe as $$
 declare
