@@ -35,7 +35,9 @@ export interface SearchAnalysis {
 
 /** Few queries say little; more than these say no more. */
 const queriesMin = 4;
-const queriesMax = 60;
+const queriesMax = 120;
+/** Each looks for queries of its own, and a server gives each a core of its own. */
+const sessionsMax = 2;
 /** Learned for this many hits; a search for more looks deeper in proportion. */
 export const hitsWanted = 10;
 /** A search may ask for any recall: these are what plans are looked for. */
@@ -56,49 +58,84 @@ export async function analyzeSearch(
   collection: string,
   options: AnalyzeOptions = {},
 ): Promise<SearchAnalysis | null> {
-  const client = new pg.Client({ connectionString, application_name: "medley analyze", keepAlive: true });
-  client.on("error", () => {});
+  await using resources = new AsyncDisposableStack();
   try {
-    await client.connect();
-    await client.query("set statement_timeout = 0");
+    const client = await openSession(connectionString, resources);
     const rows = await readAnalysed(client, collection, options.generation);
     const paths = await readPaths(client, rows);
     if (paths.length === 0) return null;
-    return await learn(client, rows, paths, options);
+    const clients = await withOtherSessions(client, connectionString, resources);
+    return await learn(clients, rows, paths, options);
   } catch (error) {
     throw faultOf(error);
-  } finally {
-    await client.query("reset statement_timeout").catch(() => {});
-    await client.end().catch(() => {});
   }
 }
 
+async function openSession(connectionString: string, resources: AsyncDisposableStack): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString, application_name: "medley analyze", keepAlive: true });
+  client.on("error", () => {});
+  resources.defer(() => client.end().catch(() => {}));
+  await client.connect();
+  await client.query("set statement_timeout = 0");
+  resources.defer(async () => void (await client.query("reset statement_timeout").catch(() => {})));
+  return client;
+}
+
+/** Fewer where all connections are one session, as on the embedded engine, which would wait for itself. */
+async function withOtherSessions(
+  first: pg.Client,
+  connectionString: string,
+  resources: AsyncDisposableStack,
+): Promise<readonly pg.Client[]> {
+  const clients = [first];
+  const ids = new Set([await sessionIdOf(first)]);
+  while (clients.length < sessionsMax) {
+    const client = await openSession(connectionString, resources);
+    const id = await sessionIdOf(client);
+    if (ids.has(id)) break;
+    ids.add(id);
+    clients.push(client);
+  }
+  return clients;
+}
+
+async function sessionIdOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ id: number }>("select pg_backend_pid() as id");
+  return (rows[0] as { id: number }).id;
+}
+
 async function learn(
-  client: pg.Client,
+  clients: readonly pg.Client[],
   of: AnalysedRows,
   paths: readonly MeasuredPath[],
   { secondsMax = 105, onProgress = () => {}, signal }: AnalyzeOptions,
 ): Promise<SearchAnalysis | null> {
   const startedMs = performance.now();
+  const [client] = clients as readonly [pg.Client];
   const exact = await exactCosts(client, of);
-  await using sampled = await SampledRows.open(client, of, paths);
+  await using sampled = await SampledRows.open(clients, of, paths);
   if (sampled.rowsCount === 0) return null;
   const weightings = new SampledWeightings(sampled.spaces.length, sampled.random);
   const rungs = await sampled.timedRungs(weightings.of(0));
   const gathered = new FindingsByShares();
-  let queries = 0;
-  const isTime = () => queries < queriesMin || performance.now() - startedMs < secondsMax * 1_000;
-  while (queries < queriesMax && isTime()) {
-    if (signal?.aborted) return null;
-    const query = await sampled.nextQuery();
-    const sides = sampled.sidesOf(query);
-    for (const weights of weightings.of(queries)) {
-      if (!weights.some((weight, space) => weight !== 0 && sides[space] !== 0)) continue;
-      gathered.add(weights, sides, await sampled.findingsOf(query, weights, hitsWanted));
+  let [begun, queries] = [0, 0];
+  const isTime = () => begun < queriesMin || performance.now() - startedMs < secondsMax * 1_000;
+  const lookFor = async (own: pg.Client) => {
+    while (begun < queriesMax && isTime() && signal?.aborted !== true) {
+      const weighed = weightings.of(begun);
+      begun += 1;
+      const query = await sampled.nextQuery(own);
+      const sides = sampled.sidesOf(query);
+      for (const weights of weighed) {
+        if (!weights.some((weight, space) => weight !== 0 && sides[space] !== 0)) continue;
+        gathered.add(weights, sides, await sampled.findingsOf(query, weights, hitsWanted));
+      }
+      queries += 1;
+      onProgress({ done: queries, total: queriesMax });
     }
-    queries += 1;
-    onProgress({ done: queries, total: queriesMax });
-  }
+  };
+  await Promise.all(clients.map(lookFor));
+  if (signal?.aborted) return null;
   const weighed = gathered.all();
   const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets });
   await sampled[Symbol.asyncDispose]();

@@ -173,6 +173,21 @@ from medley.shops where abs(embedding <#> $1::halfvec) > 0.5`,
     });
   }, 120_000);
 
+  test("on a server two sessions look for queries at once, in one snapshot", async (context) => {
+    context.skip(database.embedded, "the embedded engine has one session");
+    const analysis = analyzeSearch(database.connectionString, "shops", { secondsMax: 1 });
+    const counted = async () => {
+      const { rows } = await database.pool.query<{ sessions: number; snapshots: number }>(
+        `select count(*)::int as sessions, count(distinct backend_xmin::text)::int as snapshots from pg_stat_activity
+where application_name = 'medley analyze' and datname = current_database() and backend_xmin is not null`,
+      );
+      return rows[0];
+    };
+    await expect.poll(counted, { timeout: 30_000, interval: 20 }).toEqual({ sessions: 2, snapshots: 1 });
+    expect(await analysis).toMatchObject({ rows: rowsCount });
+    await scansAreDear();
+  }, 60_000);
+
   test("an analysis waits for another that is just writing, and takes its place", async (context) => {
     context.skip(database.embedded, "the embedded engine has one session");
     const other = await database.pool.connect();

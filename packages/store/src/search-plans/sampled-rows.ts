@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { Random } from "@medley/core";
-import type pg from "pg";
+import pg from "pg";
 import type { Findings, Rung } from "./learn-plans.ts";
 import type { Weighting } from "./weightings.ts";
 
@@ -38,6 +38,8 @@ const drawsMax = 20;
 
 /** A query, unweighted, and what all rows score with it, space by space. */
 export interface SampledQuery {
+  /** Whose session looks for it. */
+  readonly client: pg.Client;
   readonly segments: readonly Float32Array[];
   /** Per space, by row. */
   readonly scores: readonly Float32Array[];
@@ -87,14 +89,16 @@ export async function readPaths(
 
 /**
  * The rows of a collection as one snapshot sees them, numbered in the order of a scan, which is the same for each scan of the snapshot.
- * States: open (a transaction is) -> disposed. Bounds: a query's scores take 4 bytes per row and space, and one query is held.
+ * Every client's session has the snapshot, so that each can look for a query while another looks for another.
+ * States: open (a transaction is, in each session) -> disposed. Bounds: a query's scores take 4 bytes per row and space, and one query per
+ * session is held.
  */
 export class SampledRows implements AsyncDisposable {
   readonly spaces: readonly SpaceRange[];
   readonly random: () => number;
   /** Of the rows' vectors. */
   readonly mean: readonly number[];
-  readonly #client: pg.Client;
+  readonly #clients: readonly pg.Client[];
   readonly #of: AnalysedRows;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #sample: readonly Float32Array[];
@@ -102,7 +106,7 @@ export class SampledRows implements AsyncDisposable {
   #open = true;
 
   private constructor(
-    client: pg.Client,
+    clients: readonly pg.Client[],
     of: AnalysedRows,
     paths: readonly MeasuredPath[],
     read: {
@@ -113,9 +117,8 @@ export class SampledRows implements AsyncDisposable {
       mean: readonly number[];
     },
   ) {
-    this.#client = client;
+    this.#clients = clients;
     this.#of = of;
-
     this.spaces = read.spaces;
     this.#numbers = read.numbers;
     this.#sample = read.sample;
@@ -125,14 +128,13 @@ export class SampledRows implements AsyncDisposable {
   }
 
   static async open(
-    client: pg.Client,
+    clients: readonly pg.Client[],
     of: AnalysedRows,
     paths: readonly MeasuredPath[],
   ): Promise<SampledRows> {
     const { collection, generation, view } = of;
-    await client.query("begin isolation level repeatable read, read only");
-    // So that each scan gives the rows in one order.
-    await client.query("set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0");
+    const [client] = clients as readonly [pg.Client];
+    await beginWithOneSnapshot(clients);
     const { rows: spaces } = await client.query<SpaceRange>(
       `select segment.name, start, segment.dimensions from medley_internal.as_generation($1, $2) as found,
 medley_internal.segments(found) as segment order by start`,
@@ -155,24 +157,27 @@ medley_internal.segments(found) as segment order by start`,
       `select avg(embedding)::vector::real[] as mean from ${view}`,
     );
     const mean = means[0]?.mean ?? [];
-    return new SampledRows(client, of, paths, { spaces, numbers, sample, random, mean });
+    return new SampledRows(clients, of, paths, { spaces, numbers, sample, random, mean });
   }
 
   get rowsCount(): number {
     return this.#numbers.size;
   }
 
-  /** With what all rows score. */
-  async nextQuery(): Promise<SampledQuery> {
+  /** With what all rows score. What it asks for depends on nothing but how many were drawn before. */
+  async nextQuery(client: pg.Client): Promise<SampledQuery> {
     const segments = this.#drawnSegments();
-    const scores = await this.#scores(segments);
+    const scores = await this.#scores(client, segments);
     const lists = new Map<number, { near: Int32Array; far: Int32Array }>();
     for (const [rung, { path }] of this.#steps.entries()) {
       if (path.kind === "fused") continue;
-      const [near, far] = [await this.#list(rung, segments, 1), await this.#list(rung, segments, -1)];
+      const [near, far] = [
+        await this.#list(client, rung, segments, 1),
+        await this.#list(client, rung, segments, -1),
+      ];
       lists.set(rung, { near, far });
     }
-    return { segments, scores, lists };
+    return { client, segments, scores, lists };
   }
 
   /** Which of the `wanted` best rows each rung finds; the weighted query asks for something. */
@@ -189,7 +194,7 @@ medley_internal.segments(found) as segment order by start`,
         continue;
       }
       const list = await this.#listOf(rung, path, query, weights);
-      found.push([...list].filter((row) => (totals[row] as number) >= least).slice(0, wanted));
+      found.push(firstAtLeast(least, list, { totals, wanted }));
     }
     return found;
   }
@@ -197,6 +202,7 @@ medley_internal.segments(found) as segment order by start`,
   /** Each time by another query, as searches are: what one has read is read again several times as fast. */
   async timedRungs(weightings: readonly Weighting[]): Promise<Rung[]> {
     const times: number[][] = this.#steps.map(() => []);
+    const [client] = this.#clients as readonly [pg.Client];
     for (let round = 0; round < timings; round++) {
       for (const [rung, { path }] of this.#steps.entries()) {
         const weights = weightings[Math.floor(this.random() * weightings.length)];
@@ -204,7 +210,7 @@ medley_internal.segments(found) as segment order by start`,
         for (let draw = 1; draw < drawsMax && isZero(segments, path); draw++)
           segments = this.#drawnSegments();
         const startedMs = performance.now();
-        await this.#list(rung, segments, 1, path.kind === "fused" ? weights : undefined);
+        await this.#list(client, rung, segments, 1, path.kind === "fused" ? weights : undefined);
         times[rung]?.push(performance.now() - startedMs);
       }
     }
@@ -227,17 +233,17 @@ medley_internal.segments(found) as segment order by start`,
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    await this.#client.query("rollback").catch(() => {});
+    await Promise.all(this.#clients.map((client) => client.query("rollback").catch(() => {})));
   }
 
   async #listOf(
     rung: number,
     { kind, place }: MeasuredPath,
-    { segments, lists }: SampledQuery,
+    { client, segments, lists }: SampledQuery,
     weights: Weighting,
   ): Promise<Int32Array> {
     const ofSpace = lists.get(rung);
-    if (kind === "fused" || ofSpace === undefined) return this.#list(rung, segments, 1, weights);
+    if (kind === "fused" || ofSpace === undefined) return this.#list(client, rung, segments, 1, weights);
     const weight = weights[place - 1] as number;
     if (weight === 0) return new Int32Array(0);
     return weight > 0 ? ofSpace.near : ofSpace.far;
@@ -256,12 +262,12 @@ medley_internal.segments(found) as segment order by start`,
     return this.#sample[Math.floor(this.random() * this.#sample.length)] as Float32Array;
   }
 
-  async #scores(segments: readonly Float32Array[]): Promise<Float32Array[]> {
+  async #scores(client: pg.Client, segments: readonly Float32Array[]): Promise<Float32Array[]> {
     const columns = this.spaces.map(
       ({ start, dimensions }, at) =>
         `string_agg(float4send((-(subvector(embedding, ${start}, ${dimensions}) <#> $${at + 1}::halfvec))::float4), '') as s${at}`,
     );
-    const { rows } = await this.#client.query<Record<string, Buffer>>(
+    const { rows } = await client.query<Record<string, Buffer>>(
       `select ${columns.join(", ")} from ${this.#of.view} where embedding is not null`,
       segments.map(vectorText),
     );
@@ -273,6 +279,7 @@ medley_internal.segments(found) as segment order by start`,
   }
 
   async #list(
+    client: pg.Client,
     rung: number,
     segments: readonly Float32Array[],
     sign: 1 | -1,
@@ -284,7 +291,7 @@ medley_internal.segments(found) as segment order by start`,
     );
     const { space: _space, ...rest } = path;
     const wanted = path.kind === "fused" ? candidatesWanted : listedMax;
-    const { rows } = await this.#client.query<{ ids: string[] | null }>({
+    const { rows } = await client.query<{ ids: string[] | null }>({
       text: `select ids from medley_internal.as_generation($1, $5) as found, (select $3::vector as query) as asked,
 medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::halfvec, $4, 'true', null)`,
       values: [
@@ -297,6 +304,19 @@ medley_internal.path_candidates(found, $2::jsonb, query, l2_normalize(query)::ha
     });
     return Int32Array.from(rows[0]?.ids ?? [], (id) => this.#numbers.get(id) as number);
   }
+}
+
+async function beginWithOneSnapshot([first, ...others]: readonly pg.Client[]): Promise<void> {
+  assert(first !== undefined);
+  // So that each scan gives the rows in one order.
+  const orderSql = "set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0";
+  const beginSql = "begin isolation level repeatable read, read only";
+  await first.query(`${beginSql}; ${orderSql}`);
+  if (others.length === 0) return;
+  const { rows } = await first.query<{ snapshot: string }>("select pg_export_snapshot() as snapshot");
+  const snapshot = pg.escapeLiteral(rows[0]?.snapshot as string);
+  for (const client of others)
+    await client.query(`${beginSql}; set transaction snapshot ${snapshot}; ${orderSql}`);
 }
 
 function isZero(segments: readonly Float32Array[], { place }: MeasuredPath): boolean {
@@ -334,6 +354,19 @@ function leastOfBest(totals: Float64Array, count: number): number {
     best[at] = total;
   }
   return best[0] ?? 0;
+}
+
+function firstAtLeast(
+  least: number,
+  list: Int32Array,
+  { totals, wanted }: { readonly totals: Float64Array; readonly wanted: number },
+): number[] {
+  const rows: number[] = [];
+  for (const row of list) {
+    if ((totals[row] as number) >= least) rows.push(row);
+    if (rows.length === wanted) break;
+  }
+  return rows;
 }
 
 /** The lower quartile: what else the machine does makes some longer, what a query asks for some shorter. */
