@@ -185,7 +185,7 @@ drop function if exists medley.search_for(text, text, int, jsonb, jsonb, jsonb, 
 create or replace function medley.query_for(
   collection text, user_id text, parts jsonb default '{}', weights jsonb default null, at timestamptz default now(), class text default null
 )
-returns vector language plpgsql stable parallel safe set search_path from current as $$
+returns vector language plpgsql stable parallel safe set search_path from current set plan_cache_mode = force_generic_plan as $$
 declare
   found_row medley_internal.collections := medley_internal.collection_of(collection);
   fused vector := medley_internal.said_query_for(
@@ -230,7 +230,7 @@ create or replace function medley.search_for(
   weights jsonb default null, exclude_seen boolean default false, at timestamptz default now(), class text default null
 )
 returns table (id text, score float8, contributions jsonb)
-language plpgsql stable set search_path from current as $$
+language plpgsql stable set search_path from current set plan_cache_mode = force_generic_plan as $$
 begin
   return query select hit.id, hit.score, hit.contributions from medley.search(
     collection, medley.query_for(collection, user_id, parts, weights, at, class), k,

@@ -226,7 +226,8 @@ begin
 end $$;
 
 -- The best of what the paths give, by the distance of the fused vectors. The index over all spaces should have k as good as the best k:
--- where it has not, a path of a space has one that it has missed, and it may have missed more: all are read deeper.
+-- where it has not, a path of a space has one that it has missed, and it may have missed more: all are read deeper. Scores that half precision
+-- can't tell apart are equal.
 create or replace function medley_internal.united_candidates(
   found_row medley_internal.collections, paths jsonb, query vector, direction halfvec, k int, wanted int, condition text, filter jsonb
 )
@@ -257,7 +258,7 @@ begin
     ) as united;
     -- Fewer than k: a scan follows.
     exit when fused_distances is null or best_distances[k] is null
-      or fused_distances[k] <= best_distances[k] + 1e-6;
+      or fused_distances[k] <= best_distances[k] + 2.0 ^ -11;
   end loop;
   return best;
 end $$;

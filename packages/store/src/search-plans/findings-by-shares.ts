@@ -2,7 +2,7 @@ import type { Findings, Weighed } from "./learn-plans.ts";
 import { sharesOf, type Weighting } from "./weightings.ts";
 
 /** Fewer say too little: those of the nearest shares are taken with them. */
-const findingsMin = 20;
+const findingsMin = 40;
 
 /** What rungs found, by the shares that spaces had in the weighted query, as a search is looked up by them. */
 export class FindingsByShares {

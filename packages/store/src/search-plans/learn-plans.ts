@@ -1,5 +1,8 @@
 import { strict as assert } from "node:assert";
 
+/** As many as medley.search scores for ten hits. */
+export const candidatesWanted = 20;
+
 /** How much of a path is read: one step of its ladder. Rungs of one path are in order of depth. */
 export interface Rung {
   /** 0 is the index over all spaces, else the space's place from 1. */
@@ -139,15 +142,19 @@ function costOf(plan: Plan, rungs: readonly Rung[]): number {
   return plan.reduce((sum, rung) => sum + (rungs[rung] as Rung).ms, 0);
 }
 
-/** By how much a row more takes between a path's first rung and its last. */
+/**
+ * By how much a row more takes between a path's first rung and its last. Where fewer rows pass, the graph over all spaces is read on until
+ * there are as many candidates as without a filter; a path of one space, which is in another order, until as many rows have passed.
+ */
 function growthOf(plan: Plan, rungs: readonly Rung[]): number {
   return plan.reduce((sum, at) => {
     const { place, depth } = rungs[at] as Rung;
+    const rowsWanted = place === 0 ? Math.min(candidatesWanted, depth) : depth;
     const path = rungs.filter((rung) => rung.place === place);
     const [first, last] = [path[0] as Rung, path.at(-1) as Rung];
     const perRowMs =
       last.depth > first.depth ? (last.ms - first.ms) / (last.depth - first.depth) : last.ms / last.depth;
-    return sum + depth * Math.max(perRowMs, 0);
+    return sum + rowsWanted * Math.max(perRowMs, 0);
   }, 0);
 }
 

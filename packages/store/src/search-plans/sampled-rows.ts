@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { Random } from "@medley/core";
 import pg from "pg";
-import type { Findings, Rung } from "./learn-plans.ts";
+import { candidatesWanted, type Findings, type Rung } from "./learn-plans.ts";
 import type { Weighting } from "./weightings.ts";
 
 /** A path whose index is there, as medley_internal.path_candidates takes it. */
@@ -21,14 +21,14 @@ interface SpaceRange {
 
 /** How deep each kind of path is looked into. */
 const ladders = {
-  fused: [40, 80, 160, 320],
+  fused: [40, 60, 80, 120, 160, 240, 320],
   graph: [40, 80, 160, 320, 640],
   ordered: [100, 500, 2_000],
   inverted: [200, 1_000, 5_000],
 };
 const sampledRowsMax = 256;
-/** As many as medley.search scores for ten hits. */
-const candidatesWanted = 20;
+/** Of a cosine: rows whose scores differ by less are equals, since rows are stored so. */
+const halfPrecision = 2 ** -11;
 /** Of one space's path all rows are listed: the best of them are others at each weighting. */
 const listedMax = 1_000_000;
 /** So often each rung is timed. */
@@ -183,7 +183,7 @@ medley_internal.segments(found) as segment order by start`,
   /** Which of the `wanted` best rows each rung finds; the weighted query asks for something. */
   async findingsOf(query: SampledQuery, weights: Weighting, wanted: number): Promise<Findings> {
     const totals = totalsOf(query.scores, weights);
-    const least = leastOfBest(totals, wanted);
+    const least = leastOfBest(totals, wanted) - halfPrecision * Math.hypot(...weights);
     const found: number[][] = [];
     for (const [rung, { path, depth }] of this.#steps.entries()) {
       const shallower = found[rung - 1];
