@@ -15,8 +15,8 @@ import { sweep, sweepSpaces, type Weights } from "../weight-sweep.ts";
 const rowsCount = Number(process.env.MEDLEY_BENCH_PLANNER_ROWS ?? 100_000);
 const analysisSeconds = Number(process.env.MEDLEY_BENCH_PLANNER_SECONDS ?? 105);
 const rowsPerStatement = 500;
-/** So many that a weighting's recall is uncertain by two hundredths; ten left four. */
-const queriesPerWeighting = 30;
+/** So many that a weighting's recall is uncertain by one hundredth; thirty left two. */
+const queriesPerWeighting = 100;
 const queriesPerFilter = 1;
 const k = 10;
 const page = join(import.meta.dirname, "../../../docs/SEARCH.md");

@@ -80,10 +80,10 @@ export function deeperRung(rungs: readonly Rung[], rung: number): number | null 
 /** As many are counted as missed besides, so that few queries promise little. */
 const missesBefore = 2;
 /**
- * Of the normal distribution: ninety-nine of a hundred such samples find less than this many standard errors too much. With nineteen of twenty
- * one of the weightings that people ask for is soon below what it promises.
+ * Of the normal distribution: 399 of 400 such samples find less than this many standard errors too much. With nineteen of twenty one of the
+ * weightings that people ask for is soon below what it promises, since the cheapest of a hundred plans is often one that was lucky.
  */
-const standardErrors = 2.33;
+const standardErrors = 2.8;
 const rowsMax = 31;
 
 /** How many of the best rows plans find at one weighting. Rows are bits: a rung that finds enough by itself has them all. */
@@ -143,17 +143,17 @@ function costOf(plan: Plan, rungs: readonly Rung[]): number {
 }
 
 /**
- * By how much a row more takes between a path's first rung and its last. Where fewer rows pass, the graph over all spaces is read on until
- * there are as many candidates as without a filter; a path of one space, which is in another order, until as many rows have passed.
+ * By how much a row more takes between a rung and its path's last (the last: since the one before it). Where fewer rows pass, the graph over
+ * all spaces is read on until there are as many candidates as without a filter; a path of one space, which is in another order, until as
+ * many rows have passed.
  */
 function growthOf(plan: Plan, rungs: readonly Rung[]): number {
   return plan.reduce((sum, at) => {
-    const { place, depth } = rungs[at] as Rung;
+    const { place, depth, ms } = rungs[at] as Rung;
+    const others = rungs.filter((rung) => rung.place === place && rung.depth !== depth);
+    const other = others.at(-1) ?? { depth: 0, ms: 0 };
+    const perRowMs = (other.ms - ms) / (other.depth - depth);
     const rowsWanted = place === 0 ? Math.min(candidatesWanted, depth) : depth;
-    const path = rungs.filter((rung) => rung.place === place);
-    const [first, last] = [path[0] as Rung, path.at(-1) as Rung];
-    const perRowMs =
-      last.depth > first.depth ? (last.ms - first.ms) / (last.depth - first.depth) : last.ms / last.depth;
     return sum + rowsWanted * Math.max(perRowMs, 0);
   }, 0);
 }
