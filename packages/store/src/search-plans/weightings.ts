@@ -3,11 +3,13 @@ export type Weighting = readonly number[];
 
 const randomCount = 64;
 const randomPerQuery = 16;
-const structuredMax = 64;
+const structuredMax = 80;
+/** Half-way between two spaces alike and the first alone, by the angle. */
+const steep = Math.tan(Math.PI / 8);
 
 /**
  * Weightings to learn from: all spaces alike, one alone or turned round, one that counts 5 or 20 times as much as the others, two of
- * them, one of which may be turned round; and others at random, spaces left out and turned round among them. The same each time.
+ * them, one of which may be turned round or count 2.4 times as much; and others at random, spaces left out and turned round among them. The same each time.
  */
 export class SampledWeightings {
   readonly #structured: readonly Weighting[];
@@ -25,12 +27,14 @@ export class SampledWeightings {
       ...pairs.map(([a, b]) => made((space) => (space === a || space === b ? 1 : 0))),
       ...pairs.map(([a, b]) => made((space) => (space === a ? 1 : space === b ? -1 : 0))),
       ...pairs.map(([a, b]) => made((space) => (space === a ? -1 : space === b ? 1 : 0))),
+      ...pairs.map(([a, b]) => made((space) => (space === a ? 1 : space === b ? steep : 0))),
+      ...pairs.map(([a, b]) => made((space) => (space === a ? steep : space === b ? 1 : 0))),
     ];
     this.#structured = distinct(structured.slice(0, structuredMax));
     this.#random = Array.from({ length: randomCount }, () => randomWeighting(spacesCount, random));
   }
 
-  /** Those that a query is weighed in, at most 80: of the ones at random a quarter, by turns, since many queries say more. */
+  /** Those that a query is weighed in, at most 96: of the ones at random a quarter, by turns, since many queries say more. */
   of(query: number): readonly Weighting[] {
     const first = (query * randomPerQuery) % randomCount;
     return distinct([...this.#structured, ...this.#random.slice(first, first + randomPerQuery)]);
