@@ -129,7 +129,7 @@ begin
     -- The nearer a weighting, the more it counts; one that is the query's own alone. Between them a plan may find what it finds at the worst: of
     -- many where all are far, since there each says little.
     with near as (
-      select recalls, costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 4) as closeness
+      select recalls, costs, 1 / (1e-6 + (weighting.shares <-> asked) ^ 2) as closeness
       from medley_internal.search_weightings as weighting where table_name = found_row.live_table
       order by weighting.shares <-> asked limit 8
     ), weighed as (

@@ -127,7 +127,7 @@ async function learn(
       const query = await sampled.nextQuery(own);
       const sides = sampled.sidesOf(query);
       for (const weights of weighed) {
-        if (!weights.some((weight, space) => weight !== 0 && sides[space] !== 0)) continue;
+        if (!sampled.tells(query, sides, weights)) continue;
         gathered.add(weights, sides, await sampled.findingsOf(query, weights, hitsWanted));
       }
       queries += 1;

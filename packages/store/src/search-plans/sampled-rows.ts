@@ -41,6 +41,8 @@ export interface SampledQuery {
   /** Whose session looks for it. */
   readonly client: pg.Client;
   readonly segments: readonly Float32Array[];
+  /** Per space, whether the segment is of the row that most others are of. */
+  readonly areShared: readonly boolean[];
   /** Per space, by row. */
   readonly scores: readonly Float32Array[];
   /** Per rung of a path of one space, the rows read, where the space's weight is above 0 and below. */
@@ -166,7 +168,7 @@ medley_internal.segments(found) as segment order by start`,
 
   /** With what all rows score. What it asks for depends on nothing but how many were drawn before. */
   async nextQuery(client: pg.Client): Promise<SampledQuery> {
-    const segments = this.#drawnSegments();
+    const { segments, areShared } = this.#drawnSegments();
     const scores = await this.#scores(client, segments);
     const lists = new Map<number, { near: Int32Array; far: Int32Array }>();
     for (const [rung, { path }] of this.#steps.entries()) {
@@ -177,7 +179,7 @@ medley_internal.segments(found) as segment order by start`,
       ];
       lists.set(rung, { near, far });
     }
-    return { client, segments, scores, lists };
+    return { client, segments, areShared, scores, lists };
   }
 
   /** Which of the `wanted` best rows each rung finds; the weighted query asks for something. */
@@ -206,9 +208,9 @@ medley_internal.segments(found) as segment order by start`,
     for (let round = 0; round < timings; round++) {
       for (const [rung, { path }] of this.#steps.entries()) {
         const weights = weightings[Math.floor(this.random() * weightings.length)];
-        let segments = this.#drawnSegments();
+        let { segments } = this.#drawnSegments();
         for (let draw = 1; draw < drawsMax && isZero(segments, path); draw++)
-          segments = this.#drawnSegments();
+          ({ segments } = this.#drawnSegments());
         const startedMs = performance.now();
         await this.#list(client, rung, segments, 1, path.kind === "fused" ? weights : undefined);
         times[rung]?.push(performance.now() - startedMs);
@@ -228,6 +230,15 @@ medley_internal.segments(found) as segment order by start`,
       if (segment.every((x) => x === 0)) return 0;
       return segment.reduce((sum, x, i) => sum + x * (this.mean[start - 1 + i] as number), 0) < 0 ? -1 : 1;
     });
+  }
+
+  /**
+   * Whether so weighted the query tells how well it is searched for. It does not where it asks for nothing, and not where two spaces or more count,
+   * all of which ask for one row: its best rows are found by anything, and a plan that was judged by many such would miss those of the others.
+   */
+  tells({ areShared }: SampledQuery, sides: readonly number[], weights: Weighting): boolean {
+    const counting = areShared.filter((_, space) => weights[space] !== 0 && sides[space] !== 0);
+    return counting.length === 1 || counting.includes(false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -250,12 +261,18 @@ medley_internal.segments(found) as segment order by start`,
   }
 
   /** A row, any share of whose segments are other rows': people ask for what is like a row, and for what is in none as a whole. */
-  #drawnSegments(): readonly Float32Array[] {
+  #drawnSegments(): Pick<SampledQuery, "segments" | "areShared"> {
     const drawn = this.#drawn();
     const share = this.random();
-    return this.spaces.map(({ start, dimensions }) =>
-      (this.random() < share ? this.#drawn() : drawn).subarray(start - 1, start - 1 + dimensions),
-    );
+    const parts = this.spaces.map(({ start, dimensions }) => {
+      const isShared = this.random() >= share;
+      const row = isShared ? drawn : this.#drawn();
+      return { segment: row.subarray(start - 1, start - 1 + dimensions), isShared };
+    });
+    return {
+      segments: parts.map(({ segment }) => segment),
+      areShared: parts.map(({ isShared }) => isShared),
+    };
   }
 
   #drawn(): Float32Array {
