@@ -10,7 +10,7 @@ import {
   SampledRows,
   usualOf,
 } from "./sampled-rows.ts";
-import { SampledWeightings } from "./weightings.ts";
+import { judgesPlans, SampledWeightings } from "./weightings.ts";
 
 export interface AnalyzeOptions {
   /** No query is begun later than this. Default 105. */
@@ -127,7 +127,7 @@ async function learn(
       const query = await sampled.nextQuery(own);
       const sides = sampled.sidesOf(query);
       for (const weights of weighed) {
-        if (!sampled.tells(query, sides, weights)) continue;
+        if (!judgesPlans(weights, { sides, areShared: query.areShared })) continue;
         gathered.add(weights, sides, await sampled.findingsOf(query, weights, hitsWanted));
       }
       queries += 1;

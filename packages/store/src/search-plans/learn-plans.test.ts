@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FindingsByShares } from "./findings-by-shares.ts";
 import { deeperRung, type Findings, learnPlans, type Rung, Tally } from "./learn-plans.ts";
-import { SampledWeightings, sharesOf } from "./weightings.ts";
+import { judgesPlans, SampledWeightings, sharesOf } from "./weightings.ts";
 
 const rungs: readonly Rung[] = [
   { place: 1, depth: 40, ms: 1 },
@@ -167,4 +167,16 @@ test("weightings to learn from: each kind, none twice, none that asks for nothin
     }
     expect(weightings.some((weights) => weights.some((weight) => weight < 0))).toBe(true);
   }
+});
+
+test("a query judges plans where one space counts, or several that are not all of one row", () => {
+  const judges = (weights: number[], areShared: boolean[], sides = weights.map(() => 1)) =>
+    judgesPlans(weights, { sides, areShared });
+  expect(judges([0, 0], [true, false])).toBe(false);
+  expect(judges([0, -1], [true, true])).toBe(true);
+  expect(judges([1, 2], [true, true])).toBe(false);
+  expect(judges([1, 2], [true, false])).toBe(true);
+  expect(judges([1, 2], [false, false])).toBe(true);
+  expect(judges([1, 2, 0], [true, true, false])).toBe(false);
+  expect(judges([1, 2, 1], [true, true, false], [1, -1, 0])).toBe(false);
 });

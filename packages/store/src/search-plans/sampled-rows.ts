@@ -41,7 +41,7 @@ export interface SampledQuery {
   /** Whose session looks for it. */
   readonly client: pg.Client;
   readonly segments: readonly Float32Array[];
-  /** Per space, whether the segment is of the row that most others are of. */
+  /** Per space, whether the segment is of the one row that others may be of, too. */
   readonly areShared: readonly boolean[];
   /** Per space, by row. */
   readonly scores: readonly Float32Array[];
@@ -230,15 +230,6 @@ medley_internal.segments(found) as segment order by start`,
       if (segment.every((x) => x === 0)) return 0;
       return segment.reduce((sum, x, i) => sum + x * (this.mean[start - 1 + i] as number), 0) < 0 ? -1 : 1;
     });
-  }
-
-  /**
-   * Whether so weighted the query tells how well it is searched for. It does not where it asks for nothing, and not where two spaces or more count,
-   * all of which ask for one row: its best rows are found by anything, and a plan that was judged by many such would miss those of the others.
-   */
-  tells({ areShared }: SampledQuery, sides: readonly number[], weights: Weighting): boolean {
-    const counting = areShared.filter((_, space) => weights[space] !== 0 && sides[space] !== 0);
-    return counting.length === 1 || counting.includes(false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -60,3 +60,16 @@ export function sharesOf(weights: Weighting): number[] {
   const length = Math.hypot(...weights);
   return weights.map((weight) => weight / length);
 }
+
+/**
+ * Whether a query so weighted tells how well it is searched for. It does not where it asks for nothing, and not where two spaces or more count,
+ * all of which ask for one row: its best rows are found by anything, and a plan that was judged by many such would miss those of the others.
+ * `sides`: 0 where the query says nothing of the space.
+ */
+export function judgesPlans(
+  weights: Weighting,
+  { sides, areShared }: { readonly sides: readonly number[]; readonly areShared: readonly boolean[] },
+): boolean {
+  const counting = areShared.filter((_, space) => weights[space] !== 0 && sides[space] !== 0);
+  return counting.length === 1 || counting.includes(false);
+}
