@@ -17,7 +17,7 @@ const analysisSeconds = Number(process.env.MEDLEY_BENCH_PLANNER_SECONDS ?? 105);
 const rowsPerStatement = 500;
 /** So many that a weighting's recall is uncertain by one hundredth; thirty left two. */
 const queriesPerWeighting = 100;
-const queriesPerFilter = 1;
+const queriesPerFilter = 3;
 const k = 10;
 const page = join(import.meta.dirname, "../../../docs/SEARCH.md");
 
