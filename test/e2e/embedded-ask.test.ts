@@ -16,6 +16,7 @@ const config = {
         genres: { encoder: "category", field: "genres", values: ["Comedy", "Crime", "Drama"] },
         year: { encoder: "number", field: "year", range: [1970, 2023] },
       },
+      texts: { titles: { fields: ["title"], language: "simple" } },
     },
   },
 };
@@ -51,7 +52,7 @@ afterAll(async () => {
 interface Answer {
   readonly understood: { readonly query: object; readonly by: string; readonly notes: readonly string[] };
   readonly hits: readonly {
-    readonly fields: { readonly genres: readonly string[]; readonly year: number };
+    readonly fields: { readonly title: string; readonly genres: readonly string[]; readonly year: number };
   }[];
 }
 
@@ -75,6 +76,13 @@ test("by rules, without a chat model", async () => {
     expect(fields.year).toBeGreaterThan(1990);
     expect(fields.genres).not.toContain("Drama");
   }
+});
+
+test("what stands in quotes is looked for as it stands", async () => {
+  const { title } = films(400)[123] as { title: string };
+  const { understood, hits } = await ask(`a drama called "${title}"`);
+  expect(understood.query).toEqual({ parts: { genres: ["Drama"] }, texts: { titles: `"${title}"` } });
+  expect(hits[0]?.fields.title).toBe(title);
 });
 
 test("by a chat model, whose answer is checked, and by rules where it fails", async () => {

@@ -6,8 +6,13 @@ import { readSpokenQuery } from "./spoken-query.ts";
 const now = new Date("2026-11-30T00:00:00Z");
 const genres = ["Comedy", "Crime", "Drama", "Horror", "Science Fiction"];
 
-function collectionOf(fields: object, spaces: object, name = "films"): Collection {
-  return checkConfig({ collections: { [name]: { fields, spaces } } })[0] as Collection;
+function collectionOf(
+  fields: object,
+  spaces: object,
+  more: { name?: string; texts?: object } = {},
+): Collection {
+  const { name = "films", ...rest } = more;
+  return checkConfig({ collections: { [name]: { fields, spaces, ...rest } } })[0] as Collection;
 }
 
 const films = collectionOf(
@@ -27,7 +32,21 @@ const products = collectionOf(
     price: { encoder: "number", field: "price", range: [1, 500] },
     launched: { encoder: "recency", field: "launched", horizonDays: 365 },
   },
-  "products",
+  { name: "products" },
+);
+const words = { fields: ["title", "plot"], language: "english" };
+const wordedFilms = collectionOf(
+  { title: "text", plot: "text", year: "number" },
+  {
+    plot: { encoder: "text", field: "plot" },
+    year: { encoder: "number", field: "year", range: [1970, 2023] },
+  },
+  { texts: { words } },
+);
+const unreadFilms = collectionOf(
+  { title: "text", plot: "text", year: "number" },
+  { year: { encoder: "number", field: "year", range: [1970, 2023] } },
+  { texts: { words } },
 );
 
 function read(collection: Collection, sentence: string) {
@@ -85,4 +104,26 @@ test.for<[string, object]>([
   ["shoes for under 1,200.50", { parts: { title: "shoes for under 1,200.50" } }],
 ])("products: %s", ([sentence, query]) => {
   expect(read(products, sentence)).toEqual(query);
+});
+
+test.for<[string, object]>([
+  ["robots called “Marvin”", { parts: { plot: "robots called Marvin" }, texts: { words: '"Marvin"' } }],
+  [
+    'a "bank heist" by "Ocean" after 1990',
+    {
+      parts: { plot: "bank heist by Ocean" },
+      texts: { words: '"bank heist" "Ocean"' },
+      filter: { year: { gt: 1990 } },
+    },
+  ],
+  ['heist with nothing in quotes: ""', { parts: { plot: "heist with nothing in quotes" } }],
+])("texts, beside a space that reads: %s", ([sentence, query]) => {
+  expect(read(wordedFilms, sentence)).toEqual(query);
+});
+
+test("where no space reads texts, what is left is looked for as it stands", () => {
+  expect(read(unreadFilms, "recent films about a bank heist")).toEqual({
+    parts: { year: "high" },
+    texts: { words: "bank heist" },
+  });
 });

@@ -26,7 +26,7 @@ const countedWords = new Set(["results", "hits", "records", "matches"]);
 /**
  * A sentence by rules, in English: names of categories (`crime comedies`, `no horror`, `only drama`), numbers with a comparison
  * (`after 1990`, `under 20`, `the 1980s`, `last 3 weeks`), ends of a range (`cheapest`, `highest rating`), what is new or old, `top 5`; what no rule has read
- * is the text. A rule reads words once, the longest name first.
+ * is the text. What stands in quotes is looked for as it stands, too, where the collection has `texts`. A rule reads words once, the longest name first.
  */
 export function speakByRules(collection: Collection, sentence: string, now: Date): SpokenQuery {
   const reading: Reading = { collection, words: wordsOf(sentence), now, parts: [], conditions: [] };
@@ -38,11 +38,12 @@ export function speakByRules(collection: Collection, sentence: string, now: Date
   readNumbers(reading);
   readAge(reading);
   const text = leftText(reading);
-  if (text !== null) {
-    for (const space of spokenSpaces(collection)) {
-      if (isTextSpace(space)) reading.parts.push(part(space.name, { text }));
-    }
-  }
+  const textSpaces = spokenSpaces(collection).filter(isTextSpace);
+  if (text !== null) for (const space of textSpaces) reading.parts.push(part(space.name, { text }));
+  // Words that no space takes are looked for as they stand.
+  const asTheyStand = quotedWords(sentence) ?? (textSpaces.length === 0 ? text : null);
+  if (asTheyStand !== null)
+    for (const { name } of collection.texts) reading.parts.push(part(name, { text: asTheyStand }));
   return { parts: reading.parts, conditions: reading.conditions, k };
 }
 
@@ -151,6 +152,12 @@ function readAge({ collection, words, parts }: Reading): void {
     word.used = true;
     parts.push(part(space.name, space === year ? { prefer: isNew ? "high" : "low" } : {}));
   }
+}
+
+/** Each as words side by side; null: none. */
+function quotedWords(sentence: string): string | null {
+  const found = [...sentence.matchAll(/["“„]([^"“”„]*[\p{L}\p{N}][^"“”„]*)["”“]/gu)];
+  return found.length === 0 ? null : found.map(([, words]) => `"${words}"`).join(" ");
 }
 
 /** What no rule has read, from the first to the last word that means something; null: nothing. */

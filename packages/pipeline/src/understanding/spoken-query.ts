@@ -9,6 +9,7 @@ export interface SpokenQuery {
 
 /** What a space is asked for: a text, a number or an end of its range, categories; nothing but its name where it is recency. */
 export interface SpokenPart {
+  /** Or one of the collection's `texts`: then `text` holds words as they are typed into a search engine. */
   readonly space: string;
   readonly text: string | null;
   readonly number: number | null;
@@ -89,8 +90,8 @@ export function valuesOf(collection: Collection, field: string): readonly string
 export function readSpokenQuery(collection: Collection, answer: unknown): ReadQuery {
   const notes: string[] = [];
   const { parts, conditions, k } = (answer ?? {}) as Record<keyof SpokenQuery, unknown>;
-  const read = { parts: {} as Record<string, unknown>, weights: {} as Record<string, number> };
-  for (const entry of listOf(parts).slice(0, collection.spaces.length)) {
+  const read: ReadParts = { parts: {}, texts: {}, weights: {} };
+  for (const entry of listOf(parts).slice(0, collection.spaces.length + collection.texts.length)) {
     notes.push(...readPart(collection, (entry ?? {}) as SpokenPart, read));
   }
   const filter: Record<string, Record<string, unknown>> = {};
@@ -101,6 +102,7 @@ export function readSpokenQuery(collection: Collection, answer: unknown): ReadQu
   const isCount = Number.isInteger(k) && (k as number) >= 1 && (k as number) <= kMax;
   const query = {
     parts: read.parts,
+    ...(Object.keys(read.texts).length === 0 ? {} : { texts: read.texts }),
     ...(Object.keys(read.weights).length === 0 ? {} : { weights: read.weights }),
     ...(Object.keys(filter).length === 0 ? {} : { filter }),
     ...(isCount ? { k: k as number } : {}),
@@ -108,18 +110,22 @@ export function readSpokenQuery(collection: Collection, answer: unknown): ReadQu
   return { query, notes };
 }
 
-function readPart(
-  collection: Collection,
-  said: SpokenPart,
-  read: { parts: Record<string, unknown>; weights: Record<string, number> },
-): readonly string[] {
-  const space = spokenSpaces(collection).find(({ name }) => name === said.space);
+interface ReadParts {
+  readonly parts: Record<string, unknown>;
+  readonly texts: Record<string, string>;
+  readonly weights: Record<string, number>;
+}
+
+function readPart(collection: Collection, said: SpokenPart, read: ReadParts): readonly string[] {
+  const space = [...spokenSpaces(collection), ...collection.texts].find(({ name }) => name === said.space);
   if (space === undefined) return [`no space ${quoted(said.space)} can be asked for in words`];
-  if (space.name in read.parts) return [`${space.name} is asked for twice; the first counts`];
-  const { value, note } = partOf(collection, space, said);
+  if (space.name in read.parts || space.name in read.texts)
+    return [`${space.name} is asked for twice; the first counts`];
+  const { value, note } = "definition" in space ? partOf(collection, space, said) : wordsOf(space.name, said);
   const notes = note === undefined ? [] : [note];
   if (value === undefined) return notes;
-  read.parts[space.name] = value;
+  if ("definition" in space) read.parts[space.name] = value;
+  else read.texts[space.name] = value as string;
   if (said.weight === null || said.weight === undefined) return notes;
   if (typeof said.weight !== "number" || !(Math.abs(said.weight) <= weightMax)) {
     return [...notes, `${space.name}: a weight is a number from -${weightMax} to ${weightMax}`];
@@ -134,11 +140,19 @@ interface Part {
   readonly note?: string;
 }
 
+function nothingFor(name: string): Part {
+  return { note: `${name}: nothing is said that it could look for` };
+}
+
+function wordsOf(name: string, { text }: SpokenPart): Part {
+  return isText(text) ? { value: text.slice(0, textCharsMax) } : nothingFor(name);
+}
+
 function partOf(collection: Collection, space: Space, said: SpokenPart): Part {
-  const nothing: Part = { note: `${space.name}: nothing is said that it could look for` };
+  const nothing = nothingFor(space.name);
   switch (kindOf(space)) {
     case "text":
-      return isText(said.text) ? { value: said.text.slice(0, textCharsMax) } : nothing;
+      return wordsOf(space.name, said);
     case "number":
       if (typeof said.number === "number" && Number.isFinite(said.number)) return { value: said.number };
       return said.prefer === "high" || said.prefer === "low" ? { value: said.prefer } : nothing;

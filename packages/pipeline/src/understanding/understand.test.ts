@@ -120,3 +120,47 @@ test("what is said in so many words goes before what was understood", () => {
     k: 5,
   });
 });
+
+const worded = checkConfig({
+  collections: {
+    films: {
+      fields: { year: "number", plot: "text" },
+      spaces: { year: { encoder: "number", field: "year", range: [1970, 2023] } },
+      texts: { words: { fields: ["plot"], language: "english" } },
+    },
+  },
+})[0] as Collection;
+
+test("a chat model may ask a collection's texts, too, which weigh and are bounded as spaces are", async () => {
+  let told: ChatRequest | null = null;
+  const ask: AskChat = async (request) => {
+    told = request;
+    return succeed({
+      parts: [
+        { ...said, space: "words", text: "x".repeat(5_000), weight: 3 },
+        { ...said, space: "year", prefer: "high" },
+      ],
+      conditions: [],
+      k: null,
+    });
+  };
+  expect(await understand(worded, "a recent heist", { ask })).toEqual({
+    query: { parts: { year: "high" }, texts: { words: "x".repeat(2_000) }, weights: { words: 3 } },
+    by: "model",
+    notes: [],
+  });
+  expect(told).toMatchObject({
+    instructions: expect.stringContaining("- words (words, of plot)"),
+    schema: { properties: { parts: { items: { properties: { space: { enum: ["year", "words"] } } } } } },
+  });
+  expect(readSpokenQuery(worded, { parts: [{ ...said, space: "words" }] })).toEqual({
+    query: { parts: {} },
+    notes: ["words: nothing is said that it could look for"],
+  });
+});
+
+test("where no space reads texts, a sentence of conditions alone is looked for by its words", async () => {
+  const { query } = await understand(worded, "films after 1990", { ask: null });
+  expect(query).toEqual({ parts: {}, texts: { words: "films after 1990" }, filter: { year: { gt: 1990 } } });
+  expect(saidBefore(query, { texts: { words: "heist" } })).toMatchObject({ texts: { words: "heist" } });
+});

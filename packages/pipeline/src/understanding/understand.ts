@@ -82,13 +82,20 @@ export async function understand(
 
 /** Conditions rank nothing: a sentence that has nothing else is the text that records are ranked by. */
 function withParts(collection: Collection, query: SearchQuery, text: string): SearchQuery {
-  if (Object.keys(query.parts ?? {}).length > 0) return query;
+  if (ranks(query)) return query;
   const spaces = collection.spaces.filter(isTextSpace);
-  return { ...query, parts: Object.fromEntries(spaces.map(({ name }) => [name, text])) };
+  if (spaces.length > 0)
+    return { ...query, parts: Object.fromEntries(spaces.map(({ name }) => [name, text])) };
+  if (collection.texts.length === 0) return query;
+  return { ...query, texts: Object.fromEntries(collection.texts.map(({ name }) => [name, text])) };
 }
 
-function saysSomething({ parts = {}, filter }: SearchQuery): boolean {
-  return Object.keys(parts).length > 0 || filter !== undefined;
+function ranks({ parts = {}, texts = {} }: SearchQuery): boolean {
+  return Object.keys(parts).length > 0 || Object.keys(texts).length > 0;
+}
+
+function saysSomething(query: SearchQuery): boolean {
+  return ranks(query) || query.filter !== undefined;
 }
 
 /** What is said in so many words goes before what was understood, space by space and field by field. */
@@ -97,12 +104,13 @@ export function saidBefore(understood: SearchQuery, said: SearchQuery): SearchQu
     ...understood,
     ...said,
     parts: { ...understood.parts, ...said.parts },
+    ...merged("texts", understood, said),
     ...merged("weights", understood, said),
     ...merged("filter", understood, said),
   };
 }
 
-function merged(key: "weights" | "filter", a: SearchQuery, b: SearchQuery): Partial<SearchQuery> {
+function merged(key: "texts" | "weights" | "filter", a: SearchQuery, b: SearchQuery): Partial<SearchQuery> {
   if (a[key] === undefined && b[key] === undefined) return {};
   return { [key]: { ...a[key], ...b[key] } };
 }
