@@ -62,6 +62,23 @@ async function search(
   say(indent(hitTable(hits, Object.keys(weights))));
 }
 
+async function ask(deployment: Deployment, sentence: string): Promise<void> {
+  const { understood, hits } = await asked(deployment, sentence);
+  say(`\n   ${sentence}\n   -> ${JSON.stringify(understood)}`);
+  const { parts = {}, texts = {} } = understood;
+  say(indent(hitTable(hits, [...Object.keys(parts), ...Object.keys(texts)])));
+}
+
+async function asked(deployment: Deployment, sentence: string) {
+  const { collection } = deployment.collection("films");
+  const { query: understood } = await deployment.understand(
+    collection,
+    sentence,
+    AbortSignal.timeout(60_000),
+  );
+  return { understood, hits: await deployment.search("films", { ...understood, k: 3 }) };
+}
+
 async function changeAndDelete(deployment: Deployment): Promise<void> {
   const query = { parts: { plot: heist.plot }, weights: { plot: 1 }, k: 3 };
   const [first] = await deployment.search("films", query);
@@ -127,9 +144,12 @@ const settings = { ...readSettings(process.env), dataDir, postgresPort: 0 };
     year: 0,
     cast: 2,
   });
-  say("\n4. The index is live");
+  say("\n4. Sentences, read by rules; what stands in quotes is looked for as it stands, too");
+  await ask(deployment, "recent science fiction about lonely robots, no comedy");
+  await ask(deployment, 'lonely robots, "Isaac Asimov"');
+  say("\n5. The index is live");
   await changeAndDelete(deployment);
-  say('\n5. The same from SQL, by any driver: like "Unforgiven", but as a Western of the nineties');
+  say('\n6. The same from SQL, by any driver: like "Unforgiven", but as a Western of the nineties');
   await showSql(deployment.database.connectionString);
 }
 const rssMb = process.resourceUsage().maxRSS / 1024;

@@ -16,6 +16,9 @@ export default defineConfig({
         year: { encoder: "number", field: "year", range: [1970, 2023] },
         cast: { encoder: "category", field: "cast", values: vocabulary.cast },
       },
+      texts: {
+        words: { fields: { title: "A", plot: "C" }, language: "english" },
+      },
     },
   },
 });

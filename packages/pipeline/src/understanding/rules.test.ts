@@ -81,6 +81,10 @@ test.for<[string, object]>([
   ["recent films about war", { parts: { plot: "war", year: "high" } }],
   ["classic crime", { parts: { genres: ["Crime"], year: "low" } }],
   ["top 5 crime films", { parts: { genres: ["Crime"] }, k: 5 }],
+  [
+    'drama about "Star Wars" and "no horror"',
+    { parts: { plot: "Star Wars and no horror", genres: ["Drama"] } },
+  ],
   ["12 angry men in a jury room", { parts: { plot: "12 angry men in a jury room" } }],
 ])("films: %s", ([sentence, query]) => {
   expect(read(films, sentence)).toEqual(query);

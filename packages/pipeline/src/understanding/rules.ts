@@ -2,7 +2,7 @@ import { type Collection, isTextSpace, type Space } from "@medley/core";
 import { readNumbers } from "./number-rules.ts";
 import { condition, part, type Reading } from "./reading.ts";
 import { kindOf, type SpokenQuery, spokenFields, spokenSpaces, valuesOf } from "./spoken-query.ts";
-import { formsOf, isEmpty, type Word, wordsOf } from "./words.ts";
+import { formsOf, isEmpty, quotesOf, type Word, wordsOf } from "./words.ts";
 
 const valueWordsMax = 4;
 const negations = new Set(["no", "not", "without", "except", "non", "never", "excluding", "isn't", "aren't"]);
@@ -26,7 +26,8 @@ const countedWords = new Set(["results", "hits", "records", "matches"]);
 /**
  * A sentence by rules, in English: names of categories (`crime comedies`, `no horror`, `only drama`), numbers with a comparison
  * (`after 1990`, `under 20`, `the 1980s`, `last 3 weeks`), ends of a range (`cheapest`, `highest rating`), what is new or old, `top 5`; what no rule has read
- * is the text. What stands in quotes is looked for as it stands, too, where the collection has `texts`. A rule reads words once, the longest name first.
+ * is the text. What stands in quotes no rule reads: it is text, and looked for as it stands where the collection has `texts`. A rule reads
+ * words once, the longest name first.
  */
 export function speakByRules(collection: Collection, sentence: string, now: Date): SpokenQuery {
   const reading: Reading = { collection, words: wordsOf(sentence), now, parts: [], conditions: [] };
@@ -41,7 +42,8 @@ export function speakByRules(collection: Collection, sentence: string, now: Date
   const textSpaces = spokenSpaces(collection).filter(isTextSpace);
   if (text !== null) for (const space of textSpaces) reading.parts.push(part(space.name, { text }));
   // Words that no space takes are looked for as they stand.
-  const asTheyStand = quotedWords(sentence) ?? (textSpaces.length === 0 ? text : null);
+  const quotes = quotesOf(sentence).map((words) => `"${words}"`);
+  const asTheyStand = quotes.length > 0 ? quotes.join(" ") : textSpaces.length === 0 ? text : null;
   if (asTheyStand !== null)
     for (const { name } of collection.texts) reading.parts.push(part(name, { text: asTheyStand }));
   return { parts: reading.parts, conditions: reading.conditions, k };
@@ -154,15 +156,9 @@ function readAge({ collection, words, parts }: Reading): void {
   }
 }
 
-/** Each as words side by side; null: none. */
-function quotedWords(sentence: string): string | null {
-  const found = [...sentence.matchAll(/["“„]([^"“”„]*[\p{L}\p{N}][^"“”„]*)["”“]/gu)];
-  return found.length === 0 ? null : found.map(([, words]) => `"${words}"`).join(" ");
-}
-
 /** What no rule has read, from the first to the last word that means something; null: nothing. */
 function leftText({ collection, words }: Reading): string | null {
-  const left = words.filter(({ used }) => !used);
+  const left = words.filter(({ used, quoted }) => !used || quoted);
   const called = new Set(formsOf(collection.name.toLowerCase()));
   const says = (word: Word) => !isEmpty(word) && !formsOf(word.lower).some((form) => called.has(form));
   const [first, last] = [left.findIndex(says), left.findLastIndex(says)];

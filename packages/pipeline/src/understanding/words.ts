@@ -1,14 +1,27 @@
-/** A word of a sentence; `used` once a rule has read it. */
+/** A word of a sentence; `used` once a rule has read it, and where it is quoted: then it stands for itself. */
 export interface Word {
   readonly text: string;
   readonly lower: string;
+  readonly quoted: boolean;
   used: boolean;
 }
 
+const word = /\p{L}[\p{L}\p{N}'’.-]*[\p{L}\p{N}]|\p{L}|-?\d+(?:[.,]\d+)*(?:s\b)?|[-–]/gu;
+const quote = /["“„]([^"“”„]*[\p{L}\p{N}][^"“”„]*)["”“]/gu;
+
 export function wordsOf(sentence: string): Word[] {
-  const found =
-    sentence.match(/\p{L}[\p{L}\p{N}'’.-]*[\p{L}\p{N}]|\p{L}|-?\d+(?:[.,]\d+)*(?:s\b)?|[-–]/gu) ?? [];
-  return found.map((text) => ({ text, lower: text.toLowerCase(), used: false }));
+  const quotes = [...sentence.matchAll(quote)].map(
+    ({ index, 0: { length } }) => [index, index + length] as const,
+  );
+  return [...sentence.matchAll(word)].map(({ index, 0: text }) => {
+    const quoted = quotes.some(([start, end]) => index > start && index < end);
+    return { text, lower: text.toLowerCase(), quoted, used: quoted };
+  });
+}
+
+/** What stands in quotes, without them. */
+export function quotesOf(sentence: string): readonly string[] {
+  return [...sentence.matchAll(quote)].map(([, words]) => words as string);
 }
 
 /** A word's own form and what it may be the plural of: `comedies` is `comedy`, too. */
