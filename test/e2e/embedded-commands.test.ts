@@ -45,6 +45,32 @@ test("each command prints one object of the same shape with --json, and nothing 
   }
 });
 
+test("the searches of a file: each in its place, more than go at once, and what is wrong with one says its line", async () => {
+  const searches = Array.from({ length: 120 }, (_, at) => ({ parts: { price: at }, k: 1 + (at % 3) }));
+  const lines = jsonLines(searches).split("\n");
+  lines[50] = '{"parts": {"prise": 3}}';
+  lines[110] = "not JSON";
+  workplace.write("searches.jsonl", lines.join("\n"));
+  const { exitCode, data } = await workplace.runJson(["searches", "places", "searches.jsonl"]);
+  expect(exitCode).toBe(1);
+  const { results } = data as {
+    results: readonly { source: string; hits?: readonly { id: string }[]; error?: { code: string } }[];
+  };
+  expect(results.map(({ source }) => source)).toEqual(
+    lines.slice(0, 120).map((_, at) => `searches.jsonl:${at + 1}`),
+  );
+  expect([results[50]?.error?.code, results[110]?.error?.code]).toEqual(["query_invalid", "body_malformed"]);
+  expect(results.filter(({ error }) => error !== undefined).length).toBe(2);
+  const alone = await workplace.runJson(["search", "places", "--price", "7", "-k", "2"]);
+  expect(results[7]).toMatchObject({ hits: (alone.data as { hits: object[] }).hits });
+  workplace.write("one.jsonl", jsonLines([{ parts: { price: 7 }, k: 2 }]));
+  const { code, stdout } = await workplace.run(["searches", "places", "one.jsonl"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^one\.jsonl:1\n# {2}id/);
+  workplace.write("searches.csv", "parts\n3\n");
+  expect((await workplace.runJson(["searches", "places", "searches.csv"])).error?.code).toBe("usage");
+});
+
 test("for people: results on stdout, the run on stderr, no escape sequences where there is no terminal", async () => {
   const { code, stdout, stderr } = await workplace.run(["backfill", "places.jsonl"]);
   expect(code).toBe(0);

@@ -19,7 +19,7 @@ export {
   type SearchPorts,
   searchRoutes,
 } from "./routes/search.ts";
-export { hitsMax } from "./routes/search-query.ts";
+export { hitsMax, parseBatchedQuery } from "./routes/search-query.ts";
 export { statusRoutes } from "./routes/status.ts";
 export { type ForgottenAnswer, type UsersPorts, usersRoutes } from "./routes/users.ts";
 export {

@@ -33,7 +33,7 @@ export {
 } from "./produce.ts";
 export { encodedAnew, type Query, querySegments } from "./query.ts";
 export { weighedByClass } from "./query-class.ts";
-export { type Batched, inBatch } from "./search-batch.ts";
+export { type Batched, hitsOf, hitsPerBatch, inBatch, searchesPerBatch } from "./search-batch.ts";
 export { type SearchPage, searchPage } from "./search-page.ts";
 export { laneOf } from "./stage.ts";
 export { inSpan, parseTraceparent, type SpanOptions, spanLinksMax, traceparentOf } from "./tracing.ts";

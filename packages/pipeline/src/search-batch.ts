@@ -4,9 +4,9 @@ import { hitsDefault } from "./query.ts";
 /** What became of one of many. */
 export type Batched<Value> = Result<Value, MedleyError>;
 
-const searchesMax = 100;
+export const searchesPerBatch = 100;
 /** Of all searches of a batch together: what they find is held until the last has ended. */
-const hitsMax = 10_000;
+export const hitsPerBatch = 10_000;
 /** Of one batch, so that it does not take all of the store's connections. */
 const searchesInFlightMax = 4;
 
@@ -21,12 +21,12 @@ export async function inBatch<Asked, Query, Found, Answer>(
   answer: (one: Asked, search: (query: Query) => Promise<Found>) => Promise<Answer>,
 ): Promise<readonly Batched<Answer>[]> {
   const hits = asked.reduce((sum: number, one) => sum + hitsOf(one), 0);
-  if (asked.length > searchesMax || hits > hitsMax) {
+  if (asked.length > searchesPerBatch || hits > hitsPerBatch) {
     throw new MedleyError(
       "query_invalid",
       `a batch of ${asked.length} searches for ${hits} hits is too large`,
       {
-        mend: `send at most ${searchesMax} searches at once, for at most ${hitsMax} hits (k) together`,
+        mend: `send at most ${searchesPerBatch} searches at once, for at most ${hitsPerBatch} hits (k) together`,
       },
     );
   }
@@ -42,7 +42,7 @@ export async function inBatch<Asked, Query, Found, Answer>(
 }
 
 /** As it says; whether it may is for its answer to tell. */
-function hitsOf(asked: unknown): number {
+export function hitsOf(asked: unknown): number {
   const k = (asked as { k?: unknown } | null)?.k;
   return typeof k === "number" ? k : hitsDefault;
 }

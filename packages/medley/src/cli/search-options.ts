@@ -4,6 +4,7 @@ import { indexCommand } from "./collection-index.ts";
 import type { Run } from "./context.ts";
 import { collect, groups, score, share, wholeNumber } from "./option-values.ts";
 import { searchCommand } from "./search.ts";
+import { searchesCommand } from "./searches.ts";
 
 /** `medley search`, and what makes searches fast. */
 export function searchCommands(medley: Command, run: Run): void {
@@ -47,6 +48,14 @@ export function searchCommands(medley: Command, run: Run): void {
     .action((collection, parts, options) =>
       run("search", (context) => searchCommand(context, collection, { ...options, parts })),
     );
+  medley
+    .command("searches <collection> <file>")
+    .description("the searches of a file (- is stdin), a JSON object per line as POST …/searches takes them")
+    .addHelpText(
+      "after",
+      '\nA line: {"parts": {"plot": "a heist"}, "weights": {"plot": 2}, "k": 5}. Ends with 1 where one fails; --json has each with its line.\n\nExamples:\n  $ medley searches films searches.jsonl --json > answers.json',
+    )
+    .action((collection, file) => run("searches", (context) => searchesCommand(context, collection, file)));
   indexCommands(medley, run);
 }
 
