@@ -63,20 +63,10 @@ async function search(
 }
 
 async function ask(deployment: Deployment, sentence: string): Promise<void> {
-  const { understood, hits } = await asked(deployment, sentence);
-  say(`\n   ${sentence}\n   -> ${JSON.stringify(understood)}`);
-  const { parts = {}, texts = {} } = understood;
-  say(indent(hitTable(hits, [...Object.keys(parts), ...Object.keys(texts)])));
-}
-
-async function asked(deployment: Deployment, sentence: string) {
-  const { collection } = deployment.collection("films");
-  const { query: understood } = await deployment.understand(
-    collection,
-    sentence,
-    AbortSignal.timeout(60_000),
-  );
-  return { understood, hits: await deployment.search("films", { ...understood, k: 3 }) };
+  const { query } = await deployment.understand(deployment.collection("films").collection, sentence);
+  say(`\n   ${sentence}\n   -> ${JSON.stringify(query)}`);
+  const hits = await deployment.search("films", { ...query, k: 3 });
+  say(indent(hitTable(hits, [...Object.keys(query.parts ?? {}), ...Object.keys(query.texts ?? {})])));
 }
 
 async function changeAndDelete(deployment: Deployment): Promise<void> {

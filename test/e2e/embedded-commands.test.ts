@@ -69,6 +69,8 @@ test("the searches of a file: each in its place, more than go at once, and what 
   expect(stdout).toMatch(/^one\.jsonl:1\n# {2}id/);
   workplace.write("searches.csv", "parts\n3\n");
   expect((await workplace.runJson(["searches", "places", "searches.csv"])).error?.code).toBe("usage");
+  workplace.write("many.jsonl", "{}\n".repeat(10_001));
+  expect((await workplace.runJson(["searches", "places", "many.jsonl"])).error?.mend).toBe("split the file");
 });
 
 test("for people: results on stdout, the run on stderr, no escape sequences where there is no terminal", async () => {

@@ -17,6 +17,7 @@ export {
   type SearchFailure,
   type SearchHit,
   type SearchPorts,
+  searchFailureOf,
   searchRoutes,
 } from "./routes/search.ts";
 export { hitsMax, parseBatchedQuery } from "./routes/search-query.ts";

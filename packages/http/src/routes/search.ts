@@ -1,4 +1,4 @@
-import type { Clock, Collection, ErrorCode, HitPlace, SearchQuery } from "@medley/core";
+import type { Clock, Collection, ErrorCode, HitPlace, MedleyError, SearchQuery } from "@medley/core";
 import {
   type CollectionEncoders,
   collectionNamed,
@@ -106,13 +106,15 @@ export function searchRoutes(ports: SearchPorts): Routes {
         }),
       );
       const results = answers.map((one): SearchPage<SearchHit> | SearchFailure => {
-        if (one.ok) return one.value;
-        const { code, message, mend } = one.failure;
-        return { error: { code, message, ...(mend === undefined ? {} : { mend }) } };
+        return one.ok ? one.value : searchFailureOf(one.failure);
       });
       return { results, tookMs: performance.now() - startMs } satisfies SearchBatchAnswer;
     });
   };
+}
+
+export function searchFailureOf({ code, message, mend }: MedleyError): SearchFailure {
+  return { error: { code, message, ...(mend === undefined ? {} : { mend }) } };
 }
 
 /** Searches of one collection for one client. */

@@ -1,5 +1,5 @@
 import { MedleyError, type SearchQuery } from "@medley/core";
-import { parseBatchedQuery, type SearchFailure } from "@medley/http";
+import { parseBatchedQuery, type SearchFailure, searchFailureOf } from "@medley/http";
 import {
   type Batched,
   type CollectionEncoders,
@@ -37,6 +37,7 @@ export async function searchesCommand(context: Context, collection: string, path
     );
   }
   const total = await source.total();
+  checkCount(source.name, total ?? 0);
   const bar = new Progress(`${collection} searches`, { unit: "searches" });
   const results: Answered[] = [];
   try {
@@ -44,17 +45,19 @@ export async function searchesCommand(context: Context, collection: string, path
       if (context.signal.aborted) break;
       results.push(...(await answersOf(deployment, opened, batch, context.signal)));
       bar.update({ done: results.length, total: total ?? results.length });
-      if (results.length > searchesMax) {
-        throw new MedleyError("usage", `${source.name} has more than ${searchesMax} searches`, {
-          mend: "split the file",
-        });
-      }
+      checkCount(source.name, results.length);
     }
   } finally {
     bar.stop();
   }
   const exitCode = context.signal.aborted ? 130 : results.some((one) => "error" in one) ? 1 : 0;
   return { exitCode, data: { collection, results }, text: results.map(described).join("\n\n") };
+}
+
+/** Of a file before its first search, of stdin as it comes. */
+function checkCount(name: string, count: number): void {
+  if (count <= searchesMax) return;
+  throw new MedleyError("usage", `${name} has more than ${searchesMax} searches`, { mend: "split the file" });
 }
 
 /** As many searches as go at once. */
@@ -84,9 +87,9 @@ async function answersOf(
   const answers = await deployment.searchAll(opened.collection.name, queries, signal);
   const inOrder = answers[Symbol.iterator]();
   return asked.map(({ source, query }) => {
-    if (query instanceof MedleyError) return { source, ...failureOf(query) };
+    if (query instanceof MedleyError) return { source, ...searchFailureOf(query) };
     const answer = inOrder.next().value as Batched<SearchPage<Hit>>;
-    return { source, ...(answer.ok ? answer.value : failureOf(answer.failure)) };
+    return { source, ...(answer.ok ? answer.value : searchFailureOf(answer.failure)) };
   });
 }
 
@@ -98,10 +101,6 @@ function queryOf(opened: CollectionEncoders, item: SourceItem): SearchQuery | Me
     if (error instanceof MedleyError) return error;
     throw error;
   }
-}
-
-function failureOf({ code, message, mend }: MedleyError): SearchFailure {
-  return { error: { code, message, ...(mend === undefined ? {} : { mend }) } };
 }
 
 function described(answered: Answered): string {

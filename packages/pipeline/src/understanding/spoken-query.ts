@@ -121,7 +121,8 @@ function readPart(collection: Collection, said: SpokenPart, read: ReadParts): re
   if (space === undefined) return [`no space ${quoted(said.space)} can be asked for in words`];
   if (space.name in read.parts || space.name in read.texts)
     return [`${space.name} is asked for twice; the first counts`];
-  const { value, note } = "definition" in space ? partOf(collection, space, said) : wordsOf(space.name, said);
+  const { value, note } =
+    "definition" in space ? partOf(collection, space, said) : saidTextOf(space.name, said);
   const notes = note === undefined ? [] : [note];
   if (value === undefined) return notes;
   if ("definition" in space) read.parts[space.name] = value;
@@ -144,7 +145,7 @@ function nothingFor(name: string): Part {
   return { note: `${name}: nothing is said that it could look for` };
 }
 
-function wordsOf(name: string, { text }: SpokenPart): Part {
+function saidTextOf(name: string, { text }: SpokenPart): Part {
   return isText(text) ? { value: text.slice(0, textCharsMax) } : nothingFor(name);
 }
 
@@ -152,7 +153,7 @@ function partOf(collection: Collection, space: Space, said: SpokenPart): Part {
   const nothing = nothingFor(space.name);
   switch (kindOf(space)) {
     case "text":
-      return wordsOf(space.name, said);
+      return saidTextOf(space.name, said);
     case "number":
       if (typeof said.number === "number" && Number.isFinite(said.number)) return { value: said.number };
       return said.prefer === "high" || said.prefer === "low" ? { value: said.prefer } : nothing;
