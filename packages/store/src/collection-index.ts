@@ -1,8 +1,8 @@
-import { MedleyError } from "@medley/core";
 import pg from "pg";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
 import { setCandidates } from "./graph-candidates.ts";
 import { type IndexProgress, watchIndexBuild } from "./index-progress.ts";
+import { lockIndex, openIndexSession } from "./index-session.ts";
 import { graphBytes, type PathIndex, readPathIndexes } from "./index-state.ts";
 import { readCatalogue } from "./migrations/migrate.ts";
 import { askedMsMax, faultOf, withRetry } from "./retry.ts";
@@ -66,7 +66,7 @@ export async function buildIndex(
 ): Promise<IndexBuild> {
   try {
     await using resources = new AsyncDisposableStack();
-    const client = await openClient(connectionString, resources);
+    const client = await openIndexSession(connectionString, resources);
     await lockIndex(client, collection);
     const table = await readTable(client, collection, options.generation);
     const wanted = table.indexes.filter(
@@ -76,7 +76,7 @@ export async function buildIndex(
     await dropInvalid(client, table);
     await setResources(client, options, resources);
     await warnOfMemory(client, table.rows, wanted, options);
-    const watcher = table.embedded ? null : await openClient(connectionString, resources);
+    const watcher = table.embedded ? null : await openIndexSession(connectionString, resources);
     for (const index of wanted) {
       const state = await run(client, watcher, { table, index }, options);
       if (state !== "cancelled") continue;
@@ -94,7 +94,7 @@ export async function buildIndex(
 export async function dropIndex(connectionString: string, collection: string): Promise<void> {
   try {
     await using resources = new AsyncDisposableStack();
-    const client = await openClient(connectionString, resources);
+    const client = await openIndexSession(connectionString, resources);
     await lockIndex(client, collection);
     const { concurrently, indexes } = await readTable(client, collection);
     for (const { name, valid } of indexes) {
@@ -103,42 +103,6 @@ export async function dropIndex(connectionString: string, collection: string): P
   } catch (error) {
     throw faultOf(error);
   }
-}
-
-/** How often the server looks, during a statement, whether whoever asked for it is still there. */
-const lookMs = 1_000;
-
-/** One session without the pool's time limits: a build takes as long as it takes. */
-async function openClient(connectionString: string, resources: AsyncDisposableStack): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString, application_name: "medley index", keepAlive: true });
-  client.on("error", () => {});
-  await client.connect();
-  resources.defer(() => client.end());
-  await client.query("set statement_timeout = 0");
-  // Else the server would go on with the build of a process that was killed, and keep its lock. The embedded engine's session is for all,
-  // and a server on Windows can't look.
-  await client
-    .query(
-      "select set_config('client_connection_check_interval', $1, false) where version() not like '%PGlite%'",
-      [`${lookMs}ms`],
-    )
-    .catch(() => {});
-  resources.defer(async () => void (await client.query("reset statement_timeout").catch(() => {})));
-  return client;
-}
-
-/** Any number, the same in all processes; beside it the collection's. */
-const indexLock = 7_305_815;
-
-async function lockIndex(client: pg.Client, collection: string): Promise<void> {
-  const { rows } = await client.query<{ locked: boolean }>(
-    "select pg_try_advisory_lock($1, hashtext($2)) as locked",
-    [indexLock, collection],
-  );
-  if (rows[0]?.locked) return;
-  throw new MedleyError("index_building", `another process works on the index of "${collection}"`, {
-    mend: "wait for it; medley status says when the index is ready",
-  });
 }
 
 interface Table {

@@ -23,7 +23,7 @@ export interface PathIndex {
   readonly space: string | null;
   /** An HNSW graph, which is built in memory. */
   readonly graph: boolean;
-  /** 0 of a text. */
+  /** Of what it is over; 0 of a text. */
   readonly dimensions: number;
   /** Bare and quoted. */
   readonly name: string;
@@ -45,8 +45,14 @@ export async function readPathIndexes(
 from medley_internal.collections as collection,
   medley_internal.as_generation(collection.name, coalesce($2, collection.generation)) as described,
   lateral (
-    select place, space, kind in ('fused', 'graph') as graph, dimensions, index_name,
-      medley_internal.index_definition(described, kind, start, dimensions, field, type, $3) as definition
+    select place, space, kind in ('fused', 'graph') as graph,
+      dimensions - (
+        select coalesce(sum(own.dimensions - fewer.value::int), 0)::int
+        from jsonb_each_text(shortened) as fewer,
+          (select row_number() over (order by segment.start) as at, segment.dimensions from medley_internal.segments(described) as segment) as own
+        where own.at = fewer.key::int
+      ) as dimensions, index_name,
+      medley_internal.index_definition(described, kind, start, dimensions, field, type, shortened, $3) as definition
     from medley_internal.search_paths(described)
     union all
     select null, name, false, 0, index_name, definition from medley_internal.text_indexes(described)

@@ -42,6 +42,14 @@ export {
   readReaders,
   reportReader,
 } from "./generations/readers.ts";
+export {
+  checkNoGraphs,
+  hasGraphs,
+  type OfGeneration,
+  readGraphDimensions,
+  type SpaceAxes,
+  writeGraphAxes,
+} from "./graph-axes.ts";
 export type { IndexProgress } from "./index-progress.ts";
 export { type IndexState, indexRowsMin, readPathIndexes } from "./index-state.ts";
 export type { CollectionLayout, StoredCollection } from "./migrations/collection-tables.ts";
@@ -61,5 +69,6 @@ export { type ForgottenAt, rebuildProfiles } from "./profiles.ts";
 export { missingIds } from "./rows/missing-ids.ts";
 export { readRecords, type StoredRecord } from "./rows/read-records.ts";
 export { exactNeighbours, readVectors, type StoredVector } from "./rows/read-vectors.ts";
+export { type SampledSpace, sampleSpaces } from "./rows/sampled-vectors.ts";
 export type { Hit, Search, SearchPlan } from "./search.ts";
 export { type AnalyzeOptions, analyzeSearch, type SearchAnalysis } from "./search-plans/analyze.ts";

@@ -39,7 +39,7 @@ export {
   classTarget,
   classWeights,
 } from "./data/targets.ts";
-export type { BudgetSpace, Rung as DimensionRung } from "./dimensions/space-ladder.ts";
+export { type BudgetSpace, fitAxes, type Rung as DimensionRung } from "./dimensions/space-ladder.ts";
 export {
   type BudgetProblem,
   type DimensionSplit,

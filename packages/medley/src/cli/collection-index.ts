@@ -8,9 +8,12 @@ import {
   openPool,
   readAllCollections,
 } from "@medley/store";
+import type { DimensionSplit } from "@medley/training";
+import { figure } from "../assign/sentences.ts";
 import { openDatabase } from "../deployment/database.ts";
+import { graphCandidates, setGraphDimensions } from "../indexing/graph-dimensions.ts";
 import { type Context, logFault, settingsOf } from "./context.ts";
-import type { Outcome } from "./output.ts";
+import { type Outcome, table } from "./output.ts";
 import { count, duration, Progress } from "./progress.ts";
 
 export interface IndexArguments {
@@ -20,6 +23,8 @@ export interface IndexArguments {
   readonly rebuild?: boolean;
   readonly exclusive?: boolean;
   readonly fusedOnly?: boolean;
+  /** Of the graphs; null: all. Default: as before. */
+  readonly dimensions?: number | null;
   readonly memory?: number;
   readonly workers?: number;
 }
@@ -27,8 +32,9 @@ export interface IndexArguments {
 /** `medley index`: builds, rebuilds or drops the indexes of a collection's vectors, as the role that owns the table. */
 export async function indexCommand(context: Context, given: IndexArguments): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const { connectionString, collections: all } = await openDatabaseHere(context, resources);
-  const collections = chosen(all, given);
+  const database = await openDatabaseHere(context, resources);
+  const { connectionString } = database;
+  const collections = chosen(database.collections, given);
   if (given.drop) {
     for (const { collection } of collections) await dropIndex(connectionString, collection);
     const names = collections.map(({ collection }) => collection);
@@ -38,22 +44,65 @@ export async function indexCommand(context: Context, given: IndexArguments): Pro
       text: names.map((name) => `${name}: dropped`).join("\n"),
     };
   }
+  const graphs = await dimensionsOfGraphs(context, database, given);
   const built: BuiltIndex[] = [];
   for (const { collection } of collections) {
+    if (context.signal.aborted) break;
     built.push(
       await buildWithProgress(connectionString, collection, { ...optionsOf(given), signal: context.signal }),
     );
-    if (context.signal.aborted) break;
   }
-  const text = built.length === 0 ? "no collection lacks its indexes" : built.map(described).join("\n");
-  return { exitCode: context.signal.aborted ? 130 : 0, data: { indexes: built }, text };
+  const isDone = built.length === 0 && !context.signal.aborted;
+  const lines = [...graphs.lines, ...(isDone ? ["no collection lacks its indexes"] : built.map(described))];
+  return {
+    exitCode: context.signal.aborted ? 130 : 0,
+    data: { indexes: built, ...(graphs.split === null ? {} : { dimensions: graphs.split }) },
+    text: lines.join("\n"),
+  };
+}
+
+async function dimensionsOfGraphs(
+  { signal }: Context,
+  { pool, connectionString }: DatabaseHere,
+  { collection, dimensions }: IndexArguments,
+): Promise<{ readonly split: DimensionSplit | null; readonly lines: readonly string[] }> {
+  if (dimensions === undefined) return { split: null, lines: [] };
+  const bar = new Progress(`${collection} dimensions`, { unit: "dimensions" });
+  try {
+    const set = await setGraphDimensions({
+      ...{ pool, connectionString, dimensions, signal },
+      of: { collection: collection as string },
+      onProgress: ({ done, total }) => bar.update({ done, total }),
+    });
+    const split = set.state === "fitted" ? set.split : null;
+    return { split, lines: split === null ? [] : [splitText(split)] };
+  } finally {
+    bar.stop();
+  }
+}
+
+/** What the graphs of each space will be over, and what they find. */
+function splitText({ from, to, spaces, loss, queries }: DimensionSplit): string {
+  const found = 1 - loss.test.mean;
+  const shares = spaces.map((share) => [share.space, share.from, share.to, share.by ?? "-"]);
+  return (
+    `${table(["space", "dimensions", "of its graphs", "along"], shares)}\n\ngraphs over ${to} of ${from} dimensions: among their first ` +
+    `${graphCandidates} are ${figure(found)} (${figure(1 - loss.test.high)} to ${figure(1 - loss.test.low)}) of the ten best, by ${queries} ` +
+    "queries that took no part in the choice; all dimensions choose of them\n"
+  );
+}
+
+export interface DatabaseHere {
+  readonly connectionString: string;
+  readonly pool: ReturnType<typeof openPool>;
+  readonly collections: readonly CollectionStatus[];
 }
 
 /** The database of this data folder, or the one configured, and what it holds; open until the resources are disposed. */
 export async function openDatabaseHere(
   context: Context,
   resources: AsyncDisposableStack,
-): Promise<{ readonly connectionString: string; readonly collections: readonly CollectionStatus[] }> {
+): Promise<DatabaseHere> {
   const database = await openDatabase({
     settings: { ...settingsOf(context), postgresPort: 0 },
     mayAttach: true,
@@ -63,15 +112,20 @@ export async function openDatabaseHere(
   const { connectionString } = database;
   const pool = openPool({ connectionString, connectionsMax: 1, applicationName: "medley index" });
   resources.adopt(pool, (open) => open.end());
-  return { connectionString, collections: await readAllCollections(pool) };
+  return { connectionString, pool, collections: await readAllCollections(pool) };
 }
 
 function chosen(
   all: readonly CollectionStatus[],
-  { collection: named, drop, rebuild }: IndexArguments,
+  { collection: named, drop, rebuild, dimensions }: IndexArguments,
 ): readonly CollectionStatus[] {
+  if (drop && dimensions !== undefined) {
+    throw new MedleyError("usage", "graphs that are dropped have no dimensions", {
+      mend: "first --drop, then --dimensions",
+    });
+  }
   if (named === undefined) {
-    if (drop || rebuild) {
+    if (drop || rebuild || dimensions !== undefined) {
       throw new MedleyError("usage", "which collection's index?", {
         mend: `name one of ${all.map((one) => one.collection).join(", ")}`,
       });

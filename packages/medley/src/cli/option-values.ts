@@ -1,3 +1,4 @@
+import { dimensionsMax } from "@medley/core";
 import { InvalidArgumentError } from "commander";
 
 /** For options of commander: each throws what the command line says. */
@@ -7,6 +8,14 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
     if (Number.isInteger(value) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`it must be a whole number from ${min} to ${max}.`);
   };
+}
+
+/** Null: `all`. */
+export function dimensions(text: string): number | null {
+  const value = Number(text);
+  if (text === "all") return null;
+  if (Number.isInteger(value) && value >= 1 && value <= dimensionsMax) return value;
+  throw new InvalidArgumentError(`it must be a whole number from 1 to ${dimensionsMax}, or all.`);
 }
 
 export function secondsBetween(min: number, max: number): (text: string) => number {

@@ -16,6 +16,7 @@ import {
 } from "@medley/store";
 import { generationEncoders } from "../deployment/generations.ts";
 import type { StageFailure } from "../deployment/stages.ts";
+import { followGraphDimensions } from "../indexing/graph-dimensions.ts";
 import { checkGates, type Gate } from "./gates.ts";
 import { type GenerationChange, needsGeneration } from "./generation-change.ts";
 import { OwnCarriers } from "./own-carriers.ts";
@@ -118,7 +119,7 @@ async function carried(
   }
 }
 
-/** Those that the live generation has. */
+/** Those that the live generation has, over as many dimensions. */
 async function buildIndexes(
   { pool, live, connectionString }: GenerationChange,
   generation: number,
@@ -127,6 +128,11 @@ async function buildIndexes(
   const indexes = await readPathIndexes(pool, live.collection, live.generation);
   const built = indexes.filter(({ valid }) => valid === true);
   if (built.length === 0) return;
+  await followGraphDimensions({
+    ...{ pool, connectionString, signal },
+    of: { collection: live.collection, generation },
+    onProgress: ({ done, total }) => onProgress({ phase: "index", done, total, detail: "dimensions" }),
+  });
   await buildIndex(connectionString, live.collection, {
     ...{ generation, signal, fusedOnly: built.every(({ space }) => space === null) },
     onProgress: ({ phase, rowsDone, rowsTotal }: IndexProgress) =>

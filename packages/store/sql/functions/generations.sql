@@ -147,6 +147,7 @@ begin
   delete from medley_internal.generation_reader where collection = wanted and generation = wanted_generation;
   delete from medley_internal.search_weightings as learned where learned.table_name = dropped.table_name;
   delete from medley_internal.search_statistics as learned where learned.table_name = dropped.table_name;
+  delete from medley_internal.graph_axes as fitted where fitted.table_name = dropped.table_name;
 end $$;
 
 -- A collection as `collections` would describe it if this generation were live: for functions that take such a row.

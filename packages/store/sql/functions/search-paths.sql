@@ -8,23 +8,33 @@
 -- leads out of (docs/SEARCH.md). The order is the score's all the same, since the query's other segments are multiplied alike.
 -- A weight below 0 needs no path of its own: its segment points the other way, so the nearest to it are the farthest.
 
--- `field` and its type are those that the index is over.
+-- `field` and its type are those that the index is over; `shortened` what a graph is over fewer dimensions of: how many by place of the space.
 create or replace function medley_internal.search_paths(found_row medley_internal.collections)
-returns table (place int, space text, kind text, index_name text, start int, dimensions int, field text, type text)
+returns table (place int, space text, kind text, index_name text, start int, dimensions int, field text, type text, shortened jsonb)
 language plpgsql stable parallel safe as $$
+declare
+  all_shortened jsonb := (
+    select coalesce(jsonb_object_agg(axes.place, axes.dimensions), '{}') from medley_internal.graph_axes as axes
+    where table_name = found_row.live_table
+  );
 begin
   return query
-  select 0, null, 'fused', found_row.live_table || '_hnsw', 1, found_row.dimensions, null, null
+  select 0, null, 'fused', found_row.live_table || '_hnsw', 1, found_row.dimensions, null, null, all_shortened
   union all
   select entry.place::int, entry.space ->> 'name', path.kind,
     found_row.live_table || case path.kind when 'inverted' then '_categories_' else '_space_' end || entry.place,
     (entry.space ->> 'offset')::int + 1, (entry.space ->> 'dimensions')::int, entry.space ->> 'field',
-    found_row.fields::jsonb ->> (entry.space ->> 'field')
+    found_row.fields::jsonb ->> (entry.space ->> 'field'),
+    case path.kind when 'graph' then medley_internal.shortened_of(all_shortened, entry.place) else '{}' end
   from jsonb_array_elements(found_row.spaces) with ordinality as entry (space, place),
     lateral (select medley_internal.path_kind(entry.space) as kind) as path
   -- A lone space's segments are the fused vectors.
   where jsonb_array_length(found_row.spaces) > 1;
 end $$;
+
+create or replace function medley_internal.shortened_of(all_shortened jsonb, place bigint)
+returns jsonb language sql immutable parallel safe
+return case when all_shortened ? place::text then jsonb_build_object(place, all_shortened -> place::text) else '{}' end;
 
 create or replace function medley_internal.path_kind(space jsonb)
 returns text language sql immutable parallel safe
@@ -33,18 +43,20 @@ return case space ->> 'encoder' when 'number' then 'ordered' when 'recency' then
 -- Where a collection has spaces that only graphs find and others, `fused` with the segments of the one kind or the other multiplied.
 -- Never by less than 1, which half precision may refuse. By 2.5: of the best ten of 100,000 films at 40 random weightings the graph finds
 -- .84 at ef 40 and .92 at 160, of equal parts .69 and .86; with 3.5 it finds less where all count alike.
-create or replace function medley_internal.scaled(spaces jsonb, fused text, scales_graphs boolean, vector_schema text)
+create or replace function medley_internal.scaled(spaces jsonb, shortened jsonb, fused text, scales_graphs boolean, vector_schema text)
 returns text language plpgsql immutable parallel safe as $$
 declare
   space jsonb;
+  place int;
   graph boolean;
   factors text[] := '{}';
   kinds boolean[] := '{}';
 begin
-  for space in select jsonb_array_elements(spaces) loop
+  for space, place in select * from jsonb_array_elements(spaces) with ordinality loop
     graph := medley_internal.path_kind(space) = 'graph';
     kinds := kinds || graph;
-    factors := factors || format('array_fill(%s::real, ''{%s}'')', case when graph = scales_graphs then 2.5 else 1 end, space ->> 'dimensions');
+    factors := factors || format('array_fill(%s::real, ''{%s}'')', case when graph = scales_graphs then 2.5 else 1 end,
+      coalesce(shortened ->> place::text, space ->> 'dimensions'));
   end loop;
   if true <> all (kinds) or false <> all (kinds) then return fused; end if;
   return format('(%s operator(%s.*) (%s)::%2$s.halfvec)', fused, vector_schema, array_to_string(factors, ' || '));
@@ -52,12 +64,60 @@ end $$;
 
 -- What a graph is over, as SQL that names the extension's schema: the same in the index and in the search.
 create or replace function medley_internal.graph_vector(
-  found_row medley_internal.collections, kind text, start int, dimensions int, vector_schema text
+  found_row medley_internal.collections, kind text, start int, shortened jsonb, vector_schema text
 )
-returns text language sql immutable parallel safe return case kind
-  when 'fused' then medley_internal.scaled(found_row.spaces, 'embedding', true, vector_schema)
-  else format('%s.subvector(embedding, %s, %s)', vector_schema, start, dimensions)
-end || format('::%s.halfvec(%s)', vector_schema, dimensions);
+returns text language sql immutable parallel safe
+return (
+  select case
+    when kind = 'graph' then string_agg(segment.sql, '')
+    when shortened = '{}' then medley_internal.scaled(found_row.spaces, shortened, 'embedding', true, vector_schema)
+    else medley_internal.scaled(found_row.spaces, shortened,
+      '(' || string_agg(segment.sql, format(' operator(%s.||) ', vector_schema) order by segment.place) || ')', true, vector_schema)
+  end || format('::%s.halfvec(%s)', vector_schema, sum(segment.dimensions))
+  from (
+    select place, coalesce((shortened ->> place::text)::int, own.dimensions) as dimensions,
+      case when shortened ? place::text
+        then format('medley_internal.along_axes(%L, %s, %s.subvector(embedding, %s, %s))', found_row.live_table, place, vector_schema,
+          own.start, own.dimensions)
+        else format('%s.subvector(embedding, %s, %s)', vector_schema, own.start, own.dimensions)
+      end as sql
+    from jsonb_array_elements(found_row.spaces) with ordinality as entry (space, place),
+      lateral (select (space ->> 'offset')::int + 1 as start, (space ->> 'dimensions')::int as dimensions) as own
+    where kind = 'fused' or own.start = graph_vector.start
+  ) as segment
+);
+
+-- A segment along its space's axes, of length 1 or all zero as the segment itself. Called immutable, since an index has to know that it will
+-- give the same again: axes are there before their graphs and stay until these are gone (`writeGraphAxes`).
+create or replace function medley_internal.along_axes(axes_of text, axes_place int, segment halfvec)
+returns halfvec language sql immutable strict parallel safe
+return (
+  select l2_normalize(array(select inner_product(segment, axis) from unnest(axes) as axis)::halfvec)
+  from medley_internal.graph_axes where table_name = axes_of and place = axes_place
+);
+
+-- What is asked of a graph over fewer dimensions; each segment keeps its length, which is its weight.
+create or replace function medley_internal.shortened_query(found_row medley_internal.collections, path jsonb, asked halfvec)
+returns halfvec language plpgsql stable parallel safe as $$
+declare
+  place int;
+  segment halfvec;
+  numbers real[] := '{}';
+begin
+  if path -> 'shortened' = '{}' then return asked; end if;
+  if path ->> 'kind' = 'graph' then
+    return medley_internal.along_axes(found_row.live_table, (path ->> 'place')::int, asked);
+  end if;
+  for place, segment in
+    select row_number() over (order by start), subvector(asked, start, dimensions) from medley_internal.segments(found_row) order by start
+  loop
+    numbers := numbers || case when path -> 'shortened' ? place::text
+      then array(select x * l2_norm(segment) from unnest(medley_internal.along_axes(found_row.live_table, place, segment)::real[]) as x)::real[]
+      else segment::real[]
+    end;
+  end loop;
+  return numbers::halfvec;
+end $$;
 
 create or replace function medley_internal.vector_schema()
 returns text language plpgsql stable parallel safe as $$
@@ -89,13 +149,13 @@ end $$;
 
 -- What follows `create index NAME on TABLE`; `candidates` are those of a graph's build.
 create or replace function medley_internal.index_definition(
-  found_row medley_internal.collections, kind text, start int, dimensions int, field text, type text, candidates int
+  found_row medley_internal.collections, kind text, start int, dimensions int, field text, type text, shortened jsonb, candidates int
 )
 returns text language sql stable parallel safe
 return (
   select case
     when kind in ('fused', 'graph') then format('using hnsw ((%s) %s.halfvec_ip_ops) with (ef_construction = %s)%s',
-      medley_internal.graph_vector(found_row, kind, start, dimensions, vector_schema), vector_schema, candidates,
+      medley_internal.graph_vector(found_row, kind, start, shortened, vector_schema), vector_schema, candidates,
       case kind when 'graph' then format(' where %s.l2_norm(%1$s.subvector(embedding, %s, %s)) > 0', vector_schema, start, dimensions) else '' end)
     when kind = 'inverted' and type <> 'category' then format('using gin (%I) where deleted_at is null', field)
     else format('(%I, id) where deleted_at is null', field)
@@ -135,26 +195,28 @@ begin
   execute format(
     'select array_agg(id), array_agg(distance) from (select id, distance from (%s) as read order by distance limit $4) as best',
     rows_sql) into ids, distances
-  using direction, depth, filter, wanted, l2_normalize(segment)::halfvec, ranges, categories;
+  using direction, depth, filter, wanted, medley_internal.shortened_query(found_row, path, l2_normalize(segment)::halfvec), ranges, categories;
 end $$;
 
 -- The functions below give a path's rows as a statement of path_candidates' parameters.
 
--- Of the graph over all spaces no more than are wanted: they come in the order of the fused vectors' distance.
+-- Of the graph over all spaces no more than are wanted: they come in the order of the fused vectors' distance, but for one over fewer
+-- dimensions.
 create or replace function medley_internal.graph_rows(found_row medley_internal.collections, path jsonb, condition text)
 returns text language plpgsql stable parallel safe as $$
 declare
   kind text := path ->> 'kind';
   start int := (path ->> 'start')::int;
   dimensions int := (path ->> 'dimensions')::int;
+  shortened jsonb := path -> 'shortened';
   vector_schema text := medley_internal.vector_schema();
 begin
   return format('select id, embedding <#> $1 as distance from medley_internal.%I as row where %s order by (%s) <#> %s limit %s',
     medley_internal.rows_view(found_row),
     case kind when 'graph' then format('l2_norm(subvector(embedding, %s, %s)) > 0 and ', start, dimensions) else '' end || condition,
-    medley_internal.graph_vector(found_row, kind, start, dimensions, vector_schema),
-    case kind when 'graph' then '$5' else medley_internal.scaled(found_row.spaces, '$5', false, vector_schema) end,
-    case kind when 'graph' then '$2' else 'least($2, $4)' end);
+    medley_internal.graph_vector(found_row, kind, start, shortened, vector_schema),
+    case kind when 'graph' then '$5' else medley_internal.scaled(found_row.spaces, shortened, '$5', false, vector_schema) end,
+    case when kind = 'graph' or shortened <> '{}' then '$2' else 'least($2, $4)' end);
 end $$;
 
 -- The names that count at least half as much as the one that counts most; of a segment that is turned round, those turned round.

@@ -10,8 +10,9 @@ const k = 10;
 const roundingMax = 1e-5;
 
 /**
- * How many of the ten best rows are found by other vectors than those that say which these are. Rows count by their score, not by their name:
- * of many that are equally good any will do. The rows that a query is made of don't count, they would be found by anything.
+ * How many of the ten best rows are found by other vectors than those that say which these are: among the ten best by these, or among more
+ * `candidates`, where the vectors that say it choose of them. Rows count by their score, not by their name: of many that are equally good any
+ * will do. The rows that a query is made of don't count, they would be found by anything.
  */
 export class FusedRecall {
   readonly weightings: readonly Weighting[];
@@ -20,7 +21,7 @@ export class FusedRecall {
   /** Of each weighting and query the tenth best score; NaN where the query says nothing of spaces that count. */
   readonly #leastGood: readonly Float64Array[];
   readonly #scores: Float64Array;
-  readonly #best = { rows: new Int32Array(k), cosines: new Float64Array(k) };
+  readonly #best: { readonly rows: Int32Array; readonly cosines: Float64Array };
 
   /** `says`: whether the query has a segment of the space, by query and space. */
   constructor(
@@ -29,11 +30,14 @@ export class FusedRecall {
       queries,
       exact,
       rowCount,
+      candidates = k,
       says,
     }: {
       readonly queries: readonly RowQuery[];
       readonly exact: SpaceCosines;
       readonly rowCount: number;
+      /** At least ten. Default: ten. */
+      readonly candidates?: number | undefined;
       readonly says: (query: number, space: number) => boolean;
     },
   ) {
@@ -41,11 +45,12 @@ export class FusedRecall {
     this.#queries = queries;
     this.#exact = exact;
     this.#scores = new Float64Array(rowCount);
+    this.#best = { rows: new Int32Array(candidates), cosines: new Float64Array(candidates) };
     this.#leastGood = weightings.map(({ weights }) =>
       Float64Array.from(queries, (_, query) => {
         if (!weights.some((weight, space) => weight !== 0 && says(query, space))) return Number.NaN;
         this.#rank(exact, weights, query);
-        return this.#best.cosines.at(-1) as number;
+        return this.#best.cosines[k - 1] as number;
       }),
     );
   }
@@ -58,9 +63,12 @@ export class FusedRecall {
       if (Number.isNaN(leastGood)) return Number.NaN;
       this.#rank(cosines, weights, query);
       let found = 0;
-      for (const row of this.#best.rows)
+      for (const [at, row] of this.#best.rows.entries()) {
+        // Where there are fewer rows than candidates, those that don't count come last.
+        if (this.#best.cosines[at] === Number.NEGATIVE_INFINITY) break;
         if (this.#exactScore(weights, query, row) >= leastGood - roundingMax) found += 1;
-      return found / k;
+      }
+      return Math.min(found, k) / k;
     });
   }
 

@@ -54,6 +54,10 @@ export class SpaceLadder {
     return this.#table.dimensions;
   }
 
+  get rowCount(): number {
+    return this.#table.values.length / this.#table.dimensions;
+  }
+
   /** How a size comes about: every way there is. */
   waysTo(to: number): readonly Rung[] {
     if (to === this.dimensions) return [{ to, by: null }];
@@ -86,14 +90,22 @@ export class SpaceLadder {
   }
 
   async #project(by: "pca" | "random"): Promise<VectorTable> {
-    const { rows, seed, signal } = this.#fitting;
-    const moment = new SecondMoment(this.dimensions);
-    for (const row of rows) moment.add(rowOf(this.#table, row));
     // The last step of a budget may take any number of dimensions up to the encoder's own.
-    const options = { to: Math.min(axesMax, this.dimensions - 1), random: new Random(seed), signal };
-    const { matrix } = by === "pca" ? await principalAxes(moment, options) : randomAxes(moment, options);
-    return times(this.#table, matrix);
+    const to = Math.min(axesMax, this.dimensions - 1);
+    return times(this.#table, await fitAxes(this.#table, { to, by }, this.#fitting));
   }
+}
+
+/** [dimensions, to]: the axes by which `to` dimensions of a table come about, fitted to some of its rows. Throws the signal's reason. */
+export async function fitAxes(
+  table: VectorTable,
+  { to, by }: { readonly to: number; readonly by: "pca" | "random" },
+  { rows, seed, signal }: { readonly rows: Int32Array; readonly seed: number; readonly signal: AbortSignal },
+): Promise<DenseMatrix> {
+  const moment = new SecondMoment(table.dimensions);
+  for (const row of rows) moment.add(rowOf(table, row));
+  const options = { to, random: new Random(seed), signal };
+  return (by === "pca" ? await principalAxes(moment, options) : randomAxes(moment, options)).matrix;
 }
 
 function smallerSizes(dimensions: number): readonly number[] {

@@ -10,6 +10,11 @@ import { type Weighting, weightingsOf } from "./weightings.ts";
 export interface SplitDimensionsOptions {
   /** Of all spaces together. */
   readonly budget: number;
+  /**
+   * Rows that are found by fewer dimensions, of which all dimensions choose the ten best; at least ten. Default: ten, since the other dimensions
+   * are gone.
+   */
+  readonly candidates?: number;
   /** Axes are fitted to the training records, the split is chosen by queries of the validation records. */
   readonly split: Split;
   /** At most, of each part. Default: as many as 4 MB of cosines hold per space and step, up to 200. */
@@ -80,18 +85,21 @@ export async function splitDimensions(
 ): Promise<DimensionSplit | BudgetProblem> {
   const { split, seed, signal } = options;
   const ladders = spaces.map((space) => new SpaceLadder(space, { rows: split.train, seed, signal }));
-  const rowCount = rowsOf(spaces[0] as BudgetSpace);
   const from = ladders.reduce((sum, { dimensions }) => sum + dimensions, 0);
   const least = ladders.reduce((sum, { sizes }) => sum + (sizes.at(-1) as number), 0);
   if (options.budget >= from) return { problem: "needless", dimensions: from };
   if (options.budget < least) return { problem: "too small", dimensions: least };
-  const { queriesMax = Math.min(queriesDefault, Math.max(queriesMin, Math.floor(cosinesMax / rowCount))) } =
-    options;
+  const {
+    queriesMax = Math.min(
+      queriesDefault,
+      Math.max(queriesMin, Math.floor(cosinesMax / (ladders[0] as SpaceLadder).rowCount)),
+    ),
+  } = options;
   const asked = { count: queriesMax, spaces: spaces.length, seed };
   const { validation, test } = queriesOf(split, asked);
-  const descent = new Descent(ladders, await Meter.of(ladders, validation, rowCount), options);
+  const descent = new Descent(ladders, await Meter.of(ladders, validation, options.candidates), options);
   const { rungs, steps } = await descent.run();
-  const onTest = await Meter.of(ladders, test, rowCount);
+  const onTest = await Meter.of(ladders, test, options.candidates);
   const tested = await onTest.ofSplit(rungs);
   const chosenBy = await descent.recallBy(rungs);
   return {
@@ -115,11 +123,12 @@ export async function lossOfSplit(
     seed,
     signal,
     queriesMax,
+    candidates,
   }: Omit<SplitDimensionsOptions, "budget"> & { readonly queriesMax: number },
 ): Promise<DimensionSplit["loss"]["test"]> {
   const ladders = spaces.map((space) => new SpaceLadder(space, { rows: split.train, seed, signal }));
   const { test } = queriesOf(split, { count: queriesMax, spaces: spaces.length, seed });
-  const meter = await Meter.of(ladders, test, rowsOf(spaces[0] as BudgetSpace));
+  const meter = await Meter.of(ladders, test, candidates);
   return lossOf(await meter.ofSplit(rungs), seed);
 }
 
@@ -135,10 +144,6 @@ function queriesOf(
 
 function shareOf({ space, dimensions }: SpaceLadder): Pick<SpaceShare, "space" | "from"> {
   return { space, from: dimensions };
-}
-
-function rowsOf({ table: { values, dimensions } }: BudgetSpace): number {
-  return values.length / dimensions;
 }
 
 function total(rungs: readonly Rung[]): number {
@@ -174,15 +179,20 @@ class Meter {
   static async of(
     ladders: readonly SpaceLadder[],
     queries: readonly RowQuery[],
-    rowCount: number,
+    candidates: number | undefined,
   ): Promise<Meter> {
+    const rowCount = (ladders[0] as SpaceLadder).rowCount;
     const exact: Float32Array[] = [];
     for (const [at, ladder] of ladders.entries())
       exact.push(await ladder.cosines({ to: ladder.dimensions, by: null }, rowsAsked(queries, at)));
     const says = (query: number, space: number) =>
       (ladders[space] as SpaceLadder).says(queries[query]?.[space] as number);
     const weightings = weightingsOf(ladders.map(({ space }) => space));
-    return new Meter(ladders, queries, new FusedRecall(weightings, { queries, exact, rowCount, says }));
+    return new Meter(
+      ladders,
+      queries,
+      new FusedRecall(weightings, { queries, exact, rowCount, candidates, says }),
+    );
   }
 
   get weightings(): readonly Weighting[] {
