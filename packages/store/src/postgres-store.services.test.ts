@@ -4,6 +4,7 @@ import { describeFigures } from "./figures.suite.ts";
 import { describeGenerations } from "./generations/generations.suite.ts";
 import { describeReaders } from "./generations/readers.suite.ts";
 import { describeRefreshes } from "./graph/refreshes.suite.ts";
+import { describeGraphAxes } from "./graph-axes.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
@@ -39,5 +40,6 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("columns of texts", () => describeTextColumns(open));
   describe("match", () => describeMatch(open));
   describe("planned search", () => describePlannedSearch(open));
+  describe("graphs over fewer dimensions", () => describeGraphAxes(open));
   describe("category paths", () => describeCategoryPaths(open));
 });

@@ -4,6 +4,7 @@ import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
 import { describeGenerations } from "./generations/generations.suite.ts";
 import { describeReaders } from "./generations/readers.suite.ts";
+import { describeGraphAxes } from "./graph-axes.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
 import { describeLettersAndRuns } from "./letters-and-runs.suite.ts";
 import { describeMatch } from "./match.suite.ts";
@@ -34,6 +35,7 @@ describe("on the embedded engine", () => {
   describe("columns of texts", () => describeTextColumns(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
+  describe("graphs over fewer dimensions", () => describeGraphAxes(openEmbeddedDatabase));
   describe("category paths", () => describeCategoryPaths(openEmbeddedDatabase));
 
   test("writes go through although another client's statement fails the engine under them", async () => {

@@ -88,13 +88,17 @@ return (
 );
 
 -- A segment along its space's axes, of length 1 or all zero as the segment itself. Called immutable, since an index has to know that it will
--- give the same again: axes are there before their graphs and stay until these are gone (`writeGraphAxes`).
+-- give the same again: axes are there before their graphs and stay until these are gone (`writeGraphAxes`). Null while a graph gives rows in its
+-- order: Postgres computes for each of them what it is ordered by, which nobody reads, and which takes longer than all else.
 create or replace function medley_internal.along_axes(axes_of text, axes_place int, segment halfvec)
-returns halfvec language sql immutable strict parallel safe
-return (
-  select l2_normalize(array(select inner_product(segment, axis) from unnest(axes) as axis)::halfvec)
-  from medley_internal.graph_axes where table_name = axes_of and place = axes_place
-);
+returns halfvec language plpgsql immutable strict parallel safe set search_path from current as $$
+declare
+  fitted halfvec[];
+begin
+  if current_setting('medley.reads_graph', true) = 'on' then return null; end if;
+  select axes into fitted from medley_internal.graph_axes where table_name = axes_of and place = axes_place;
+  return l2_normalize(array(select inner_product(segment, axis) from unnest(fitted) as axis)::halfvec);
+end $$;
 
 -- What is asked of a graph over fewer dimensions; each segment keeps its length, which is its weight.
 create or replace function medley_internal.shortened_query(found_row medley_internal.collections, path jsonb, asked halfvec)
@@ -170,7 +174,7 @@ create or replace function medley_internal.path_candidates(
   out ids text[], out distances float8[]
 )
 language plpgsql stable
-set hnsw.iterative_scan = relaxed_order set enable_sort = off set jit = off as $$
+set hnsw.iterative_scan = relaxed_order set enable_sort = off set jit = off set medley.reads_graph = off as $$
 declare
   kind text := path ->> 'kind';
   depth int := (path ->> 'depth')::int;
@@ -178,6 +182,7 @@ declare
   definition jsonb := found_row.spaces -> (path ->> 'place')::int - 1;
   ranges medley_internal.ordered_ranges;
   categories text[];
+  asked halfvec := medley_internal.shortened_query(found_row, path, l2_normalize(segment)::halfvec);
   rows_sql text;
 begin
   if kind = 'ordered' then
@@ -190,12 +195,13 @@ begin
     rows_sql := medley_internal.inverted_rows(medley_internal.rows_view(found_row), path, segment, condition);
   else
     rows_sql := medley_internal.graph_rows(found_row, path, condition);
-    perform set_config('hnsw.ef_search', least(greatest(depth, 40), 1000)::text, true);
+    perform set_config('hnsw.ef_search', least(greatest(depth, 40), 1000)::text, true),
+      set_config('medley.reads_graph', 'on', true);
   end if;
   execute format(
     'select array_agg(id), array_agg(distance) from (select id, distance from (%s) as read order by distance limit $4) as best',
     rows_sql) into ids, distances
-  using direction, depth, filter, wanted, medley_internal.shortened_query(found_row, path, l2_normalize(segment)::halfvec), ranges, categories;
+  using direction, depth, filter, wanted, asked, ranges, categories;
 end $$;
 
 -- The functions below give a path's rows as a statement of path_candidates' parameters.

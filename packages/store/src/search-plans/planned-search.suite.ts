@@ -123,8 +123,9 @@ export function describePlannedSearch(open: () => Promise<TestDatabase>): void {
 
   test("the graph over all spaces is of scaled segments, in the order of the scores", async () => {
     const { rows } = await database.pool.query<{ scaled: string; asked: string; alone: string }>(
-      `select medley_internal.scaled(spaces, 'embedding', true, found) as scaled, medley_internal.scaled(spaces, '$1::halfvec', false, found) as asked,
-  medley_internal.scaled(jsonb_build_array(spaces -> 3), 'embedding', true, found) as alone
+      `select medley_internal.scaled(spaces, '{}', 'embedding', true, found) as scaled,
+  medley_internal.scaled(spaces, '{}', '$1::halfvec', false, found) as asked,
+  medley_internal.scaled(jsonb_build_array(spaces -> 3), '{}', 'embedding', true, found) as alone
 from medley_internal.collections, medley_internal.vector_schema() as found`,
     );
     const { scaled, asked, alone } = rows[0] as (typeof rows)[0];
