@@ -1,4 +1,5 @@
 import pg from "pg";
+import { readGraphDimensions } from "./graph-axes.ts";
 import { type IndexState, readIndexState } from "./index-state.ts";
 import type { CatalogueRow } from "./migrations/collection-tables.ts";
 import { withRetry } from "./retry.ts";
@@ -10,6 +11,8 @@ export interface CollectionStatus {
   /** Not replayed. */
   readonly deadLettersOpen: number;
   readonly dimensions: number;
+  /** Of the graphs over all spaces, built or not: as many, or fewer. */
+  readonly graphDimensions: number;
   readonly index: IndexState;
 }
 
@@ -35,6 +38,7 @@ from medley_internal.${pg.escapeIdentifier(live_table)}`,
       tombstones: deleted,
       deadLettersOpen: letters,
       dimensions: spaces.reduce((sum, space) => sum + space.dimensions, 0),
+      graphDimensions: (await withRetry(() => readGraphDimensions(pool, { collection: name }))).ofGraphs,
       index: await withRetry(() => readIndexState(pool, name, live)),
     });
   }

@@ -23,8 +23,8 @@ export interface IndexArguments {
   readonly rebuild?: boolean;
   readonly exclusive?: boolean;
   readonly fusedOnly?: boolean;
-  /** Of the graphs; null: all. Default: as before. */
-  readonly dimensions?: number | null;
+  /** Of the graphs. Default: as before. */
+  readonly dimensions?: number | "all";
   readonly memory?: number;
   readonly workers?: number;
 }
@@ -70,7 +70,8 @@ async function dimensionsOfGraphs(
   const bar = new Progress(`${collection} dimensions`, { unit: "dimensions" });
   try {
     const set = await setGraphDimensions({
-      ...{ pool, connectionString, dimensions, signal },
+      ...{ pool, connectionString, signal },
+      dimensions: dimensions === "all" ? null : dimensions,
       of: { collection: collection as string },
       onProgress: ({ done, total }) => bar.update({ done, total }),
     });

@@ -10,10 +10,9 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
-/** Null: `all`. */
-export function dimensions(text: string): number | null {
+export function dimensions(text: string): number | "all" {
   const value = Number(text);
-  if (text === "all") return null;
+  if (text === "all") return text;
   if (Number.isInteger(value) && value >= 1 && value <= dimensionsMax) return value;
   throw new InvalidArgumentError(`it must be a whole number from 1 to ${dimensionsMax}, or all.`);
 }

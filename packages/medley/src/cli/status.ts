@@ -33,7 +33,7 @@ function statusText(status: Status): string {
       c.tombstones,
       c.deadLettersOpen,
       c.dimensions,
-      c.index,
+      c.graphDimensions < c.dimensions ? `${c.index}, graphs over ${c.graphDimensions}` : c.index,
     ]),
   );
   const queue = table(

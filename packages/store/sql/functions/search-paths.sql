@@ -91,11 +91,18 @@ return (
 -- give the same again: axes are there before their graphs and stay until these are gone (`writeGraphAxes`). Null while a graph gives rows in its
 -- order: Postgres computes for each of them what it is ordered by, which nobody reads, and which takes longer than all else.
 create or replace function medley_internal.along_axes(axes_of text, axes_place int, segment halfvec)
+returns halfvec language plpgsql immutable strict parallel safe as $$
+begin
+  if current_setting('medley.reads_graph', true) = 'on' then return null; end if;
+  return medley_internal.projected(axes_of, axes_place, segment);
+end $$;
+
+-- Apart, since a search path that is set takes as long for each row that a graph gives as all else.
+create or replace function medley_internal.projected(axes_of text, axes_place int, segment halfvec)
 returns halfvec language plpgsql immutable strict parallel safe set search_path from current as $$
 declare
   fitted halfvec[];
 begin
-  if current_setting('medley.reads_graph', true) = 'on' then return null; end if;
   select axes into fitted from medley_internal.graph_axes where table_name = axes_of and place = axes_place;
   return l2_normalize(array(select inner_product(segment, axis) from unnest(fitted) as axis)::halfvec);
 end $$;
@@ -206,8 +213,8 @@ end $$;
 
 -- The functions below give a path's rows as a statement of path_candidates' parameters.
 
--- Of the graph over all spaces no more than are wanted: they come in the order of the fused vectors' distance, but for one over fewer
--- dimensions.
+-- Of the graph over all spaces no more than are wanted: they come in the order of the fused vectors' distance. One over fewer dimensions comes
+-- near it: of twice as many all dimensions choose.
 create or replace function medley_internal.graph_rows(found_row medley_internal.collections, path jsonb, condition text)
 returns text language plpgsql stable parallel safe as $$
 declare
@@ -222,7 +229,7 @@ begin
     case kind when 'graph' then format('l2_norm(subvector(embedding, %s, %s)) > 0 and ', start, dimensions) else '' end || condition,
     medley_internal.graph_vector(found_row, kind, start, shortened, vector_schema),
     case kind when 'graph' then '$5' else medley_internal.scaled(found_row.spaces, shortened, '$5', false, vector_schema) end,
-    case when kind = 'graph' or shortened <> '{}' then '$2' else 'least($2, $4)' end);
+    case when kind = 'graph' then '$2' when shortened = '{}' then 'least($2, $4)' else 'least($2, 2 * $4)' end);
 end $$;
 
 -- The names that count at least half as much as the one that counts most; of a segment that is turned round, those turned round.

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { version } from "@medley/core";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildIndex } from "../collection-index.ts";
+import { buildIndex, dropIndex } from "../collection-index.ts";
+import { writeGraphAxes } from "../graph-axes.ts";
 import { openPool } from "../pool.ts";
 import { openPostgresStore, type PostgresStore } from "../postgres-store.ts";
 import { rebuildProfiles } from "../profiles.ts";
@@ -174,6 +175,26 @@ describe.skipIf(serverUrl === undefined)("roles on the server at DATABASE_URL", 
       `select id from medley.search('films', medley.query('films', '{"year": 1990, "genres": "Horror"}'), 5)`,
     );
     expect(hits).toHaveLength(5);
+  });
+
+  test("graphs over fewer dimensions are written into by the app role and read by the read role", async () => {
+    await dropIndex(database.connectionString, "films");
+    const axes = [
+      [1, 0, 0],
+      [0, 1, 0],
+    ];
+    await writeGraphAxes(database.connectionString, { collection: "films" }, [{ space: "genres", axes }]);
+    await buildIndex(database.connectionString, "films");
+    await store.writeRows("films", [upsert("later", 1, { year: 1990 }, [1, 0, 0, 0.6, 0.8])], null);
+    const { rows } = await pools.read.query(
+      "select id from medley_internal.collections as c, medley_internal.search_paths(c) as path, " +
+        "medley_internal.path_candidates(c, to_jsonb(path) || '{\"depth\": 40}', '[1,0,0,0.6,0.8]', '[1,0,0,0.6,0.8]', 10, 'true', null) as found, " +
+        "unnest(ids) as id where place = 0",
+    );
+    expect(rows).toContainEqual({ id: "later" });
+    await expect(pools.app.query("delete from medley_internal.graph_axes")).rejects.toMatchObject(
+      refused("42501"),
+    );
   });
 
   test.for([

@@ -1,7 +1,14 @@
 import pg from "pg";
 import { faultOf } from "../retry.ts";
 import { FindingsByShares } from "./findings-by-shares.ts";
-import { deeperRung, type LearnedPlans, learnPlans, type Rung } from "./learn-plans.ts";
+import {
+  candidatesWanted,
+  deeperRung,
+  type LearnedPlans,
+  learnPlans,
+  type Rung,
+  shortenedWanted,
+} from "./learn-plans.ts";
 import {
   type AnalysedRows,
   type MeasuredPath,
@@ -141,7 +148,11 @@ async function learn(
   await Promise.all(clients.map(lookFor));
   if (signal?.aborted) return null;
   const weighed = gathered.all();
-  const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets });
+  const isShortened = paths.some(
+    ({ kind, shortened }) => kind === "fused" && Object.keys(shortened).length > 0,
+  );
+  const candidates = isShortened ? shortenedWanted : candidatesWanted;
+  const learned = learnPlans(rungs, weighed, { wanted: hitsWanted, targets, candidates });
   await sampled[Symbol.asyncDispose]();
   const shares = weighed.map((one) => one.shares);
   await write(client, of, {

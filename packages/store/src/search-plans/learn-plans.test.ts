@@ -89,6 +89,9 @@ test("under a filter the graph over all spaces is read on for its candidates, on
   expect(growths).toEqual(
     [20 / 40, 20 / 40, 20 / 40, 40 / 20, 80 / 20, 0, 0, 2].map((ms) => expect.closeTo(ms)),
   );
+  const first = often(paths.map((_, rung) => (rung === 0 ? [1, 2, 3, 4] : [])));
+  const more = learnPlans(paths, [{ findings: first }], { wanted, targets: [0.95], candidates: 40 });
+  expect(more.growths).toEqual([expect.closeTo(40 / 40)]);
 });
 
 test("few queries promise little, and so do those that differ", () => {

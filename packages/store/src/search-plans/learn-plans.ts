@@ -2,6 +2,8 @@ import { strict as assert } from "node:assert";
 
 /** As many as medley.search scores for ten hits. */
 export const candidatesWanted = 20;
+/** As many as it reads of a graph over fewer dimensions, which gives them in another order. */
+export const shortenedWanted = 2 * candidatesWanted;
 
 /** How much of a path is read: one step of its ladder. Rungs of one path are in order of depth. */
 export interface Rung {
@@ -48,7 +50,16 @@ export interface Outcome {
 export function learnPlans(
   rungs: readonly Rung[],
   weightings: readonly Weighed[],
-  { wanted, targets }: { readonly wanted: number; readonly targets: readonly number[] },
+  {
+    wanted,
+    targets,
+    candidates = candidatesWanted,
+  }: {
+    readonly wanted: number;
+    readonly targets: readonly number[];
+    /** Of the graph over all spaces, where fewer rows pass. */
+    readonly candidates?: number;
+  },
 ): LearnedPlans {
   const found = new Map<string, Plan>();
   const tallies = weightings.map(({ findings }) => new Tally(rungs, findings, wanted));
@@ -62,7 +73,7 @@ export function learnPlans(
   return {
     plans,
     outcomes: tallies.map((tally) => plans.map((plan) => tally.outcomeOf(plan))),
-    growths: plans.map((plan) => growthOf(plan, rungs)),
+    growths: plans.map((plan) => growthOf(plan, rungs, candidates)),
   };
 }
 
@@ -147,13 +158,13 @@ function costOf(plan: Plan, rungs: readonly Rung[]): number {
  * all spaces is read on until there are as many candidates as without a filter; a path of one space, which is in another order, until as
  * many rows have passed.
  */
-function growthOf(plan: Plan, rungs: readonly Rung[]): number {
+function growthOf(plan: Plan, rungs: readonly Rung[], candidates: number): number {
   return plan.reduce((sum, at) => {
     const { place, depth, ms } = rungs[at] as Rung;
     const others = rungs.filter((rung) => rung.place === place && rung.depth !== depth);
     const other = others.at(-1) ?? { depth: 0, ms: 0 };
     const perRowMs = (other.ms - ms) / (other.depth - depth);
-    const rowsWanted = place === 0 ? Math.min(candidatesWanted, depth) : depth;
+    const rowsWanted = place === 0 ? Math.min(candidates, depth) : depth;
     return sum + rowsWanted * Math.max(perRowMs, 0);
   }, 0);
 }

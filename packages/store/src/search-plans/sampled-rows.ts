@@ -11,6 +11,8 @@ export interface MeasuredPath {
   readonly kind: "fused" | "graph" | "ordered" | "inverted";
   readonly start: number;
   readonly dimensions: number;
+  /** Of a graph, over how many dimensions of which spaces, by place, where they are fewer. */
+  readonly shortened: Readonly<Record<string, number>>;
 }
 
 interface SpaceRange {

@@ -33,3 +33,15 @@ test("a query that says nothing of what counts is not asked", () => {
   expect([...recall.ofQueries(exact, 0)]).toEqual([Number.NaN]);
   expect(meanRecall(recall.ofQueries(exact, 0))).toBe(1);
 });
+
+test("of more candidates the exact scores choose, and no more than there are rows are counted", () => {
+  const exact = [steps(1), steps(1)];
+  // Rows 6 to 10 come behind row 15, each before one of 16 to 20.
+  const others = exact.map((cosines) => cosines.map((x, row) => (row > 5 && row < 11 ? x - 9.5 : x)));
+  const found = (candidates: number) =>
+    meanRecall(new FusedRecall(weightings, { ...options, exact, candidates }).ofQueries(others, 0));
+  expect(found(10)).toBe(0.5);
+  expect(found(13)).toBe(0.7);
+  expect(found(19)).toBe(1);
+  expect(found(100)).toBe(1);
+});

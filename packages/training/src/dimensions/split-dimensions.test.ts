@@ -1,6 +1,6 @@
 import { normalize, Random } from "@medley/core";
 import { expect, test } from "vitest";
-import type { BudgetSpace } from "./space-ladder.ts";
+import { type BudgetSpace, fitAxes } from "./space-ladder.ts";
 import { type DimensionSplit, type SplitDimensionsOptions, splitDimensions } from "./split-dimensions.ts";
 
 const rowCount = 400;
@@ -120,4 +120,29 @@ test("the same seed gives the same split; what can't be is said", async () => {
     dimensions: 36,
   });
   await expect(shared([wide, full], 40, { signal: AbortSignal.abort() })).rejects.toThrow();
+});
+
+test("where all dimensions choose of more candidates, fewer dimensions lose less", async () => {
+  const [alone, chosen] = [
+    await shared([full, fixed], 30),
+    await shared([full, fixed], 30, { candidates: 40 }),
+  ];
+  expect(alone.loss.test.mean).toBeGreaterThan(0.05);
+  expect(chosen.loss.test.mean).toBeLessThan(alone.loss.test.mean / 3);
+});
+
+test("axes are orthonormal, fitted to the rows that are named", async () => {
+  const { signal } = new AbortController();
+  for (const by of ["pca", "random"] as const) {
+    const axes = await fitAxes(wide.table, { to: 12, by }, { rows: split.train, seed: 1, signal });
+    expect([axes.rows, axes.columns]).toEqual([64, 12]);
+    for (let a = 0; a < 10; a += 1) {
+      for (let b = 0; b <= a; b += 1) {
+        let dot = 0;
+        for (let row = 0; row < 64; row += 1)
+          dot += (axes.values[row * 12 + a] as number) * (axes.values[row * 12 + b] as number);
+        expect(dot).toBeCloseTo(a === b ? 1 : 0, 6);
+      }
+    }
+  }
 });
