@@ -18,5 +18,6 @@ export { type LoadedConfig, loadConfig } from "./config/load-config.ts";
 export { readSettings, type Settings } from "./config/settings.ts";
 export type { Deployment, StageName } from "./deployment/deployment.ts";
 export { type DeploymentOptions, openDeployment } from "./deployment/open-deployment.ts";
+export { type GraphDimensionsOptions, setGraphDimensions } from "./indexing/graph-dimensions.ts";
 export { runService } from "./run-service.ts";
 export { type Role, type ServeOptions, serve } from "./serve.ts";

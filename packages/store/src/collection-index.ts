@@ -35,7 +35,7 @@ export interface IndexBuildOptions {
   readonly exclusive?: boolean;
   /** Build valid indexes anew, too, beside the ones in use. Default false: they stay. */
   readonly rebuild?: boolean;
-  /** Only the one over all spaces, which serves even weights; it costs a write the least. Default false. */
+  /** Of the vectors' only the one over all spaces, which serves even weights; it costs a write the least. Default false. */
   readonly fusedOnly?: boolean;
   /** Of which generation of the rows. Default: the live one. */
   readonly generation?: number;
@@ -52,7 +52,7 @@ export interface IndexBuild {
 }
 
 /**
- * Builds a collection's indexes where they are missing or broken: one over the fused vectors, and one per space. Takes seconds
+ * Builds a collection's indexes where they are missing or broken: one over the fused vectors, one per space, and those of texts and filters. Takes seconds
  * per 10,000 rows and index; on a server searches and writes go on, the embedded engine stops for everyone. To be called after a
  * load: each makes a write slower, an HNSW index many times.
  *
@@ -70,7 +70,8 @@ export async function buildIndex(
     await lockIndex(client, collection);
     const table = await readTable(client, collection, options.generation);
     const wanted = table.indexes.filter(
-      ({ space, valid }) => !(options.fusedOnly && space !== null) && (!valid || options.rebuild),
+      ({ space, forFilters, valid }) =>
+        !(options.fusedOnly && space !== null && !forFilters) && (!valid || options.rebuild),
     );
     if (wanted.length === 0) return { state: "kept", rows: table.rows };
     await dropInvalid(client, table);

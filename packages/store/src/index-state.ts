@@ -13,17 +13,21 @@ export type IndexState =
   | "missing"
   /** A build broke off; `buildIndex` begins anew. */
   | "broken"
-  /** The one over all spaces is there, one of a space or text is not: searches of uneven weights scan, exactly, and words are read row by row. */
+  /** The one over all spaces is there, one of a space, text or field is not: searches of uneven weights scan, exactly, and words are read row by row. */
   | "partial"
   | "ready";
 
-/** One of a collection's indexes: of the fused vectors, of one space (sql/functions/search-paths.sql), or of one text (texts.sql). */
+/**
+ * One of a collection's indexes: of the fused vectors, of one space (sql/functions/search-paths.sql), of one text (texts.sql), or of a field
+ * that filters read (filter-indexes.sql).
+ */
 export interface PathIndex {
-  /** Or text. Null: of the fused vectors. */
+  /** Or text, or field. Null: of the fused vectors. */
   readonly space: string | null;
+  readonly forFilters: boolean;
   /** An HNSW graph, which is built in memory. */
   readonly graph: boolean;
-  /** Of what it is over; 0 of a text. */
+  /** Of what it is over; 0 of a text or field. */
   readonly dimensions: number;
   /** Bare and quoted. */
   readonly name: string;
@@ -40,12 +44,12 @@ export async function readPathIndexes(
   generation?: number,
 ): Promise<readonly PathIndex[]> {
   const { rows } = await database.query<PathIndex>(
-    `select wanted.space, graph, wanted.dimensions, quote_ident(index_name) as name, definition,
+    `select wanted.space, for_filters as "forFilters", graph, wanted.dimensions, quote_ident(index_name) as name, definition,
   (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(index_name))) as valid
 from medley_internal.collections as collection,
   medley_internal.as_generation(collection.name, coalesce($2, collection.generation)) as described,
   lateral (
-    select place, space, kind in ('fused', 'graph') as graph,
+    select place, space, false as for_filters, kind in ('fused', 'graph') as graph,
       dimensions - (
         select coalesce(sum(own.dimensions - fewer.value::int), 0)::int
         from jsonb_each_text(shortened) as fewer,
@@ -55,9 +59,11 @@ from medley_internal.collections as collection,
       medley_internal.index_definition(described, kind, start, dimensions, field, type, shortened, $3) as definition
     from medley_internal.search_paths(described)
     union all
-    select null, name, false, 0, index_name, definition from medley_internal.text_indexes(described)
+    select null, name, false, false, 0, index_name, definition from medley_internal.text_indexes(described)
+    union all
+    select null, field, true, false, 0, index_name, definition from medley_internal.filter_indexes_of(described)
   ) as wanted
-where collection.name = $1 order by wanted.place, wanted.space`,
+where collection.name = $1 order by wanted.place, for_filters, wanted.space`,
     [collection, generation ?? null, buildCandidates],
   );
   return rows;

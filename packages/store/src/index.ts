@@ -13,6 +13,7 @@ export {
   openEmbeddedPostgres,
 } from "./embedded/embedded-postgres.ts";
 export { type Figures, type RunFigures, readFigures } from "./figures.ts";
+export { writeFilterFields } from "./filter-indexes.ts";
 export {
   differingSegments,
   isAnalysed,

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
+import { describeFilterIndexes } from "./filter-indexes.suite.ts";
 import { describeGenerations } from "./generations/generations.suite.ts";
 import { describeReaders } from "./generations/readers.suite.ts";
 import { describeRefreshes } from "./graph/refreshes.suite.ts";
@@ -39,6 +40,7 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("texts", () => describeTexts(open));
   describe("columns of texts", () => describeTextColumns(open));
   describe("match", () => describeMatch(open));
+  describe("indexes of filters", () => describeFilterIndexes(open));
   describe("planned search", () => describePlannedSearch(open));
   describe("graphs over fewer dimensions", () => describeGraphAxes(open));
   describe("category paths", () => describeCategoryPaths(open));

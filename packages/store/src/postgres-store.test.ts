@@ -2,6 +2,7 @@ import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { describeDeadLetters } from "./dead-letters.suite.ts";
 import { describeFigures } from "./figures.suite.ts";
+import { describeFilterIndexes } from "./filter-indexes.suite.ts";
 import { describeGenerations } from "./generations/generations.suite.ts";
 import { describeReaders } from "./generations/readers.suite.ts";
 import { describeGraphAxes } from "./graph-axes.suite.ts";
@@ -34,6 +35,7 @@ describe("on the embedded engine", () => {
   describe("texts", () => describeTexts(openEmbeddedDatabase));
   describe("columns of texts", () => describeTextColumns(openEmbeddedDatabase));
   describe("match", () => describeMatch(openEmbeddedDatabase));
+  describe("indexes of filters", () => describeFilterIndexes(openEmbeddedDatabase));
   describe("planned search", () => describePlannedSearch(openEmbeddedDatabase));
   describe("graphs over fewer dimensions", () => describeGraphAxes(openEmbeddedDatabase));
   describe("category paths", () => describeCategoryPaths(openEmbeddedDatabase));

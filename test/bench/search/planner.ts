@@ -1,20 +1,18 @@
 import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { analyzeSearch, buildIndex, migrate, openPool, openPostgresStore } from "@medley/store";
+import { analyzeSearch, buildIndex, openPool, writeFilterFields } from "@medley/store";
 import type pg from "pg";
-import { OwnDatabase } from "../../own-database.ts";
 import { secondsOf } from "../duel.ts";
+import { filmQueries, openFilmDatabase, withoutWorkers } from "../film-database.ts";
 import { type ManyFilms, manyFilms } from "../many-films.ts";
 import { type Measurement, median } from "../measurement.ts";
 import { seededRandom } from "../random-rows.ts";
 import { cpuMsOf } from "../server-cpu.ts";
-import { openServers } from "../servers.ts";
 import { sweep, sweepSpaces, type Weights } from "../weight-sweep.ts";
 
 const rowsCount = Number(process.env.MEDLEY_BENCH_PLANNER_ROWS ?? 100_000);
 const analysisSeconds = Number(process.env.MEDLEY_BENCH_PLANNER_SECONDS ?? 105);
-const rowsPerStatement = 500;
 /** So many that a weighting's recall is uncertain by one hundredth; thirty left two. */
 const queriesPerWeighting = 100;
 const queriesPerFilter = 3;
@@ -38,6 +36,7 @@ export async function run(): Promise<Measurement[]> {
   await pool.query(
     "create index if not exists one_index on medley_internal.films_g1 using hnsw (embedding halfvec_ip_ops)",
   );
+  await writeFilterFields(url, "films", []);
   const analysis = await analyzeSearch(url, "films", { secondsMax: analysisSeconds });
   assert(analysis !== null);
   const contest = new Contest(pool, films);
@@ -47,11 +46,17 @@ export async function run(): Promise<Measurement[]> {
     process.stderr.write(`  ${tableRow(rows.at(-1) as SweepRow)}\n`);
   }
   const filtered: FilteredRow[] = [];
-  for (const { name, filter } of await filtersOf(pool)) {
-    const ofFilter: SweepRow[] = [];
-    for (const weights of sweep) ofFilter.push(await contest.at(weights, queriesPerFilter, filter));
-    filtered.push({ name, rows: ofFilter });
-  }
+  const withFilters = async (filters: readonly { name: string; filter: object }[]) => {
+    for (const { name, filter } of filters) {
+      const ofFilter: SweepRow[] = [];
+      for (const weights of sweep) ofFilter.push(await contest.at(weights, queriesPerFilter, filter));
+      filtered.push({ name, rows: ofFilter });
+    }
+  };
+  await withFilters([...(await byTitle(pool, "no index")), ...(await byGenre(pool))]);
+  await writeFilterFields(url, "films", ["title"]);
+  await buildIndex(url, "films");
+  await withFilters(await byTitle(pool, "listed"));
   const overhead = await contest.overhead();
   if (process.argv.includes("--write")) writePage(rows, filtered);
   const remark =
@@ -83,26 +88,9 @@ async function openFilms(
 ): Promise<{ url: string; built: string }> {
   const given = process.env.MEDLEY_BENCH_PLANNER_DATABASE;
   if (given !== undefined) return { url: given, built: "indexes built before" };
-  const { databaseUrl } = await openServers();
-  const database = resources.use(await OwnDatabase.create(databaseUrl));
-  await using loading = new AsyncDisposableStack();
-  const pool = openPool({ connectionString: database.url });
-  loading.adopt(pool, (open) => open.end());
-  await migrate(pool, [films]);
-  const store = await openPostgresStore({ pool, collections: [films] });
-  for (let at = 0; at < films.rows.length; at += rowsPerStatement) {
-    await store.writeRows("films", films.rows.slice(at, at + rowsPerStatement), null);
-  }
-  await pool.query("vacuum (analyze) medley_internal.films_g1");
-  const seconds = await secondsOf(() => buildIndex(database.url, "films", { memoryMegabytes: 1_500 }));
-  return { url: database.url, built: `indexes built in ${seconds.toFixed(0)} s` };
-}
-
-/** Of each connection, those that the pool opens later and that of the analysis among them. */
-function withoutWorkers(databaseUrl: string): string {
-  const url = new URL(databaseUrl);
-  url.searchParams.set("options", "-c max_parallel_workers_per_gather=0");
-  return url.href;
+  const url = await openFilmDatabase(films, resources);
+  const seconds = await secondsOf(() => buildIndex(url, "films", { memoryMegabytes: 1_500 }));
+  return { url, built: `indexes built in ${seconds.toFixed(0)} s` };
 }
 
 async function settingOf(pool: pg.Pool, name: string): Promise<string> {
@@ -143,7 +131,6 @@ interface FilteredRow {
   readonly rows: readonly SweepRow[];
 }
 
-/** Queries of plot, year, cast and release of one film and genres of another. */
 class Contest {
   readonly #pool: pg.Pool;
   readonly #films: ManyFilms;
@@ -205,24 +192,7 @@ class Contest {
   }
 
   #queries(weights: Weights, count: number): string[] {
-    const queries: string[] = [];
-    while (queries.length < count) {
-      const query = this.#query(weights);
-      if (query !== null) queries.push(query);
-    }
-    return queries;
-  }
-
-  /** Null: the films drawn have nothing in the spaces that count. */
-  #query(weights: Weights): string | null {
-    const { rows, layout } = this.#films;
-    const draw = () => (rows[Math.floor(this.#random() * rows.length)] as (typeof rows)[0]).vector;
-    const [one, other] = [draw(), draw()];
-    const values = layout.flatMap(({ space, offset, dimensions }, at) => {
-      const segment = (space === "genres" ? other : one).subarray(offset, offset + dimensions);
-      return Array.from(segment, (x) => x * (weights[at] as number));
-    });
-    return values.every((x) => x === 0) ? null : JSON.stringify(values);
+    return filmQueries(this.#films, { weights, count, random: this.#random });
   }
 
   async #timed(
@@ -274,15 +244,23 @@ where ${where} and ($3::jsonb is null or true) order by embedding <#> $1::halfve
   }
 }
 
-/** By title, which has no index, half of the rows and about 5 % and .5 %; by genre, which has one, the latter two. */
-async function filtersOf(pool: pg.Pool): Promise<{ name: string; filter: object }[]> {
+/** Half of the rows, about 5 % and .5 %. */
+async function byTitle(
+  pool: pg.Pool,
+  how: "no index" | "listed",
+): Promise<readonly { name: string; filter: object }[]> {
   const title = async (share: number) => {
     const { rows } = await pool.query<{ least: string }>(
       `select percentile_disc(1 - $1::float8) within group (order by title collate "C") as least from medley.films`,
       [share],
     );
-    return { name: `${100 * share} % by title`, filter: { title: { gte: rows[0]?.least } } };
+    return { name: `${100 * share} % by title (${how})`, filter: { title: { gte: rows[0]?.least } } };
   };
+  return Promise.all([0.5, 0.05, 0.005].map(title));
+}
+
+/** About 5 % and .5 %, by an index that a space has. */
+async function byGenre(pool: pg.Pool): Promise<readonly { name: string; filter: object }[]> {
   const genre = async (share: number) => {
     const { rows } = await pool.query<{ genre: string; share: number }>(
       `select genre, count(*)::float8 / $2 as share from medley.films, unnest(genres) as genre group by 1
@@ -292,7 +270,7 @@ order by abs(count(*)::float8 / $2 - $1::float8) limit 1`,
     const found = rows[0] as (typeof rows)[0];
     return { name: `${(100 * found.share).toPrecision(2)} % by genre`, filter: { genres: found.genre } };
   };
-  return [await title(0.5), await title(0.05), await genre(0.05), await title(0.005), await genre(0.005)];
+  return Promise.all([0.05, 0.005].map(genre));
 }
 
 function sweepMeasurements(rows: readonly SweepRow[], remark: string): Measurement[] {

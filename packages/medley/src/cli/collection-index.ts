@@ -7,6 +7,7 @@ import {
   type IndexBuildOptions,
   openPool,
   readAllCollections,
+  writeFilterFields,
 } from "@medley/store";
 import type { DimensionSplit } from "@medley/training";
 import { figure } from "../assign/sentences.ts";
@@ -25,6 +26,8 @@ export interface IndexArguments {
   readonly fusedOnly?: boolean;
   /** Of the graphs. Default: as before. */
   readonly dimensions?: number | "all";
+  /** Fields that filters read. Default: as before. */
+  readonly filters?: readonly string[];
   readonly memory?: number;
   readonly workers?: number;
 }
@@ -44,6 +47,8 @@ export async function indexCommand(context: Context, given: IndexArguments): Pro
       text: names.map((name) => `${name}: dropped`).join("\n"),
     };
   }
+  if (given.filters !== undefined)
+    await writeFilterFields(connectionString, given.collection as string, given.filters);
   const graphs = await dimensionsOfGraphs(context, database, given);
   const built: BuiltIndex[] = [];
   for (const { collection } of collections) {
@@ -118,15 +123,16 @@ export async function openDatabaseHere(
 
 function chosen(
   all: readonly CollectionStatus[],
-  { collection: named, drop, rebuild, dimensions }: IndexArguments,
+  { collection: named, drop, rebuild, dimensions, filters }: IndexArguments,
 ): readonly CollectionStatus[] {
-  if (drop && dimensions !== undefined) {
-    throw new MedleyError("usage", "graphs that are dropped have no dimensions", {
-      mend: "first --drop, then --dimensions",
+  const sets = dimensions !== undefined || filters !== undefined;
+  if (drop && sets) {
+    throw new MedleyError("usage", "what is dropped has neither dimensions nor filters", {
+      mend: "first --drop, then --dimensions or --filters",
     });
   }
   if (named === undefined) {
-    if (drop || rebuild || dimensions !== undefined) {
+    if (drop || rebuild || sets) {
       throw new MedleyError("usage", "which collection's index?", {
         mend: `name one of ${all.map((one) => one.collection).join(", ")}`,
       });

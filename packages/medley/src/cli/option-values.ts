@@ -53,3 +53,11 @@ export function address(text: string): string {
 export function collect(value: string, all: string[]): string[] {
   return [...all, value];
 }
+
+/** `title,studio`, or `none`. */
+export function fieldNames(text: string): readonly string[] {
+  if (text === "none") return [];
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => name !== "")) return [...new Set(names)];
+  throw new InvalidArgumentError("it must be names of fields with commas between them, or none.");
+}

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { analyzeCommand } from "./analyze.ts";
 import { indexCommand } from "./collection-index.ts";
 import type { Run } from "./context.ts";
-import { collect, dimensions, groups, score, share, wholeNumber } from "./option-values.ts";
+import { collect, dimensions, fieldNames, groups, score, share, wholeNumber } from "./option-values.ts";
 import { searchCommand } from "./search.ts";
 import { searchesCommand } from "./searches.ts";
 
@@ -72,6 +72,11 @@ function indexCommands(medley: Command, run: Run): void {
       "graphs over so many dimensions, those that find the most; rows keep all, which choose among the candidates (all: of whole vectors; default: as before)",
       dimensions,
     )
+    .option(
+      "--filters <fields>",
+      "the fields that filters read, an index for each (none: no more; default: as before)",
+      fieldNames,
+    )
     .option("--rebuild", "build them anew beside the ones in use")
     .option("--exclusive", "keep writes out meanwhile: quicker")
     .option("--memory <MB>", "maintenance_work_mem (default: the server's)", wholeNumber(1, 2_097_151))
@@ -82,7 +87,7 @@ function indexCommands(medley: Command, run: Run): void {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  $ medley index\n  $ medley index films --memory 2000 --workers 7\n  $ medley index films --drop\n  $ medley index films --dimensions 313",
+      "\nExamples:\n  $ medley index\n  $ medley index films --memory 2000 --workers 7\n  $ medley index films --drop\n  $ medley index films --dimensions 313\n  $ medley index films --filters title,studio",
     )
     .action((collection, options) =>
       run("index", (context) => indexCommand(context, { collection, ...options })),

@@ -134,7 +134,11 @@ async function buildIndexes(
     onProgress: ({ done, total }) => onProgress({ phase: "index", done, total, detail: "dimensions" }),
   });
   await buildIndex(connectionString, live.collection, {
-    ...{ generation, signal, fusedOnly: built.every(({ space }) => space === null) },
+    ...{
+      generation,
+      signal,
+      fusedOnly: built.every(({ space, forFilters }) => space === null || forFilters),
+    },
     onProgress: ({ phase, rowsDone, rowsTotal }: IndexProgress) =>
       onProgress({ phase: "index", done: rowsDone, total: rowsTotal, detail: phase }),
   });

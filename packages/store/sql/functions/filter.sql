@@ -26,8 +26,10 @@ declare
   wanted jsonb;
   operator text;
   conditions text[] := '{}';
+  listed text[];
 begin
   if filter is null then return 'true'; end if;
+  listed := array(select entry.field from medley_internal.filter_indexes as entry where collection = found_row.name);
   fields := medley_internal.filter_types(found_row);
   if jsonb_typeof(filter) <> 'object' then
     raise exception 'the filter is no object' using errcode = '22023', hint = 'pass one like {"year": {"gte": 1990}}';
@@ -44,14 +46,14 @@ begin
           continue;
         end if;
         conditions := conditions || medley_internal.field_condition(
-          field, fields ->> field, operator, wanted -> operator, array[field, operator]
+          field, fields ->> field, operator, wanted -> operator, array[field, operator], field = any (listed)
         );
       end loop;
     else
       conditions := conditions || medley_internal.field_condition(
         field, fields ->> field,
         case when wanted = 'null' then 'null' when fields ->> field in ('categories', 'shares', 'edges') then 'any' else 'eq' end,
-        wanted, array[field]
+        wanted, array[field], field = any (listed)
       );
     end if;
   end loop;
@@ -69,9 +71,9 @@ begin
   );
 end $$;
 
--- `path`: where the value lies in the filter.
+-- `path`: where the value lies in the filter. `listed`: whether the field has an index for filters.
 create or replace function medley_internal.field_condition(
-  field text, type text, operator text, wanted jsonb, path text[]
+  field text, type text, operator text, wanted jsonb, path text[], listed boolean
 )
 returns text language plpgsql immutable parallel safe as $$
 declare
@@ -83,6 +85,7 @@ declare
     else array['null']
   end;
   bare_type text := case when type = 'category' then 'text' else type end;
+  compared text := case when bare_type = 'text' then medley_internal.compared_text(field, wanted, listed) else format('row.%I', field) end;
 begin
   if not operator = any (known) then
     raise exception 'field "%" (%) has no operator "%"', field, type, operator using errcode = '22023',
@@ -97,8 +100,8 @@ begin
     return medley_internal.within_condition(field, wanted, path);
   elsif operator = 'in' then
     perform medley_internal.check_filter_list(field, bare_type, operator, wanted);
-    return format('row.%I = any (array(select medley_internal.filter_%s(x) from jsonb_array_elements($3 #> %L) as x))',
-      field, bare_type, path);
+    return format('%s = any (array(select medley_internal.filter_%s(x) from jsonb_array_elements($3 #> %L) as x))',
+      compared, bare_type, path);
   elsif type in ('categories', 'shares', 'edges') then
     if jsonb_typeof(wanted) <> 'string' then
       perform medley_internal.check_filter_list(field, 'text', operator, wanted);
@@ -112,8 +115,20 @@ begin
       path);
   end if;
   perform medley_internal.check_filter_value(field, bare_type, operator, wanted);
-  return format('row.%I%s %s medley_internal.filter_%s($3 #> %L)',
-    field, case when bare_type = 'text' then ' collate "C"' else '' end, ordered ->> operator, bare_type, path);
+  return format('%s %s medley_internal.filter_%s($3 #> %L)', compared, ordered ->> operator, bare_type, path);
+end $$;
+
+-- The beginning of a text is on the same side of a shorter one as the text itself.
+create or replace function medley_internal.compared_text(field text, wanted jsonb, listed boolean)
+returns text language plpgsql immutable parallel safe as $$
+begin
+  if listed and (
+    select bool_and(char_length(x #>> '{}') < medley_internal.filter_prefix())
+    from jsonb_array_elements(case jsonb_typeof(wanted) when 'array' then wanted else jsonb_build_array(wanted) end) as x
+  ) then
+    return format('left(row.%I, %s) collate "C"', field, medley_internal.filter_prefix());
+  end if;
+  return format('row.%I collate "C"', field);
 end $$;
 
 -- Great circle on a sphere of the Earth's mean radius; `row.x[0]` is the longitude.

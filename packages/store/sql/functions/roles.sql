@@ -43,11 +43,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     when kind = 'read' then case
       when nspname = 'medley' and exists (select from medley_internal.collections as c where c.name = relname)
         or nspname = 'medley_internal' and (
-          relname in ('collections', 'search_statistics', 'search_weightings', 'search_plans', 'graph_axes') or relkind = 'v' and relname like '%\_rows'
+          relname in ('collections', 'search_statistics', 'search_weightings', 'search_plans', 'graph_axes', 'filter_indexes') or relkind = 'v' and relname like '%\_rows'
         ) then '{select}'::text[]
     end
     when class.relkind = 'S' then '{usage}'
-    when nspname = 'medley' or relname in ('migrations', 'collections', 'generations', 'granted_roles', 'search_statistics', 'search_weightings', 'search_plans', 'graph_axes') and nspname = 'medley_internal'
+    when nspname = 'medley' or relname in ('migrations', 'collections', 'generations', 'granted_roles', 'search_statistics', 'search_weightings', 'search_plans', 'graph_axes', 'filter_indexes') and nspname = 'medley_internal'
       then '{select}'
     when nspname = 'medley_internal' and relkind = 'v' then '{select}'
     when nspname = 'medley_internal' and (
