@@ -1,4 +1,7 @@
-/** Graphs over fewer dimensions than the rows have, by the commands: fitted, built, searched, and followed by the next generation. */
+/**
+ * What the command says of indexes and holds from then on: graphs over fewer dimensions than the rows have, and fields that filters read. Fitted,
+ * built, searched, and followed by the next generation.
+ */
 
 import { Random } from "@medley/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -14,13 +17,13 @@ const things = Array.from({ length: rowsCount }, (_, n) => {
   const face = Array.from({ length: 20 }, (_, at) =>
     drawn.reduce((sum, x, of) => sum + x * (map[of]?.[at] as number), 0),
   );
-  return { id: `t${n}`, face, size: n % 90 };
+  return { id: `t${n}`, name: `thing ${n % 100}`, face, size: n % 90 };
 });
 
 const configOf = (sizeMax: number) => ({
   collections: {
     things: {
-      fields: { face: "vector(20)", size: "number" },
+      fields: { name: "text", face: "vector(20)", size: "number" },
       spaces: {
         face: { encoder: "vector", field: "face" },
         size: { encoder: "number", field: "size", range: [0, sizeMax] },
@@ -89,11 +92,31 @@ test("graphs are built over as many, rows and scores stay what they were, and st
   });
 });
 
+test("fields that filters read are listed", async () => {
+  const filter = ["--filter", JSON.stringify({ name: { gte: "thing 95" } })];
+  const before = await best(...filter);
+  expect(before).toHaveLength(10);
+  expect((await index("--filters", "name,colour")).error).toMatchObject({
+    code: "usage",
+    message: 'collection "things" has no field "colour"',
+    mend: "name some of name",
+  });
+  expect((await index("--filters", "size")).error).toMatchObject({
+    message: 'field "size" is served by the index of space "size"',
+  });
+  expect((await index("--filters", ",")).exitCode).toBe(2);
+  expect((await index("--filters", "name")).data).toMatchObject({ indexes: [{ state: "built" }] });
+  expect(await best(...filter)).toEqual(before);
+  expect((await index("--filters", "name")).data).toMatchObject({ indexes: [{ state: "kept" }] });
+});
+
 test("the next generation's graphs are over as many, along axes of its own", async () => {
   workplace.write("medley.config.json", JSON.stringify(configOf(200)));
   const applied = await workplace.runJson(["apply"]);
   expect(applied).toMatchObject({ exitCode: 0, data: { state: "live", generation: 2 } });
+  // Ready: that of the listed field is there, too.
   expect(await status()).toMatchObject({ dimensions: 22, graphDimensions: 11, index: "ready" });
+  expect((await index()).data).toMatchObject({ indexes: [{ state: "kept" }] });
   expect((await best()).map(({ id }: { id: string }) => id)).toContain("t7");
   expect(await workplace.runJson(["apply", "--finish"])).toMatchObject({ exitCode: 0, data: { dropped: 1 } });
   expect(await status()).toMatchObject({ graphDimensions: 11, index: "ready" });
