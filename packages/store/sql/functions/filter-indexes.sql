@@ -4,14 +4,15 @@
 create or replace function medley_internal.filter_prefix()
 returns int language sql immutable parallel safe return 200;
 
--- What follows `create index NAME on TABLE`; null for a type whose filters no index serves.
+-- What follows `create index NAME on TABLE`; null for a type whose filters no index serves. Of an expression Postgres takes its statistics from
+-- an index over all rows alone.
 create or replace function medley_internal.filter_index(field text, type text)
 returns text language sql immutable parallel safe
 return case
   when type in ('text', 'category') then format('((left(%I, %s)) collate "C")', field, medley_internal.filter_prefix())
-  when type in ('number', 'timestamp') then format('(%I)', field)
-  when type in ('categories', 'shares', 'edges') then format('using gin (%I)', field)
-end || ' where deleted_at is null';
+  when type in ('number', 'timestamp') then format('(%I) where deleted_at is null', field)
+  when type in ('categories', 'shares', 'edges') then format('using gin (%I) where deleted_at is null', field)
+end;
 
 create or replace function medley_internal.filter_indexes_of(found_row medley_internal.collections)
 returns table (field text, index_name text, definition text) language plpgsql stable parallel safe as $$
