@@ -181,7 +181,7 @@ create or replace function medley_internal.path_candidates(
   out ids text[], out distances float8[]
 )
 language plpgsql stable
-set hnsw.iterative_scan = relaxed_order set enable_sort = off set jit = off set medley.reads_graph = off as $$
+set hnsw.iterative_scan = relaxed_order set enable_sort = off set jit = off as $$
 declare
   kind text := path ->> 'kind';
   depth int := (path ->> 'depth')::int;
@@ -203,12 +203,14 @@ begin
   else
     rows_sql := medley_internal.graph_rows(found_row, path, condition);
     perform set_config('hnsw.ef_search', least(greatest(depth, 40), 1000)::text, true),
+      -- Back below; an error takes it back, too. A function may say such a setting at its head if a superuser made it.
       set_config('medley.reads_graph', 'on', true);
   end if;
   execute format(
     'select array_agg(id), array_agg(distance) from (select id, distance from (%s) as read order by distance limit $4) as best',
     rows_sql) into ids, distances
   using direction, depth, filter, wanted, asked, ranges, categories;
+  perform set_config('medley.reads_graph', 'off', true);
 end $$;
 
 -- The functions below give a path's rows as a statement of path_candidates' parameters.
