@@ -2,10 +2,10 @@ import pg from "pg";
 import { type CollectionStatus, readCollectionStatus } from "./collection-status.ts";
 import { setCandidates } from "./graph-candidates.ts";
 import { type IndexProgress, watchIndexBuild } from "./index-progress.ts";
-import { lockIndex, openIndexSession } from "./index-session.ts";
+import { openIndexSession, withIndexLocked } from "./index-session.ts";
 import { graphBytes, type PathIndex, readPathIndexes } from "./index-state.ts";
 import { readCatalogue } from "./migrations/migrate.ts";
-import { askedMsMax, faultOf, withRetry } from "./retry.ts";
+import { askedMsMax, withRetry } from "./retry.ts";
 
 /** What every collection of the database holds, and the state of its index. */
 export async function readAllCollections(pool: pg.Pool): Promise<readonly CollectionStatus[]> {
@@ -64,10 +64,7 @@ export async function buildIndex(
   collection: string,
   options: IndexBuildOptions = {},
 ): Promise<IndexBuild> {
-  try {
-    await using resources = new AsyncDisposableStack();
-    const client = await openIndexSession(connectionString, resources);
-    await lockIndex(client, collection);
+  return withIndexLocked(connectionString, collection, async (client, resources): Promise<IndexBuild> => {
     const table = await readTable(client, collection, options.generation);
     const wanted = table.indexes.filter(
       ({ space, forFilters, valid }) =>
@@ -86,24 +83,17 @@ export async function buildIndex(
     }
     await client.query(`analyze ${table.name}`);
     return { state: "built", rows: table.rows };
-  } catch (error) {
-    throw faultOf(error);
-  }
+  });
 }
 
 /** Searches scan exactly from then on, and writes are as fast as without indexes. Throws as `buildIndex` does. */
 export async function dropIndex(connectionString: string, collection: string): Promise<void> {
-  try {
-    await using resources = new AsyncDisposableStack();
-    const client = await openIndexSession(connectionString, resources);
-    await lockIndex(client, collection);
+  await withIndexLocked(connectionString, collection, async (client) => {
     const { concurrently, indexes } = await readTable(client, collection);
     for (const { name, valid } of indexes) {
       if (valid !== null) await client.query(`drop index ${concurrently} if exists medley_internal.${name}`);
     }
-  } catch (error) {
-    throw faultOf(error);
-  }
+  });
 }
 
 interface Table {
@@ -118,9 +108,8 @@ interface Table {
 
 async function readTable(client: pg.Client, collection: string, generation?: number): Promise<Table> {
   const { rows: known } = await client.query<Pick<Table, "name" | "embedded">>(
-    `select version() like '%PGlite%' as embedded, format('medley_internal.%I', (described).live_table) as name
-from (select medley_internal.as_generation(name, coalesce($2, generation)) as described
-  from medley_internal.collections where name = $1) as of_collection`,
+    `select version() like '%PGlite%' as embedded, format('medley_internal.%I', live_table) as name
+from medley_internal.as_generation($1, $2) as described`,
     [collection, generation ?? null],
   );
   const { name, embedded } = known[0] as (typeof known)[0];

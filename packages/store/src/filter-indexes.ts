@@ -1,8 +1,7 @@
 import { MedleyError } from "@medley/core";
 import type pg from "pg";
-import { lockIndex, openIndexSession } from "./index-session.ts";
+import { withIndexLocked } from "./index-session.ts";
 import { readPathIndexes } from "./index-state.ts";
-import { faultOf } from "./retry.ts";
 
 interface FilterField {
   readonly field: string;
@@ -23,10 +22,7 @@ export async function writeFilterFields(
   collection: string,
   fields: readonly string[],
 ): Promise<void> {
-  try {
-    await using resources = new AsyncDisposableStack();
-    const client = await openIndexSession(connectionString, resources);
-    await lockIndex(client, collection);
+  await withIndexLocked(connectionString, collection, async (client) => {
     checkFields(collection, fields, await readFields(client, collection));
     await dropOthers(client, collection, fields);
     await client.query(
@@ -36,9 +32,7 @@ export async function writeFilterFields(
 delete from medley_internal.filter_indexes where collection = $1 and field <> all ($2::text[])`,
       [collection, fields],
     );
-  } catch (error) {
-    throw faultOf(error);
-  }
+  });
 }
 
 async function readFields(client: pg.Client, collection: string): Promise<readonly FilterField[]> {

@@ -1,8 +1,9 @@
 import { MedleyError } from "@medley/core";
 import type pg from "pg";
-import { lockIndex, openIndexSession } from "./index-session.ts";
+import { withIndexLocked } from "./index-session.ts";
 import { readPathIndexes } from "./index-state.ts";
-import { faultOf } from "./retry.ts";
+import { forgetPlans } from "./search-plans/forget-plans.ts";
+import { inTransaction } from "./transaction.ts";
 
 /** The axes along which graphs are over one space's segments, and so over fewer dimensions than these have. */
 export interface SpaceAxes {
@@ -31,7 +32,7 @@ export async function readGraphDimensions(
 ): Promise<GraphDimensions> {
   const { rows } = await database.query<GraphDimensions>(
     `select sum(segment.dimensions)::int as "ofRows", sum(coalesce(axes.dimensions, segment.dimensions))::int as "ofGraphs"
-from medley_internal.collection_of($1) as live cross join lateral medley_internal.as_generation($1, coalesce($2, live.generation)) as found
+from medley_internal.as_generation($1, $2) as found
   cross join lateral (select row_number() over (order by start) as place, own.dimensions from medley_internal.segments(found) as own) as segment
   left join medley_internal.graph_axes as axes on axes.table_name = found.live_table and axes.place = segment.place`,
     [collection, generation ?? null],
@@ -49,15 +50,10 @@ export async function writeGraphAxes(
   of: OfGeneration,
   spaces: readonly SpaceAxes[],
 ): Promise<void> {
-  try {
-    await using resources = new AsyncDisposableStack();
-    const client = await openIndexSession(connectionString, resources);
-    await lockIndex(client, of.collection);
+  await withIndexLocked(connectionString, of.collection, async (client) => {
     await checkNoGraphs(client, of);
     await inTransaction(client, () => replaceAxes(client, of, spaces));
-  } catch (error) {
-    throw faultOf(error);
-  }
+  });
 }
 
 async function replaceAxes(
@@ -68,13 +64,12 @@ async function replaceAxes(
   const { rows } = await client.query<{ table: string; schema: string; names: string[] }>(
     `select found.live_table as table, medley_internal.vector_schema() as schema,
   array(select name from medley_internal.segments(found) order by start) as names
-from medley_internal.collection_of($1) as live, medley_internal.as_generation($1, coalesce($2, live.generation)) as found`,
+from medley_internal.as_generation($1, $2) as found`,
     [collection, generation ?? null],
   );
   const { table, schema, names } = rows[0] as (typeof rows)[0];
   await client.query("delete from medley_internal.graph_axes where table_name = $1", [table]);
-  await client.query("delete from medley_internal.search_weightings where table_name = $1", [table]);
-  await client.query("delete from medley_internal.search_statistics where table_name = $1", [table]);
+  await forgetPlans(client, table);
   for (const { space, axes } of spaces) {
     await client.query(
       `insert into medley_internal.graph_axes (table_name, place, dimensions, axes)
@@ -82,17 +77,6 @@ select $1, $2, count(*), array_agg(axis::${schema}.halfvec order by number)
 from unnest($3::text[]) with ordinality as entry (axis, number)`,
       [table, names.indexOf(space) + 1, axes.map((axis) => JSON.stringify(axis))],
     );
-  }
-}
-
-async function inTransaction(client: pg.Client, work: () => Promise<void>): Promise<void> {
-  await client.query("begin");
-  try {
-    await work();
-    await client.query("commit");
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
   }
 }
 

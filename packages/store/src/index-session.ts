@@ -1,5 +1,6 @@
 import { MedleyError } from "@medley/core";
 import pg from "pg";
+import { faultOf } from "./retry.ts";
 
 /** How often the server looks, during a statement, whether whoever asked for it is still there. */
 const lookMs = 1_000;
@@ -29,8 +30,26 @@ export async function openIndexSession(
 /** Any number, the same in all processes; beside it the collection's. */
 const indexLock = 7_305_815;
 
-/** Until the session ends. Throws `index_building` where another process has it. */
-export async function lockIndex(client: pg.Client, collection: string): Promise<void> {
+/**
+ * `work` with a session that alone works on the collection's indexes; `resources` end with it. Throws `index_building` where another process is at
+ * it, and the database's errors as typed ones.
+ */
+export async function withIndexLocked<Result>(
+  connectionString: string,
+  collection: string,
+  work: (client: pg.Client, resources: AsyncDisposableStack) => Promise<Result>,
+): Promise<Result> {
+  try {
+    await using resources = new AsyncDisposableStack();
+    const client = await openIndexSession(connectionString, resources);
+    await lockIndex(client, collection);
+    return await work(client, resources);
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+async function lockIndex(client: pg.Client, collection: string): Promise<void> {
   const { rows } = await client.query<{ locked: boolean }>(
     "select pg_try_advisory_lock($1, hashtext($2)) as locked",
     [indexLock, collection],

@@ -46,8 +46,7 @@ export async function readPathIndexes(
   const { rows } = await database.query<PathIndex>(
     `select wanted.space, for_filters as "forFilters", graph, wanted.dimensions, quote_ident(index_name) as name, definition,
   (select indisvalid from pg_index where indexrelid = to_regclass('medley_internal.' || quote_ident(index_name))) as valid
-from medley_internal.collections as collection,
-  medley_internal.as_generation(collection.name, coalesce($2, collection.generation)) as described,
+from medley_internal.as_generation($1, $2) as described,
   lateral (
     select place, space, false as for_filters, kind in ('fused', 'graph') as graph,
       dimensions - (
@@ -63,7 +62,7 @@ from medley_internal.collections as collection,
     union all
     select null, field, true, false, 0, index_name, definition from medley_internal.filter_indexes_of(described)
   ) as wanted
-where collection.name = $1 order by wanted.place, for_filters, wanted.space`,
+order by wanted.place, for_filters, wanted.space`,
     [collection, generation ?? null, buildCandidates],
   );
   return rows;

@@ -73,3 +73,4 @@ export { exactNeighbours, readVectors, type StoredVector } from "./rows/read-vec
 export { type SampledSpace, sampleSpaces } from "./rows/sampled-vectors.ts";
 export type { Hit, Search, SearchPlan } from "./search.ts";
 export { type AnalyzeOptions, analyzeSearch, type SearchAnalysis } from "./search-plans/analyze.ts";
+export { shortenedWanted } from "./search-plans/learn-plans.ts";

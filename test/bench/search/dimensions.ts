@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { shortenedWanted } from "@medley/store";
 import {
   type BudgetSpace,
   type DimensionRung,
@@ -21,8 +22,6 @@ const parts = [
   { part: "quarter", share: 0.25 },
 ] as const;
 const halfLossMax = 0.02;
-/** As many as a graph gives at least: all dimensions choose of them. */
-const graphCandidates = 40;
 
 /** What films lose by fewer dimensions: shared among the spaces as measured, and all spaces alike. */
 export async function run(): Promise<Measurement[]> {
@@ -46,13 +45,13 @@ export async function run(): Promise<Measurement[]> {
         detail: `${splitText(measured)}; ${how}`,
       }),
     );
-    const inGraphs = await splitDimensions(spaces, { ...options, budget, candidates: graphCandidates });
+    const inGraphs = await splitDimensions(spaces, { ...options, budget, candidates: shortenedWanted });
     assert("loss" in inGraphs, "a budget that films can keep");
     measurements.push(
       measurementOf(`${part} of the dimensions in the graphs, all in the rows`, inGraphs.loss.test, {
         goal: part === "half" ? `at most ${halfLossMax}` : "reported",
         lossMax: part === "half" ? halfLossMax : 1,
-        detail: `of the first ${graphCandidates} by these all dimensions choose; ${splitText(inGraphs)}; ${how}`,
+        detail: `of the first ${shortenedWanted} by these all dimensions choose; ${splitText(inGraphs)}; ${how}`,
       }),
     );
     for (const by of ["pca", "random"] as const) {

@@ -7,12 +7,13 @@ import {
   type IndexBuildOptions,
   openPool,
   readAllCollections,
+  shortenedWanted,
   writeFilterFields,
 } from "@medley/store";
 import type { DimensionSplit } from "@medley/training";
 import { figure } from "../assign/sentences.ts";
 import { openDatabase } from "../deployment/database.ts";
-import { graphCandidates, setGraphDimensions } from "../indexing/graph-dimensions.ts";
+import { setGraphDimensions } from "../indexing/graph-dimensions.ts";
 import { type Context, logFault, settingsOf } from "./context.ts";
 import { type Outcome, table } from "./output.ts";
 import { count, duration, Progress } from "./progress.ts";
@@ -93,7 +94,7 @@ function splitText({ from, to, spaces, loss, queries }: DimensionSplit): string 
   const shares = spaces.map((share) => [share.space, share.from, share.to, share.by ?? "-"]);
   return (
     `${table(["space", "dimensions", "of its graphs", "along"], shares)}\n\ngraphs over ${to} of ${from} dimensions: among their first ` +
-    `${graphCandidates} are ${figure(found)} (${figure(1 - loss.test.high)} to ${figure(1 - loss.test.low)}) of the ten best, by ${queries} ` +
+    `${shortenedWanted} are ${figure(found)} (${figure(1 - loss.test.high)} to ${figure(1 - loss.test.low)}) of the ten best, by ${queries} ` +
     "queries that took no part in the choice; all dimensions choose of them\n"
   );
 }

@@ -66,7 +66,10 @@ function indexCommands(medley: Command, run: Run): void {
       "build the indexes of a collection's vectors, of all spaces together and of each, as the owner of its table (default: where they lack); each makes writes slower",
     )
     .option("--drop", "drop them: searches scan exactly, writes are fast")
-    .option("--fused-only", "only the one over all spaces: searches of uneven weights scan exactly")
+    .option(
+      "--fused-only",
+      "of the vectors' indexes only the one over all spaces: searches of uneven weights scan exactly",
+    )
     .option(
       "--dimensions <number>",
       "graphs over so many dimensions, those that find the most; rows keep all, which choose among the candidates (all: of whole vectors; default: as before)",

@@ -8,6 +8,7 @@ import {
   type SampledSpace,
   type SpaceAxes,
   sampleSpaces,
+  shortenedWanted,
   writeGraphAxes,
 } from "@medley/store";
 import {
@@ -32,8 +33,6 @@ export interface GraphDimensionsOptions {
 const rowsMax = 20_000;
 /** Axes fitted to fewer are those of the sample, not of the rows. */
 const rowsMin = 1_000;
-/** The fewest that a graph is asked for; all dimensions choose the best of them. */
-export const graphCandidates = 40;
 const seed = 1;
 /** What a search asks of them is no row's segment, and they have few dimensions. */
 const keptWhole = ["number", "recency", "geo"];
@@ -111,7 +110,7 @@ async function splitOf(
       isReducible: !keptWhole.includes(encoder),
     })),
     {
-      ...{ budget, candidates: graphCandidates, seed, signal, onProgress },
+      ...{ budget, candidates: shortenedWanted, seed, signal, onProgress },
       split: {
         train: rows.subarray(0, half),
         validation: rows.subarray(half, threeQuarters),

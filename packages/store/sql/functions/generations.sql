@@ -150,13 +150,14 @@ begin
   delete from medley_internal.graph_axes as fitted where fitted.table_name = dropped.table_name;
 end $$;
 
--- A collection as `collections` would describe it if this generation were live: for functions that take such a row.
+-- A collection as `collections` would describe it if this generation were live: for functions that take such a row. Null: that which is.
 create or replace function medley_internal.as_generation(wanted text, wanted_generation int)
 returns medley_internal.collections language plpgsql stable as $$
 declare
   described medley_internal.collections := medley_internal.collection_of(wanted);
   other medley_internal.generations;
 begin
+  if wanted_generation is null then return described; end if;
   select * into other from medley_internal.generations where collection = wanted and generation = wanted_generation;
   if other.collection is null then
     if described.generation = wanted_generation then return described; end if;

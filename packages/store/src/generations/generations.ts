@@ -26,6 +26,7 @@ import {
   tableName,
 } from "../migrations/row-tables.ts";
 import { requireLanguages } from "../migrations/text-columns.ts";
+import { inTransaction } from "../transaction.ts";
 
 const { escapeLiteral } = pg;
 
@@ -105,7 +106,7 @@ async function createGeneration(
   const vectorSchema = await schemaOfVector(pool);
   const columns =
     "collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles, texts, classes, encoders";
-  await inTransaction(pool, async (client) => {
+  await inMigration(pool, async (client) => {
     // Functions of the database have it in their settings; statements of our own need it, too.
     await client.query(`set local search_path = ${pg.escapeIdentifier(vectorSchema)}, pg_temp`);
     await client.query(`${createRowsSql(configured, generation, vectorSchema)}
@@ -163,7 +164,7 @@ where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by at
   const typed = rows.map(({ name }) => name).filter((name) => !isOwnColumn(name));
   const viewSql = liveView(collection, generation, typed, await schemaOfVector(pool));
   return await done(() =>
-    inTransaction(pool, async (client) => {
+    inMigration(pool, async (client) => {
       if (drainMsMax > 0) await drain(client, { collection, generation }, drainMsMax);
       await client.query(`set local lock_timeout = ${lockMsMax}`);
       await client.query("select medley_internal.switch_generation($1, $2, $3)", [
@@ -249,7 +250,7 @@ export function dropGeneration(
   { collection, generation }: Pick<Generation, "collection" | "generation">,
 ): Promise<boolean> {
   return done(() =>
-    inTransaction(pool, async (client) => {
+    inMigration(pool, async (client) => {
       await client.query(`set local lock_timeout = ${lockMsMax}`);
       await client.query("select medley_internal.drop_generation($1, $2)", [collection, generation]);
     }),
@@ -263,17 +264,14 @@ async function schemaOfVector(pool: pg.Pool): Promise<string> {
   return rows[0]?.name as string;
 }
 
-async function inTransaction(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+async function inMigration(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
   const client = await pool.connect();
   try {
-    await client.query("begin");
-    // Grants that another process gives at this moment would be of tables that are not there yet, or not any more.
-    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
-    await work(client);
-    await client.query("commit");
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
+    await inTransaction(client, async () => {
+      // Grants that another process gives at this moment would be of tables that are not there yet, or not any more.
+      await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
+      await work(client);
+    });
   } finally {
     client.release();
   }

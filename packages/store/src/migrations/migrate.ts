@@ -1,5 +1,6 @@
 import { MedleyError } from "@medley/core";
 import pg from "pg";
+import { inTransaction } from "../transaction.ts";
 import {
   type CollectionLayout,
   type OtherGeneration,
@@ -34,16 +35,15 @@ export async function migrate(
 ): Promise<readonly string[]> {
   const client = await pool.connect();
   try {
-    await client.query("begin");
-    // The embedded engine's clients are one session, which a lock does not divide; there the transaction does.
-    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
-    const steps = await planMigration(client, collections);
-    for (const step of steps) await client.query(step.sql);
-    requirePgvector((await readState(client)).pgvector);
-    await client.query("commit");
-    return steps.map((step) => step.name);
+    return await inTransaction(client, async () => {
+      // The embedded engine's clients are one session, which a lock does not divide; there the transaction does.
+      await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
+      const steps = await planMigration(client, collections);
+      for (const step of steps) await client.query(step.sql);
+      requirePgvector((await readState(client)).pgvector);
+      return steps.map((step) => step.name);
+    });
   } catch (error) {
-    await client.query("rollback").catch(() => {});
     throw explained(error);
   } finally {
     client.release();

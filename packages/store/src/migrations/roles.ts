@@ -1,5 +1,6 @@
 import { MedleyError } from "@medley/core";
 import pg from "pg";
+import { inTransaction } from "../transaction.ts";
 import { migrationLock } from "./migrate.ts";
 
 const { escapeLiteral } = pg;
@@ -30,20 +31,19 @@ export interface RoleFault {
 export async function grantRoles(pool: pg.Pool, named: readonly GrantedRole[]): Promise<readonly string[]> {
   const client = await pool.connect();
   try {
-    await client.query("begin");
-    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
-    const statements: string[] = [];
-    for (const { name, kind } of await rolesOf(client, named)) {
-      const { rows } = await client.query<{ statement: string }>(
-        "select grant_role as statement from medley_internal.grant_role($1, $2)",
-        [name, kind],
-      );
-      statements.push(...rows.map(({ statement }) => statement));
-    }
-    await client.query("commit");
-    return statements;
+    return await inTransaction(client, async () => {
+      await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
+      const statements: string[] = [];
+      for (const { name, kind } of await rolesOf(client, named)) {
+        const { rows } = await client.query<{ statement: string }>(
+          "select grant_role as statement from medley_internal.grant_role($1, $2)",
+          [name, kind],
+        );
+        statements.push(...rows.map(({ statement }) => statement));
+      }
+      return statements;
+    });
   } catch (error) {
-    await client.query("rollback").catch(() => {});
     throw explained(error);
   } finally {
     client.release();

@@ -26,7 +26,7 @@ export async function sampleSpaces(
 ): Promise<readonly SampledSpace[]> {
   const { rows: found } = await pool.query<{ view: string; schema: string; spaces: CatalogueSpace[] }>(
     `select format('medley_internal.%I', medley_internal.rows_view(found)) as view, medley_internal.vector_schema() as schema, found.spaces
-from medley_internal.collection_of($1) as live, medley_internal.as_generation($1, coalesce($2, live.generation)) as found`,
+from medley_internal.as_generation($1, $2) as found`,
     [collection, generation ?? null],
   );
   const { view, schema, spaces } = found[0] as (typeof found)[0];

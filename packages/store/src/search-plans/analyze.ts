@@ -1,6 +1,8 @@
 import pg from "pg";
 import { faultOf } from "../retry.ts";
+import { inTransaction } from "../transaction.ts";
 import { FindingsByShares } from "./findings-by-shares.ts";
+import { forgetPlans } from "./forget-plans.ts";
 import {
   candidatesWanted,
   deeperRung,
@@ -219,12 +221,10 @@ async function write(client: pg.Client, { table }: AnalysedRows, found: Learned)
     return { ...path, depth, deeper: deeper === null ? null : (rungs[deeper] as Rung).depth };
   };
   const plans = learned.plans.map((plan) => JSON.stringify(plan.map(readOf)));
-  await client.query("begin");
-  try {
+  await inTransaction(client, async () => {
     // Of two at once the second would not see what the first has just written, and would add to it.
     await client.query("lock table medley_internal.search_statistics in share row exclusive mode");
-    await client.query("delete from medley_internal.search_weightings where table_name = $1", [table]);
-    await client.query("delete from medley_internal.search_statistics where table_name = $1", [table]);
+    await forgetPlans(client, table);
     await client.query(
       `insert into medley_internal.search_statistics (table_name, rows, scan_ms, score_ms, mean, growths)
 values ($1, $2, $3, $4, $5, $6)`,
@@ -248,9 +248,5 @@ from unnest($2::text[], $3::text[], $4::text[]) as learned (shares, recalls, cos
         ],
       );
     }
-    await client.query("commit");
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
-  }
+  });
 }

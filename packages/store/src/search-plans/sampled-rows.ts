@@ -74,7 +74,7 @@ export async function readAnalysed(
 ): Promise<AnalysedRows> {
   const { rows } = await client.query<Omit<AnalysedRows, "collection">>(
     `select found.generation, found.live_table as table, format('medley_internal.%I', medley_internal.rows_view(found)) as view
-from medley_internal.collection_of($1) as live, medley_internal.as_generation($1, coalesce($2, live.generation)) as found`,
+from medley_internal.as_generation($1, $2) as found`,
     [collection, generation ?? null],
   );
   return { collection, ...(rows[0] as (typeof rows)[0]) };
