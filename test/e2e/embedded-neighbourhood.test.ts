@@ -1,35 +1,11 @@
 /** A graph that changes: who hears of it is encoded anew, and nobody else. */
-import { loadConfig, openDeployment, readSettings } from "medley";
 import { expect, test } from "vitest";
-import { jsonLines, Workplace } from "./medley.fixture.ts";
-
-const config = {
-  collections: {
-    papers: {
-      fields: { year: "number", pages: "number", cites: "edges", topic: "category" },
-      spaces: {
-        year: { encoder: "number", field: "year", range: [0, 20] },
-        pages: { encoder: "number", field: "pages", range: [0, 100] },
-        graph: { encoder: "graphsage", field: "cites", features: ["year"], dimensions: 8, target: "topic" },
-      },
-    },
-  },
-};
-
-/** Each cites the next: p0 -> p1 -> ... -> p19. */
-const papers = Array.from({ length: 20 }, (_, n) => ({
-  ...{ id: `p${n}`, year: n, pages: n, topic: n % 2 === 0 ? "even" : "odd" },
-  cites: n === 19 ? [] : [`p${n + 1}`],
-}));
+import "./medley.fixture.ts";
+import { deploymentOf, openPapers, papers } from "./papers.fixture.ts";
 
 test("a new node is heard by its neighbours and theirs: their segments change, no other does, and only these are encoded", async () => {
-  await using place = new Workplace(config);
-  place.write("papers.jsonl", jsonLines(papers));
-  const train = ["train", "papers.graph", "--from", "papers.jsonl", "--seed", "3", "--set", "hidden=16"];
-  expect(await place.runJson(train)).toMatchObject({ exitCode: 0 });
-  expect(await place.runJson(["backfill", "papers.jsonl"])).toMatchObject({ exitCode: 0 });
-  const settings = readSettings({ MEDLEY_DATA_DIR: place.path(".medley"), MEDLEY_POSTGRES_PORT: "0" });
-  await using deployment = await openDeployment({ ...(await loadConfig(place.folder)), settings });
+  await using place = await openPapers();
+  await using deployment = await deploymentOf(place);
   // The backfill saw to those who hear of its rows before it ended.
   expect(await deployment.store.hasRefreshes()).toBe(false);
   await deployment.runStages(["embed", "index"]);

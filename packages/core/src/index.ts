@@ -126,6 +126,7 @@ export type {
   StoredSegment,
 } from "./ports/generations.ts";
 export type {
+  GenerationOf,
   Neighbourhood,
   NeighbourhoodReader,
   RefreshBatch,

@@ -29,9 +29,11 @@ export {
   noteRows,
   readGenerations,
   readWaitingChanges,
+  readWaitingRefreshes,
   type StoredGeneration,
   segmentsOf,
   switchGeneration,
+  type Waiting,
 } from "./generations/generations.ts";
 export { listenForGenerations } from "./generations/listen.ts";
 export { type GenerationLock, lockEmbeddedGenerations, lockGenerations } from "./generations/lock.ts";

@@ -4,6 +4,7 @@ import { describeFigures } from "./figures.suite.ts";
 import { describeFilterIndexes } from "./filter-indexes.suite.ts";
 import { describeGenerations } from "./generations/generations.suite.ts";
 import { describeReaders } from "./generations/readers.suite.ts";
+import { describeGraphGenerations } from "./graph/graph-generations.suite.ts";
 import { describeRefreshes } from "./graph/refreshes.suite.ts";
 import { describeGraphAxes } from "./graph-axes.suite.ts";
 import { describeLabels } from "./labels.suite.ts";
@@ -35,6 +36,7 @@ describe.skipIf(serverUrl === undefined)("on the server at DATABASE_URL", () => 
   describe("rights to migrate", () => describeMigrationRights(open));
   describe("profiles", () => describeProfiles(open));
   describe("refreshes", () => describeRefreshes(open));
+  describe("refreshes of two generations", () => describeGraphGenerations(open));
   describe("search", () => describeSearch(open));
   describe("search extras", () => describeSearchExtras(open));
   describe("texts", () => describeTexts(open));

@@ -10,6 +10,7 @@ import {
   type DeadLetterStore,
   type DeadLetterWhere,
   firstGeneration,
+  type GenerationOf,
   type GenerationStore,
   MedleyError,
   type Neighbourhood,
@@ -57,6 +58,7 @@ import {
   settledChunkSql,
 } from "./rows/write-rows.ts";
 import { explainSearch, type Hit, type Search, type SearchPlan, search } from "./search.ts";
+import { readServer, type Server } from "./server.ts";
 
 export interface PostgresStoreOptions {
   readonly pool: pg.Pool;
@@ -87,40 +89,10 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   return new PostgresStore(pool, served, { ...server, beforeDeadLetters });
 }
 
-/** What the store has to know of the Postgres it is in. */
-interface Server {
-  readonly types: VectorTypes;
-  /** Of pgvector, as installed in this database. */
-  readonly pgvector: string;
-  readonly embedded: boolean;
-}
-
-export async function readServer(pool: pg.Pool): Promise<Server> {
-  const { rows } = await pool.query<{
-    schema: string;
-    vector: number;
-    halfvec: number;
-    pgvector: string;
-    embedded: boolean;
-  }>(
-    `select extnamespace::regnamespace::text as schema, extversion as pgvector, version() like '%PGlite%' as embedded,
-  (select oid from pg_type where typname = 'vector' and typnamespace = extnamespace) as vector,
-  (select oid from pg_type where typname = 'halfvec' and typnamespace = extnamespace) as halfvec
-from pg_extension where extname = 'vector'`,
-  );
-  const { schema, vector, halfvec, pgvector, embedded } = rows[0] as (typeof rows)[0];
-  return {
-    types: { schema, vectorOid: Number(vector), halfvecOid: Number(halfvec) },
-    pgvector,
-    embedded,
-  };
-}
-
 interface OpenCollection {
   readonly collection: Collection;
   /** That the configuration is of. */
   readonly generation: number;
-  readonly graphSpaces: readonly GraphSpace[];
   /** By generation. */
   readonly generations: Map<number, OpenGeneration>;
 }
@@ -128,6 +100,7 @@ interface OpenCollection {
 interface OpenGeneration {
   /** As it is in this generation. */
   readonly collection: Collection;
+  readonly graphSpaces: readonly GraphSpace[];
   readonly served: RowWriter;
   readonly carried: RowWriter;
 }
@@ -158,19 +131,19 @@ export class PostgresStore implements Store, RefreshStore, GenerationStore, Dead
     this.#beforeDeadLetters = beforeDeadLetters;
     this.#statements = new PreparedStatements(pool, { prepares: !embedded });
     this.#collections = new Map(
-      collections.map(({ collection, layout, generation }) => [
+      collections.map(({ collection, generation }) => [
         collection.name,
-        { collection, generation, graphSpaces: graphSpaces(collection, layout), generations: new Map() },
+        { collection, generation, generations: new Map() },
       ]),
     );
-    for (const { collection, generation } of collections) this.openGeneration(collection, generation);
+    for (const configured of collections) this.openGeneration(configured, configured.generation);
   }
 
-  /** Lets rows of a generation be written; `collection` as it is in that generation. */
-  openGeneration(collection: Collection, generation: number): void {
+  /** Lets rows of a generation be written, and its neighbours be heard; `collection` and `layout` as they are in that generation. */
+  openGeneration({ collection, layout }: CollectionLayout, generation: number): void {
     const table = rowTable(collection.name, generation);
     this.#open(collection.name).generations.set(generation, {
-      collection,
+      ...{ collection, graphSpaces: graphSpaces(collection, layout) },
       served: rowWriter({ collection, table, carries: false }, this.#types),
       carried: rowWriter({ collection, table, carries: true }, this.#types),
     });
@@ -275,31 +248,40 @@ export class PostgresStore implements Store, RefreshStore, GenerationStore, Dead
   }
 
   async readNeighbourhoods(
-    collection: string,
+    of: GenerationOf,
     space: string,
     nodes: readonly Pick<NodeInput, "id" | "edges">[],
   ): Promise<ReadonlyMap<string, Neighbourhood>> {
-    const found = this.#open(collection).graphSpaces.find((one) => one.space === space);
-    assert(found, `${collection}.${space} hears of neighbours`);
-    const asked = { collection, space: found, types: this.#types, nodes };
-    return withRetry(() => readNeighbourhoods(this.#pool, asked));
+    const { graphSpaces } = await this.#generation(of.collection, of.generation);
+    const found = graphSpaces.find((one) => one.space === space);
+    assert(found, `${of.collection}.${space} hears of neighbours`);
+    const asked = { of, space: found, types: this.#types, nodes };
+    return this.#inGeneration(of.collection, of.generation, () => readNeighbourhoods(this.#pool, asked));
   }
 
   spreadChanges(): Promise<{ changes: number; cut: number }> {
     return withRetry(() => refreshes.spreadChanges(this.#pool));
   }
 
-  takeRefreshes(collection: string): Promise<RefreshBatch | null> {
-    return withRetry(() => refreshes.takeRefreshes(this.#pool, collection));
+  takeRefreshes(of: GenerationOf): Promise<RefreshBatch | null> {
+    return withRetry(() => refreshes.takeRefreshes(this.#pool, of));
   }
 
-  readNodes(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredNode>> {
-    const opened = this.#open(collection);
-    return withRetry(() => refreshes.readNodes(this.#pool, opened.collection, this.#types, ids));
+  async readNodes(
+    { collection, generation }: GenerationOf,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, StoredNode>> {
+    const opened = await this.#generation(collection, generation);
+    const asked = { collection: opened.collection, generation, ids };
+    return this.#inGeneration(collection, generation, () =>
+      refreshes.readNodes(this.#pool, this.#types, asked),
+    );
   }
 
   finishRefreshes(batch: RefreshBatch, rows: readonly RefreshedRow[]): Promise<number> {
-    return withRetry(() => refreshes.finishRefreshes(this.#pool, this.#types, batch, rows));
+    return this.#inGeneration(batch.collection, batch.generation, () =>
+      refreshes.finishRefreshes(this.#pool, this.#types, batch, rows),
+    );
   }
 
   hasRefreshes(): Promise<boolean> {

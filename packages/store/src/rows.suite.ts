@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { type RecordFields, type VectorEnvelope, versionMax } from "@medley/core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type PostgresStore, readServer } from "./postgres-store.ts";
+import type { PostgresStore } from "./postgres-store.ts";
 import { rowWriter } from "./rows/write-rows.ts";
+import { readServer } from "./server.ts";
 import { filmsLayout, openStore, type TestDatabase, tombstone, upsert } from "./test-database.fixture.ts";
 
 const jaws: RecordFields = {

@@ -1,5 +1,6 @@
 import type { Neighbour, NodeInput } from "../encoder.ts";
 import type { Version } from "../version.ts";
+import type { Generation } from "./generations.ts";
 import type { StoredSegments } from "./store.ts";
 
 /** Whom a record has edges with, and theirs, as they were read. */
@@ -9,14 +10,17 @@ export interface Neighbourhood {
   readonly state: Uint8Array;
 }
 
+/** One of a collection's generations: each has rows of its own, and so neighbours who say what they say there. */
+export type GenerationOf = Pick<Generation, "collection" | "generation">;
+
 /** Reads of whom nodes have edges with. Throws as `Store` does. */
 export interface NeighbourhoodReader {
   /**
-   * By id, of all nodes that are given; their own edges are the given ones, all others those of the rows. Of more neighbours than an
-   * encoder takes some are drawn, the same ones each time.
+   * By id, of all nodes that are given; their own edges are the given ones, all others those of the generation's rows. Of more
+   * neighbours than an encoder takes some are drawn, the same ones each time.
    */
   readNeighbourhoods(
-    collection: string,
+    of: GenerationOf,
     space: string,
     nodes: readonly Pick<NodeInput, "id" | "edges">[],
   ): Promise<ReadonlyMap<string, Neighbourhood>>;
@@ -28,8 +32,7 @@ export interface StoredNode extends StoredSegments {
 }
 
 /** Records in hand whose neighbours, or what these say, changed. */
-export interface RefreshBatch {
-  readonly collection: string;
+export interface RefreshBatch extends GenerationOf {
   /** Taken after all that set off these refreshes, and before anything is read for them. */
   readonly number: bigint;
   readonly ids: readonly string[];
@@ -57,14 +60,17 @@ export interface RefreshStore extends NeighbourhoodReader {
    * what they heard last until something else touches them.
    */
   spreadChanges(): Promise<{ readonly changes: number; readonly cut: number }>;
-  /** Null: none waits. A batch that is not finished is given to others after a minute. */
-  takeRefreshes(collection: string): Promise<RefreshBatch | null>;
-  readNodes(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredNode>>;
+  /**
+   * Null: none waits, or the generation is still to have rows that were there when it was begun, whose neighbours say nothing yet. A batch
+   * that is not finished is given to others after a minute.
+   */
+  takeRefreshes(of: GenerationOf): Promise<RefreshBatch | null>;
+  readNodes(of: GenerationOf, ids: readonly string[]): Promise<ReadonlyMap<string, StoredNode>>;
   /**
    * Writes rows that still have the version which was read and no refresh of a higher number, and ends the batch; where a row has a newer
    * version by now its refresh waits again. One transaction. Resolves to how many rows were written.
    */
   finishRefreshes(batch: RefreshBatch, rows: readonly RefreshedRow[]): Promise<number>;
-  /** Whether changes or refreshes of any collection are still to be done. */
+  /** Whether changes or refreshes of any collection's live rows are still to be done. */
   hasRefreshes(): Promise<boolean>;
 }

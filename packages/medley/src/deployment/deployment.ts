@@ -111,7 +111,7 @@ export class Deployment implements AsyncDisposable {
   async runStages(stages: readonly StageName[]): Promise<void> {
     if (stages.includes("embed")) {
       this.#consumers.push(...(await runEmbedStage(this)));
-      if (this.#hasGraphs) this.#consumers.push(runRefreshes(this));
+      this.#consumers.push(runRefreshes({ ...this.#ports, opened: () => this.generations.opened }));
       this.#consumers.push(...runCarriers({ ...this.#ports, carriages: () => this.generations.carriages }));
       await this.generations.carry();
     }

@@ -78,6 +78,11 @@ export class Generations {
     for (const [name, opened] of options.live) this.#open.set(name, new Map([[opened.generation, opened]]));
   }
 
+  /** Of every generation that is open. */
+  get opened(): readonly CollectionEncoders[] {
+    return [...this.#open.values()].flatMap((generations) => [...generations.values()]);
+  }
+
   /** What may have to be carried, from either to the other: a late write into the one that was live before counts, too. */
   get carriages(): readonly Carriage[] {
     return this.#known.flatMap((from) => {
@@ -204,7 +209,7 @@ export class Generations {
     const encoders = await openEncoders(collection, pins);
     const made = collectionEncoders(collection, encoders, stored.generation);
     requireSegments(made, stored);
-    store.openGeneration(collection, stored.generation);
+    store.openGeneration(made, stored.generation);
     opened?.set(stored.generation, made);
   }
 

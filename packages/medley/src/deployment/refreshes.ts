@@ -10,7 +10,8 @@ import type { StageFailure } from "./stages.ts";
 import { runWorkLoop } from "./work-loop.ts";
 
 export interface RefreshesOptions {
-  readonly collections: ReadonlyMap<string, CollectionEncoders>;
+  /** Of every generation that is open; asked before each round. */
+  readonly opened: () => readonly CollectionEncoders[];
   readonly store: RefreshStore;
   readonly counters: PipelineCounters;
   readonly onStageFailure: (failure: StageFailure) => void;
@@ -32,12 +33,12 @@ export function runRefreshes({ onStageFailure, ...options }: RefreshesOptions): 
 
 /** How much there was to do. */
 async function step(
-  { collections, ...ports }: Omit<RefreshesOptions, "onStageFailure">,
+  { opened, ...ports }: Omit<RefreshesOptions, "onStageFailure">,
   signal: AbortSignal,
 ): Promise<number> {
+  const hearing = opened().filter(({ collection }) => collection.spaces.some(readsSegments));
+  if (hearing.length === 0) return 0;
   let done = await spreadChanges(ports);
-  for (const opened of collections.values()) {
-    if (opened.collection.spaces.some(readsSegments)) done += await refreshRows({ ...ports, opened }, signal);
-  }
+  for (const generation of hearing) done += await refreshRows({ ...ports, opened: generation }, signal);
   return done;
 }

@@ -10,9 +10,11 @@ import {
   readGenerations,
   readPathIndexes,
   readWaitingChanges,
+  readWaitingRefreshes,
   rebuildProfiles,
   type StoredGeneration,
   switchGeneration,
+  type Waiting,
 } from "@medley/store";
 import { generationEncoders } from "../deployment/generations.ts";
 import type { StageFailure } from "../deployment/stages.ts";
@@ -31,7 +33,7 @@ export interface ApplyOptions {
 }
 
 export interface ApplyProgress {
-  readonly phase: "rows" | "index" | "analysis" | "switch";
+  readonly phase: "rows" | "neighbours" | "index" | "analysis" | "switch";
   readonly done: number;
   readonly total: number | null;
   readonly detail?: string;
@@ -59,8 +61,8 @@ export const drainMsMax = 2_000;
 
 /**
  * Brings a collection's rows to its configuration, beside the rows that serve meanwhile. States, kept in the database: begun (the table is
- * there, and followed) -> noted (all rows wait to be carried) -> carried (none waits but what was just written) -> indexed, analysed -> gates
- * passed -> live. Killed at any point, the same call goes on from there.
+ * there, and followed) -> noted (all rows wait to be carried) -> carried (none waits but what was just written, and has heard of its
+ * neighbours in a graph) -> indexed, analysed -> gates passed -> live. Killed at any point, the same call goes on from there.
  */
 export async function applyGeneration(change: GenerationChange, options: ApplyOptions): Promise<Applied> {
   if (!needsGeneration(change)) return { state: "unchanged" };
@@ -93,23 +95,31 @@ interface Carrying extends ApplyOptions {
   readonly carriers: OwnCarriers;
 }
 
-/**
- * Resolves when no row waits that has waited for longer than a switch would let writers wait, so that carriers keep up with what is written;
- * to false when interrupted.
- */
+/** Resolves when carriers keep up with what is written; to false when interrupted. */
 async function carried(
   { pool, live }: GenerationChange,
   generation: number,
+  carrying: Carrying,
+): Promise<boolean> {
+  const of = { collection: live.collection, generation };
+  const rows = (since: Waiting["newest"]) => readWaitingChanges(pool, of, since);
+  const neighbours = (since: Waiting["newest"]) => readWaitingRefreshes(pool, of, since);
+  return (await caughtUp("rows", rows, carrying)) && (await caughtUp("neighbours", neighbours, carrying));
+}
+
+/** Resolves when nothing waits that has waited for longer than a switch would let writers wait; to false when interrupted. */
+async function caughtUp(
+  phase: "rows" | "neighbours",
+  read: (since: Waiting["newest"]) => Promise<Waiting>,
   { signal, onProgress = () => {}, carriers }: Carrying,
 ): Promise<boolean> {
   let total = 0;
-  let since: string | null = null;
+  let since: Waiting["newest"] = null;
   let sinceMs = performance.now();
   for (;;) {
-    const waiting = await readWaitingChanges(pool, { collection: live.collection, generation }, since);
-    const { left, older, newest } = waiting;
+    const { left, older, newest } = await read(since);
     total = Math.max(total, left);
-    onProgress({ phase: "rows", done: total - left, total });
+    if (total > 0) onProgress({ phase, done: total - left, total });
     const isLate = performance.now() - sinceMs > drainMsMax;
     if (left === 0 || (since !== null && older === 0 && !isLate)) return true;
     if (since === null || isLate) [since, sinceMs] = [newest, performance.now()];

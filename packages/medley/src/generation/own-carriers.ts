@@ -1,6 +1,7 @@
 import { pipelineCounters } from "@medley/pipeline";
 import { openPostgresStore, readReaders } from "@medley/store";
 import { runCarriers } from "../deployment/carriers.ts";
+import { runRefreshes } from "../deployment/refreshes.ts";
 import type { StageFailure } from "../deployment/stages.ts";
 import type { GenerationChange } from "./generation-change.ts";
 
@@ -32,11 +33,12 @@ export class OwnCarriers {
     const { generation, resources, onFault } = this.#options;
     if (!runtime.loads) throw new Error("carrying needs models");
     const store = await openPostgresStore({ pool, collections: [configured] });
-    const carriage = { from: live, to: { ...configured, generation } };
-    const running = runCarriers({
-      ...{ store, counters: pipelineCounters(), carriages: () => [carriage] },
-      onStageFailure: onFault,
-    });
+    const to = { ...configured, generation };
+    const ports = { store, counters: pipelineCounters(), onStageFailure: onFault };
+    const running = [
+      ...runCarriers({ ...ports, carriages: () => [{ from: live, to }] }),
+      runRefreshes({ ...ports, opened: () => [to] }),
+    ];
     for (const consumer of running) resources.defer(() => consumer.close({ graceMs }));
     this.#isCarrying = true;
   }

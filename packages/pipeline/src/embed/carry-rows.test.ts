@@ -1,8 +1,8 @@
+import { strict as assert } from "node:assert";
 import {
   type ChangedRows,
   type DeadLetter,
   type Generation,
-  type GenerationStore,
   type StoredRow,
   segmentHashBytes,
   type VectorEnvelope,
@@ -10,7 +10,7 @@ import {
 import { beforeEach, expect, test } from "vitest";
 import { pipelineCounters } from "../counters.ts";
 import { openNotes, segmentOf, stubDimensions, vectorOf } from "../ports.fixture.ts";
-import { carryRows } from "./carry-rows.ts";
+import { type CarryPorts, carryRows } from "./carry-rows.ts";
 import { segmentHash } from "./segment-hash.ts";
 
 const opened = openNotes();
@@ -43,7 +43,8 @@ let rows: Map<string, StoredRow>;
 let carried: VectorEnvelope[];
 let letters: DeadLetter[];
 let finished: ChangedRows[];
-const store: GenerationStore & { addDeadLetters(of: readonly DeadLetter[]): Promise<void> } = {
+const store: CarryPorts["store"] = {
+  readNeighbourhoods: async () => assert.fail("no space hears of neighbours"),
   readGenerations: async () => [from],
   takeChanges: async (collection, generation) =>
     finished.length > 0

@@ -1,9 +1,11 @@
 import {
   canonicalJson,
   type Encoder,
+  featuresOfSpace,
   type Generation,
   type GenerationStore,
   type MedleyError,
+  type NeighbourhoodReader,
   type RecordEnvelope,
   type Space,
   type Store,
@@ -18,13 +20,21 @@ import { countFailures, type PipelineCounters } from "../counters.ts";
 import { deadLetterOf } from "../dead-letters.ts";
 import { attemptsBeforeGivingUp, attemptsBeforeIsolation } from "./attempts.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
+import {
+  featureHashesOf,
+  featureLayout,
+  heardInput,
+  type Neighbourhoods,
+  neighbourhoodsOf,
+  readsSegments,
+} from "./graph-segments.ts";
 import { segmentHash } from "./segment-hash.ts";
 import { spaceLabels } from "./space-labels.ts";
 
 export interface CarryPorts {
   readonly from: Generation;
   readonly to: CollectionEncoders;
-  readonly store: GenerationStore & Pick<Store, "addDeadLetters">;
+  readonly store: GenerationStore & NeighbourhoodReader & Pick<Store, "addDeadLetters">;
   readonly counters: PipelineCounters;
 }
 
@@ -39,8 +49,9 @@ interface Draft {
 
 /**
  * Carries rows from one generation of a collection to another: a segment that the same encoder made of the same fields is copied bit for
- * bit, the others are encoded of the row's own fields. Takes one batch; resolves to how many rows it held, 0 where none waited, when it is
- * durable.
+ * bit, the others are encoded of the row's own fields. A space that hears of neighbours hears what they say in the generation that the rows
+ * are carried to; where that changes as more of them come, the rows are refreshed there. Takes one batch; resolves to how many rows it held,
+ * 0 where none waited, when it is durable.
  *
  * Why the other generation ends with the same versions (promises P1, P3 and P4): a row is noted in the transaction that writes it, and
  * leaves the notes only after what was read since is written; a write is guarded by the version, so one that comes late has no effect.
@@ -58,13 +69,23 @@ export async function carryRows(
     isolatePassing: changes.tries > attemptsBeforeIsolation,
     givesUp: changes.tries > attemptsBeforeGivingUp,
   };
-  await Promise.all(
-    to.collection.spaces.map(async (space, index) => {
-      if (copySegments({ from, to }, { space, index }, drafts, counters)) return;
-      const jobs = segmentJobs(to, { space, index }, drafts, counters);
-      await encodeSegments(to.encoders[index] as Encoder, jobs, { ...options, space: space.name });
-    }),
+  const places = [...to.collection.spaces.entries()].map(([index, space]): SpaceAt => ({ space, index }));
+  const encoded = places.filter((at) => !copySegments({ from, to }, at, drafts, counters));
+  const neighbourhoods = await neighbourhoodsOf(
+    store,
+    { collection: from.collection, generation: to.generation },
+    encoded.map(({ space }) => space),
+    drafts.map(({ envelope }) => envelope),
   );
+  const encodeAll = (wave: readonly SpaceAt[]) =>
+    Promise.all(
+      wave.map(async (at) => {
+        const jobs = segmentJobs(to, at, drafts, { neighbourhoods, counters });
+        await encodeSegments(to.encoders[at.index] as Encoder, jobs, { ...options, space: at.space.name });
+      }),
+    );
+  await encodeAll(encoded.filter(({ space }) => !readsSegments(space)));
+  await encodeAll(encoded.filter(({ space }) => readsSegments(space)));
   // From here on there are effects.
   signal.throwIfAborted();
   const failed = drafts.filter(({ failure }) => failure !== null);
@@ -113,6 +134,13 @@ interface SpaceAt {
 
 /** Where the other generation's segments of a space are what this one's would be, from 0; -1: nowhere. */
 export function sameSegment(from: Generation, to: CollectionEncoders, { space, index }: SpaceAt): number {
+  const { spaces } = to.collection;
+  const read = featuresOfSpace(space.definition).map((feature) =>
+    spaces.findIndex(({ name }) => name === feature),
+  );
+  const isOther = (place: number) =>
+    sameSegment(from, to, { space: spaces[place] as Space, index: place }) < 0;
+  if (read.some(isOther)) return -1;
   const { encoderIdentity, dimensions } = to.layout[index] as CollectionEncoders["layout"][number];
   return from.segments.findIndex(
     (one) =>
@@ -148,21 +176,26 @@ function segmentJobs(
   to: CollectionEncoders,
   { space, index }: SpaceAt,
   drafts: readonly Draft[],
-  counters: PipelineCounters,
+  { neighbourhoods, counters }: { neighbourhoods: Neighbourhoods; counters: PipelineCounters },
 ): readonly SegmentJob[] {
   const { offset, encoderIdentity } = to.layout[index] as CollectionEncoders["layout"][number];
   const { usesModel } = to.encoders[index] as Encoder;
+  const features = featureLayout(to, space);
   return drafts.flatMap((draft) => {
     if (draft.row.deleted) return [];
     const input = spaceInput(space, draft.envelope);
-    draft.segmentHashes.set(segmentHash(encoderIdentity, input), index * segmentHashBytes);
+    const neighbourhood = neighbourhoods.get(space)?.get(draft.envelope.id);
+    const read = featureHashesOf(draft.segmentHashes, features, neighbourhood);
+    draft.segmentHashes.set(segmentHash(encoderIdentity, input, read), index * segmentHashBytes);
     if (input === null) {
       counters.segments.empty += 1;
       return [];
     }
     return [
       {
-        input,
+        get input() {
+          return heardInput(input, draft.vector, features, neighbourhood);
+        },
         accept: (segment: Float32Array) => {
           draft.vector.set(segment, offset);
           counters.segments.encoded += 1;

@@ -4,7 +4,6 @@ import {
   firstGeneration,
   isEvent,
   type MedleyError,
-  type Neighbourhood,
   type NeighbourhoodReader,
   type RecordEnvelope,
   type Space,
@@ -22,7 +21,14 @@ import { newestOf } from "../newest.ts";
 import { asStage } from "../stage.ts";
 import { attemptsBeforeGivingUp, attemptsBeforeIsolation } from "./attempts.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
-import { featureHashesOf, featureLayout, featuresOf, nodeOf, readsSegments } from "./graph-segments.ts";
+import {
+  featureHashesOf,
+  featureLayout,
+  heardInput,
+  type Neighbourhoods,
+  neighbourhoodsOf,
+  readsSegments,
+} from "./graph-segments.ts";
 import { segmentHash } from "./segment-hash.ts";
 import { spaceLabels } from "./space-labels.ts";
 
@@ -77,7 +83,9 @@ async function embedPacket(
   const rows: typeof stored = isolatePassing ? new Map() : stored;
   const { spaces } = opened.collection;
   const onEncoded = () => delivery.report?.(packet.envelopes.length - drafts.filter(isIncomplete).length);
-  const neighbourhoods = await neighbourhoodsOf(ports, opened, current);
+  const of = { collection: packet.collection, generation: opened.generation };
+  const neighbourhoods: Neighbourhoods =
+    ports.graph === undefined ? new Map() : await neighbourhoodsOf(ports.graph, of, spaces, current);
   const collect = (space: Space, index: number) =>
     reuseOrCollect(opened, { space, index }, drafts, { rows, neighbourhoods }, { counters, onEncoded });
   // A space that reads segments of others is decided after them: it changes where they do.
@@ -131,23 +139,6 @@ async function storedOf(
 ): Promise<ReadonlyMap<string, StoredSegments>> {
   const ids = new Set(records.map(({ id }) => id));
   return ids.size === 0 ? new Map() : store.readSegments(collection.name, [...ids], generation);
-}
-
-type Neighbourhoods = ReadonlyMap<Space, ReadonlyMap<string, Neighbourhood>>;
-
-/** Of the spaces that hear of neighbours, where somebody tells of these. */
-async function neighbourhoodsOf(
-  { graph }: EmbedPorts,
-  { collection: { name, spaces } }: CollectionEncoders,
-  envelopes: readonly RecordEnvelope[],
-): Promise<Neighbourhoods> {
-  const bySpace = new Map<Space, ReadonlyMap<string, Neighbourhood>>();
-  if (graph === undefined) return bySpace;
-  for (const space of spaces.filter(readsSegments)) {
-    const nodes = envelopes.flatMap((envelope) => nodeOf(space, envelope) ?? []);
-    bySpace.set(space, await graph.readNeighbourhoods(name, space.name, nodes));
-  }
-  return bySpace;
 }
 
 function draftOf(opened: CollectionEncoders, envelope: RecordEnvelope): Draft {
@@ -206,9 +197,7 @@ function reuseOrCollect(
       draft.segmentsMissing += 1;
       jobs.push({
         get input() {
-          if (features.length === 0) return input;
-          const heard = neighbourhood === undefined ? {} : { neighbours: neighbourhood.neighbours };
-          return { ...input, features: featuresOf(draft.vector, features), ...heard };
+          return heardInput(input, draft.vector, features, neighbourhood);
         },
         accept: (segment) => {
           draft.vector.set(segment, layout.offset);

@@ -1,6 +1,8 @@
 import {
   featuresOfSpace,
+  type GenerationOf,
   type Neighbourhood,
+  type NeighbourhoodReader,
   type NodeInput,
   type RecordFields,
   type SegmentLayout,
@@ -28,6 +30,23 @@ export function nodeOf(
   return spaceInput(space, record) as NodeInput | null;
 }
 
+export type Neighbourhoods = ReadonlyMap<Space, ReadonlyMap<string, Neighbourhood>>;
+
+/** Of records, in the spaces that hear of neighbours. */
+export async function neighbourhoodsOf(
+  graph: NeighbourhoodReader,
+  of: GenerationOf,
+  spaces: readonly Space[],
+  records: readonly { readonly id: string; readonly fields: RecordFields }[],
+): Promise<Neighbourhoods> {
+  const bySpace = new Map<Space, ReadonlyMap<string, Neighbourhood>>();
+  for (const space of spaces.filter(readsSegments)) {
+    const nodes = records.flatMap((record) => nodeOf(space, record) ?? []);
+    bySpace.set(space, await graph.readNeighbourhoods(of, space.name, nodes));
+  }
+  return bySpace;
+}
+
 /** Where the segments lie that a space reads, in the order in which it names them. */
 export function featureLayout(
   { layout }: CollectionEncoders,
@@ -39,11 +58,22 @@ export function featureLayout(
   });
 }
 
-/** In half precision, as they are stored, so that a segment gives the same whether it was encoded or copied. */
-export function featuresOf(vector: Float16Array, features: readonly FeatureLayout[]): Float32Array {
-  return Float32Array.from(
-    features.flatMap(({ offset, dimensions }) => [...vector.subarray(offset, offset + dimensions)]),
-  );
+/**
+ * What an encoder is given of a record: its input, and where it reads them the record's other segments and what neighbours say. Segments
+ * are read in half precision, as they are stored, so that one gives the same whether it was encoded or copied.
+ */
+export function heardInput(
+  input: unknown,
+  vector: Float16Array,
+  features: readonly FeatureLayout[],
+  neighbourhood: Neighbourhood | undefined,
+): unknown {
+  if (features.length === 0) return input;
+  const heard = neighbourhood === undefined ? {} : { neighbours: neighbourhood.neighbours };
+  const read = features.flatMap(({ offset, dimensions }) => [
+    ...vector.subarray(offset, offset + dimensions),
+  ]);
+  return { ...(input as NodeInput), features: Float32Array.from(read), ...heard };
 }
 
 /** What else a segment's hash is made of where it is made of others: their hashes, and all that neighbours say. */

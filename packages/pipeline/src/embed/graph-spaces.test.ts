@@ -1,6 +1,7 @@
 import {
   type Collection,
   checkConfig,
+  type Generation,
   type Neighbour,
   type NeighbourhoodReader,
   type NodeInput,
@@ -11,6 +12,7 @@ import { beforeEach, expect, test } from "vitest";
 import { collectionEncoders } from "../collection-encoders.ts";
 import { pipelineCounters } from "../counters.ts";
 import { delivery, MemoryStore, SentPackets, StubEncoder, segmentOf, upsert } from "../ports.fixture.ts";
+import { carryRows } from "./carry-rows.ts";
 import { embed } from "./embed.ts";
 
 const [papers] = checkConfig({
@@ -112,10 +114,52 @@ test("what neighbours say is given to the encoder, and another state of theirs i
     },
   };
   const given = await embedded(1, record);
-  expect(asked).toEqual([["papers", "graph", [{ id: "a", edges: { b: 1 } }]]]);
+  expect(asked).toEqual([[{ collection: "papers", generation: 1 }, "graph", [{ id: "a", edges: { b: 1 } }]]]);
   expect(given.graph).toMatchObject([{ id: "a", edges: { b: 1 }, neighbours: [neighbour] }]);
   expect(given.walks).toEqual([{ id: "a", edges: { b: 1 } }]);
   expect((await embedded(2, record)).graph).toEqual([]);
   state = Uint8Array.of(2);
   expect(await embedded(3, record)).toMatchObject({ graph: [{ id: "a" }], walks: [], title: [], body: [] });
+});
+
+test("carried to another generation it is copied where nothing that it is made of is other, else made of what neighbours say there", async () => {
+  await embedded(1, record);
+  const [row] = [...store.rows.values()] as [VectorEnvelope];
+  const to = { ...collectionEncoders(papers, Object.values(encoders)), generation: 2 };
+  const neighbour: Neighbour = { id: "b", weight: 1, features: Float32Array.of(1), neighbours: [] };
+  /** What the encoder of the graph is given, and the segment that is carried. */
+  const carried = async (change: Partial<Generation["segments"][number]>, at: number) => {
+    const segments = to.layout.map((layout, index) => ({
+      ...{ ...layout, fields: papers.spaces[index]?.fields ?? [] },
+      ...(index === at ? change : {}),
+    }));
+    const from: Generation = { collection: "papers", generation: 1, state: "live", segments };
+    const written: VectorEnvelope[] = [];
+    const asked: unknown[] = [];
+    const ports = {
+      takeChanges: async () => ({
+        ...{ collection: "papers", generation: 2, ids: ["a"], tries: 1, positions: [] },
+      }),
+      readRows: async () => new Map([["a", { ...row, deleted: false }]]),
+      readGenerations: async () => [],
+      carryRows: async (_: string, envelopes: readonly VectorEnvelope[]) => void written.push(...envelopes),
+      finishChanges: async () => {},
+      addDeadLetters: async () => {},
+      readNeighbourhoods: async (of: unknown) => {
+        asked.push(of);
+        return new Map([["a", { neighbours: [neighbour], state: Uint8Array.of(1) }]]);
+      },
+    };
+    await carryRows({ from, to, store: ports, counters: pipelineCounters() }, new AbortController().signal);
+    const given = encoders.graph.batches.splice(0).flat() as unknown[];
+    return { given, asked, vector: [...(written[0] as VectorEnvelope).vector] };
+  };
+  expect(await carried({}, 0)).toEqual({ given: [], asked: [], vector: [...row.vector] });
+  // The title's encoder was another, and so is what the graph's reads.
+  const renewed = await carried({ encoderIdentity: "title-0" }, 2);
+  expect(renewed.asked).toEqual([{ collection: "papers", generation: 2 }]);
+  expect(renewed.given).toMatchObject([{ id: "a", neighbours: [neighbour] }]);
+  const [node] = renewed.given as [NodeInput];
+  expect([...(node.features ?? [])]).toEqual([...segmentOf("two"), ...segmentOf("one")]);
+  expect((await carried({ dimensions: 3 }, 0)).given).toHaveLength(1);
 });

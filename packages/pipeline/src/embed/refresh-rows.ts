@@ -12,7 +12,7 @@ import type { CollectionEncoders } from "../collection-encoders.ts";
 import type { PipelineCounters } from "../counters.ts";
 import { attemptsBeforeGivingUp, attemptsBeforeIsolation } from "./attempts.ts";
 import { encodeSegments, type SegmentJob } from "./encode-segments.ts";
-import { featureHashesOf, featureLayout, featuresOf, nodeOf, readsSegments } from "./graph-segments.ts";
+import { featureHashesOf, featureLayout, heardInput, nodeOf, readsSegments } from "./graph-segments.ts";
 import { segmentHash } from "./segment-hash.ts";
 
 export interface RefreshPorts {
@@ -43,11 +43,12 @@ interface Draft {
  */
 export async function refreshRows(ports: RefreshPorts, signal: AbortSignal): Promise<number> {
   const { opened, store, counters } = ports;
-  const batch = await store.takeRefreshes(opened.collection.name);
+  const { collection, generation } = opened;
+  const batch = await store.takeRefreshes({ collection: collection.name, generation });
   if (batch === null) return 0;
-  const nodes = await store.readNodes(batch.collection, batch.ids);
+  const nodes = await store.readNodes(batch, batch.ids);
   const drafts = [...nodes].map(([id, row]) => draftOf(id, row));
-  const spaces = [...opened.collection.spaces.entries()].filter(([, space]) => readsSegments(space));
+  const spaces = [...collection.spaces.entries()].filter(([, space]) => readsSegments(space));
   for (const [index, space] of spaces) await encodeSpace(ports, { space, index, batch }, drafts, signal);
   // From here on there are effects.
   signal.throwIfAborted();
@@ -79,7 +80,7 @@ async function encodeSpace(
   const features = featureLayout(opened, space);
   const inputs = drafts.map((draft) => nodeOf(space, { id: draft.id, fields: draft.row.edges }));
   const nodes = inputs.filter((input) => input !== null);
-  const neighbourhoods = await store.readNeighbourhoods(batch.collection, space.name, nodes);
+  const neighbourhoods = await store.readNeighbourhoods(batch, space.name, nodes);
   const jobs: SegmentJob[] = [];
   for (const [at, draft] of drafts.entries()) {
     const input = inputs[at] ?? null;
@@ -90,10 +91,7 @@ async function encodeSpace(
     const known = draft.row.segmentHashes.subarray(hashOffset, hashOffset + segmentHashBytes);
     if (Buffer.compare(hash, known) === 0) continue;
     jobs.push({
-      input: {
-        ...{ ...input, features: featuresOf(draft.vector, features) },
-        neighbours: neighbourhood.neighbours,
-      },
+      input: heardInput(input, draft.vector, features, neighbourhood),
       accept: (segment) => {
         draft.vector.set(segment, offset);
         draft.segmentHashes.set(hash, hashOffset);

@@ -61,9 +61,35 @@ begin
   insert into medley_internal.generation_change (collection, generation, record_id)
   select wanted, wanted_generation, id from unnest(ids) as id
   on conflict (collection, generation, record_id) where leased_until is null do nothing;
-  update medley_internal.generations set noted_through = ids[cardinality(ids)], noted = cardinality(ids) < rows_max
+  update medley_internal.generations set noted_through = ids[cardinality(ids)], noted = cardinality(ids) < rows_max, noted_position = (
+    select max(position) from medley_internal.generation_change where collection = wanted and generation = wanted_generation
+  )
   where collection = wanted and generation = wanted_generation;
   return cardinality(ids);
+end $$;
+
+-- Whether a table has the rows that were there when its generation was begun: until then most neighbours have nothing to say there.
+create or replace function medley_internal.is_filled(wanted_table text)
+returns boolean language sql stable as $$
+  select not exists (
+    select from medley_internal.generations as begun
+    where begun.table_name = wanted_table and begun.state = 'building' and (not begun.noted or exists (
+      select from medley_internal.generation_change as change
+      where change.collection = begun.collection and change.generation = begun.generation and change.position <= begun.noted_position
+    ))
+  )
+$$;
+
+-- Whether a generation is still to have rows, or rows of it are still to hear of their neighbours.
+create or replace function medley_internal.is_behind(wanted text, wanted_generation int)
+returns boolean language plpgsql stable as $$
+begin
+  return (
+    select not noted or medley_internal.is_to_hear(table_name) or exists (
+      select from medley_internal.generation_change where collection = wanted and generation = wanted_generation
+    )
+    from medley_internal.generations where collection = wanted and generation = wanted_generation
+  );
 end $$;
 
 -- What can't be replaced (a column gone, or one that says its dimensions) is made anew, with the rights that others have on it. A view of
@@ -101,9 +127,7 @@ begin
   where collection = wanted and generation = wanted_generation and state in ('building', 'kept') for update;
   if target.collection is null then
     raise exception 'collection "%" has no generation % that could become live', wanted, wanted_generation using errcode = '22023';
-  elsif not target.noted or exists (
-    select from medley_internal.generation_change where collection = wanted and generation = wanted_generation
-  ) then
+  elsif medley_internal.is_behind(wanted, wanted_generation) then
     raise exception 'rows are still to be carried over' using errcode = '55000';
   end if;
   perform medley_internal.replace_view(wanted, view_sql);
@@ -111,12 +135,12 @@ begin
   delete from medley_internal.generations where collection = wanted and generation = wanted_generation;
   update medley_internal.generations set state = 'kept' where collection = wanted and state = 'live';
   insert into medley_internal.generations (collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles,
-    texts, classes, encoders, created_at, switched_at)
+    graphs, texts, classes, encoders, created_at, switched_at)
   values (target.collection, target.generation, 'live', target.table_name, target.fields, target.spaces, target.weights,
-    target.dimensions, target.profiles, target.texts, target.classes, target.encoders, target.created_at, now());
+    target.dimensions, target.profiles, target.graphs, target.texts, target.classes, target.encoders, target.created_at, now());
   update medley_internal.collections set generation = target.generation, live_table = target.table_name, fields = target.fields,
-    spaces = target.spaces, weights = target.weights, dimensions = target.dimensions, profiles = target.profiles, texts = target.texts,
-    classes = target.classes
+    spaces = target.spaces, weights = target.weights, dimensions = target.dimensions, profiles = target.profiles,
+    graphs = target.graphs, texts = target.texts, classes = target.classes
   where name = wanted;
 end $$;
 
@@ -137,6 +161,7 @@ begin
   delete from medley_internal.generations where collection = wanted;
   execute format('drop view if exists medley_internal.%I', dropped.table_name || '_rows');
   execute format('drop table medley_internal.%I', dropped.table_name);
+  perform medley_internal.forget_graphs(dropped.table_name, dropped.graphs);
   for event, table_name in
     select unnest(array['insert', 'update']), live_table from medley_internal.collections where name = wanted
   loop
@@ -170,6 +195,7 @@ begin
   described.weights := other.weights;
   described.dimensions := other.dimensions;
   described.profiles := other.profiles;
+  described.graphs := other.graphs;
   described.texts := other.texts;
   described.classes := other.classes;
   return described;

@@ -78,8 +78,30 @@ begin
     ids := ids || reached;
   end loop;
   -- In one order for all who spread: they wait for each other's keys.
-  insert into medley_internal.graph_refresh (collection, record_id)
-  select distinct split_part(graph, '.', 1) as collection, id from unnest(graphs, ids) as reach (graph, id) order by 1, 2
-  on conflict (collection, record_id) where leased_until is null do nothing;
+  insert into medley_internal.graph_refresh (table_name, record_id)
+  select distinct split_part(graph, '.', 1) as table_name, id from unnest(graphs, ids) as reach (graph, id) order by 1, 2
+  on conflict (table_name, record_id) where leased_until is null do nothing;
   return next;
+end $$;
+
+-- Whether a table has rows that are still to hear of neighbours' changes.
+create or replace function medley_internal.is_to_hear(wanted_table text)
+returns boolean language sql stable as $$
+  select exists (select from medley_internal.graph_change where split_part(graph, '.', 1) = wanted_table)
+    or exists (select from medley_internal.graph_refresh where table_name = wanted_table)
+$$;
+
+-- Of a generation's table that is to go, once nobody writes into it. A change that is being spread is waited for: its refreshes are there
+-- then.
+create or replace function medley_internal.forget_graphs(gone_table text, graphs jsonb)
+returns void language plpgsql as $$
+declare
+  field text;
+begin
+  delete from medley_internal.graph_change where split_part(graph, '.', 1) = gone_table;
+  delete from medley_internal.graph_refresh where table_name = gone_table;
+  for field in select graph ->> 'field' from jsonb_array_elements(graphs) as graph loop
+    delete from medley_internal.graph_edge where graph = gone_table || '.' || field;
+    execute format('drop function medley_internal.%I', gone_table || '_' || field);
+  end loop;
 end $$;

@@ -15,6 +15,7 @@ import {
   noteRows,
   readWaitingChanges,
   switchGeneration,
+  type Waiting,
 } from "./generations.ts";
 
 /** Generation 1: year (2 dimensions), genres (3). Generation 2: another encoder of year, and a mood of 1. */
@@ -68,7 +69,7 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     };
     expect(await begin()).toBe(2);
     const store = await openPostgresStore({ pool, collections: [next] });
-    store.openGeneration(layoutOf(name, 1, profiles).collection, 1);
+    store.openGeneration(layoutOf(name, 1, profiles), 1);
     return { name, store, before, begin, to: { collection: name, generation: 2 } };
   }
 
@@ -191,7 +192,7 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     const first = await store.takeChanges(name, 2);
     expect(first).toMatchObject({ ids: ["a"], tries: 1 });
     expect(await store.takeChanges(name, 2)).toBeNull();
-    const waiting = (since: string | null) => readWaitingChanges(database.pool, to, since);
+    const waiting = (since: Waiting["newest"]) => readWaitingChanges(database.pool, to, since);
     const { newest } = await waiting(null);
     await store.writeRows(name, [{ ...row("a", 2), generation: 1 }], null);
     expect(await waiting(newest)).toMatchObject({ left: 2, older: 1 });

@@ -15,6 +15,7 @@ import {
   type StoredCollection,
   type StoredSpace,
 } from "../migrations/collection-tables.ts";
+import { followSql } from "../migrations/graph-tables.ts";
 import { migrationLock } from "../migrations/migrate.ts";
 import { grantRoles } from "../migrations/roles.ts";
 import {
@@ -75,7 +76,6 @@ export async function beginGeneration(
   configured: CollectionLayout,
   { stored, encoders }: { readonly stored: StoredCollection; readonly encoders: unknown },
 ): Promise<number> {
-  refuseGraphs(configured, stored);
   await requireLanguages(pool, [configured.collection]);
   const generations = (await readGenerations(pool)).filter(({ collection }) => collection === stored.name);
   const begun = generations.find(({ state }) => state === "building");
@@ -100,27 +100,28 @@ async function createGeneration(
   }: { readonly stored: StoredCollection; readonly encoders: unknown; readonly generation: number },
 ): Promise<void> {
   const { collection, layout } = configured;
-  const { fields, spaces, weights, profiles, texts, classes } = catalogueRow(configured);
+  const { fields, spaces, weights, profiles, graphs, texts, classes } = catalogueRow(configured);
   const table = tableName(collection.name, generation);
   const name = escapeLiteral(stored.name);
   const vectorSchema = await schemaOfVector(pool);
   const columns =
-    "collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles, texts, classes, encoders";
+    "collection, generation, state, table_name, fields, spaces, weights, dimensions, profiles, graphs, texts, classes, encoders";
   await inMigration(pool, async (client) => {
     // Functions of the database have it in their settings; statements of our own need it, too.
     await client.query(`set local search_path = ${pg.escapeIdentifier(vectorSchema)}, pg_temp`);
     await client.query(`${createRowsSql(configured, generation, vectorSchema)}
 insert into medley_internal.generations (${columns})
-select name, generation, 'live', live_table, fields, spaces, weights, dimensions, profiles, texts, classes, null
+select name, generation, 'live', live_table, fields, spaces, weights, dimensions, profiles, graphs, texts, classes, null
 from medley_internal.collections where name = ${name};
 insert into medley_internal.generations (${columns}) values (
   ${name}, ${generation}, 'building', ${escapeLiteral(table)}, ${json(fields)}, ${json(spaces)}, ${json(weights)},
-  ${dimensionsOf(layout)}, ${orNull(profiles)}, ${json(texts)}, ${json(classes)}, ${json(encoders)}
+  ${dimensionsOf(layout)}, ${orNull(profiles)}, ${orNull(graphs)}, ${json(texts)}, ${json(classes)}, ${json(encoders)}
 );
 update medley_internal.generations set noted = false where collection = ${name} and generation = ${generation};
 update medley_internal.collections set newest_generation = ${generation} where name = ${name};
 select medley_internal.follow_generation(${name}, ${escapeLiteral(stored.live_table)});
-select medley_internal.follow_generation(${name}, ${escapeLiteral(table)});`);
+select medley_internal.follow_generation(${name}, ${escapeLiteral(table)});
+${followSql(collection.name, generation, graphs)}`);
   });
 }
 
@@ -201,9 +202,18 @@ async function drain(
   const endsAtMs = performance.now() + msMax;
   await client.query(`set local lock_timeout = ${msMax}`);
   await client.query(`lock table medley_internal.${table} in share row exclusive mode`);
-  while ((await changesLeft(client, collection, generation)) > 0 && performance.now() < endsAtMs) {
+  while ((await isBehind(client, collection, generation)) && performance.now() < endsAtMs) {
     await client.query(`select pg_sleep(${drainPollMs / 1_000})`);
   }
+}
+
+/** Whether a generation is still to have rows, or rows of it are still to hear of their neighbours. */
+async function isBehind(client: pg.PoolClient, collection: string, generation: number): Promise<boolean> {
+  const { rows } = await client.query<{ behind: boolean }>(
+    "select medley_internal.is_behind($1, $2) as behind",
+    [collection, generation],
+  );
+  return rows[0]?.behind as boolean;
 }
 
 /** Rows that a generation is still to have. */
@@ -219,26 +229,49 @@ export async function changesLeft(
   return rows[0]?.left as number;
 }
 
-export interface WaitingChanges {
-  /** Rows that a generation is still to have. */
+/** What a generation's rows wait for. */
+export interface Waiting {
   readonly left: number;
   /** Of these, how many have waited since `newest` was what was asked for. */
   readonly older: number;
-  /** Null: none waits. */
-  readonly newest: string | null;
+  /** Null: nothing waits. */
+  readonly newest: readonly string[] | null;
 }
 
+/** Rows that a generation is still to have. */
 export async function readWaitingChanges(
   pool: pg.Pool,
   { collection, generation }: Pick<Generation, "collection" | "generation">,
-  since: string | null,
-): Promise<WaitingChanges> {
-  const { rows } = await pool.query<WaitingChanges>(
-    `select count(*)::int as left, count(*) filter (where position <= $3::bigint)::int as older, max(position)::text as newest
+  since: Waiting["newest"],
+): Promise<Waiting> {
+  const { rows } = await pool.query<Waiting>(
+    `select count(*)::int as left, count(*) filter (where position <= $3::bigint)::int as older,
+  case when count(*) > 0 then array[max(position)::text] end as newest
 from medley_internal.generation_change where collection = $1 and generation = $2`,
-    [collection, generation, since],
+    [collection, generation, since?.[0] ?? null],
   );
-  return rows[0] as WaitingChanges;
+  return rows[0] as Waiting;
+}
+
+/** Neighbours' changes that rows of a generation are still to hear of. */
+export async function readWaitingRefreshes(
+  pool: pg.Pool,
+  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  since: Waiting["newest"],
+): Promise<Waiting> {
+  const [change, refresh] = since ?? [null, null];
+  const { rows } = await pool.query<Waiting>(
+    `with waiting as (
+  select position, null as refresh, position <= $2::bigint as older from medley_internal.graph_change where split_part(graph, '.', 1) = $1
+  union all
+  select null, position, position <= $3::bigint from medley_internal.graph_refresh where table_name = $1
+)
+select count(*)::int as left, count(*) filter (where older)::int as older,
+  case when count(*) > 0 then array[coalesce(max(position), 0)::text, coalesce(max(refresh), 0)::text] end as newest
+from waiting`,
+    [tableName(collection, generation), change, refresh],
+  );
+  return rows[0] as Waiting;
 }
 
 /**
@@ -275,20 +308,6 @@ async function inMigration(pool: pg.Pool, work: (client: pg.PoolClient) => Promi
   } finally {
     client.release();
   }
-}
-
-/** What neighbours say is kept beside the rows, once per collection. */
-function refuseGraphs({ collection }: CollectionLayout, stored: StoredCollection): void {
-  if (
-    stored.graphs === null &&
-    collection.spaces.every(({ definition }) => definition.encoder !== "graphsage")
-  )
-    return;
-  throw conflict(
-    collection.name,
-    "it has a space of encoder graphsage, which can't change its generation",
-    "give the changed collection a new name and backfill it",
-  );
 }
 
 function requireSame({ collection, layout }: CollectionLayout, begun: StoredGeneration): void {

@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import { type Neighbour, type Neighbourhood, type NodeInput, segmentHashBytes } from "@medley/core";
+import {
+  type GenerationOf,
+  type Neighbour,
+  type Neighbourhood,
+  type NodeInput,
+  segmentHashBytes,
+} from "@medley/core";
 import type pg from "pg";
 import { type GraphSpace, graphName } from "../migrations/graph-tables.ts";
 import { rowTable } from "../migrations/row-tables.ts";
@@ -42,7 +48,7 @@ interface EdgeRow {
 type Speaker = { readonly features: Float32Array; readonly hash: string } | null;
 
 export interface NeighbourhoodsAsked {
-  readonly collection: string;
+  readonly of: GenerationOf;
   readonly space: GraphSpace;
   readonly types: VectorTypes;
   readonly nodes: readonly Pick<NodeInput, "id" | "edges">[];
@@ -51,10 +57,10 @@ export interface NeighbourhoodsAsked {
 /** See `NeighbourhoodReader`. Three statements, whatever the number of nodes; a row is read once for all that hear it. */
 export async function readNeighbourhoods(
   pool: pg.Pool,
-  { collection, space, types, nodes }: NeighbourhoodsAsked,
+  { of, space, types, nodes }: NeighbourhoodsAsked,
 ): Promise<ReadonlyMap<string, Neighbourhood>> {
   if (nodes.length === 0) return new Map();
-  const graph = graphName(collection, space.field);
+  const graph = graphName(of.collection, of.generation, space.field);
   const edges = nodes.map((node) => JSON.stringify(node.edges));
   const given = [graph, nodes.map(({ id }) => id), edges, neighboursMax[0]];
   const near = byNode((await pool.query<EdgeRow>(givenEdgesSql, given)).rows);
@@ -62,7 +68,7 @@ export async function readNeighbourhoods(
   const asked = [graph, others, neighboursMax[1]];
   const far = others.length === 0 ? near : byNode((await pool.query<EdgeRow>(storedEdgesSql, asked)).rows);
   const heard = new Set([...others, ...[...far.values()].flat().map(({ other }) => other)]);
-  const speakers = await readSpeakers(pool, { collection, space, types }, [...heard]);
+  const speakers = await readSpeakers(pool, { of, space, types }, [...heard]);
   return new Map(
     nodes.map(({ id }) => {
       const read = neighbourhoodOf(near.get(id) ?? [], speakers, (other) => far.get(other) ?? []);
@@ -84,7 +90,7 @@ function byNode(rows: readonly EdgeRow[]): ReadonlyMap<string, readonly EdgeRow[
 
 async function readSpeakers(
   pool: pg.Pool,
-  { collection, space: { features }, types }: Omit<NeighbourhoodsAsked, "nodes">,
+  { of, space: { features }, types }: Omit<NeighbourhoodsAsked, "nodes">,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Speaker>> {
   if (ids.length === 0) return new Map();
@@ -97,7 +103,7 @@ async function readSpeakers(
   );
   const { rows } = await pool.query<Readonly<Record<string, unknown>>>(
     `select id, deleted_at is not null as deleted, encode(${hashes.join(" || ")}, 'hex') as hash, ${parts.join(", ")}
-from ${rowTable(collection)} where id = any ($1::text[])`,
+from ${rowTable(of.collection, of.generation)} where id = any ($1::text[])`,
     [ids],
   );
   return new Map(

@@ -16,6 +16,7 @@ import {
 } from "./papers.fixture.ts";
 
 const name = "papers";
+const of = { collection: name, generation: 1 };
 
 /** Neighbours as they are read, those who hear of a change, and the writes of refreshes: promises P1, P3 and P4. */
 export function describeRefreshes(open: () => Promise<TestDatabase>): void {
@@ -41,11 +42,7 @@ export function describeRefreshes(open: () => Promise<TestDatabase>): void {
   const heardBy = async () => {
     while ((await store.spreadChanges()).changes > 0);
     const ids: string[] = [];
-    for (
-      let batch = await store.takeRefreshes(name);
-      batch !== null;
-      batch = await store.takeRefreshes(name)
-    ) {
+    for (let batch = await store.takeRefreshes(of); batch !== null; batch = await store.takeRefreshes(of)) {
       ids.push(...batch.ids);
       await store.finishRefreshes(batch, []);
     }
@@ -65,7 +62,7 @@ export function describeRefreshes(open: () => Promise<TestDatabase>): void {
 
   test("neighbours are those that edges lead to and those whose edges lead here, with what they are now", async () => {
     await chain();
-    const read = await store.readNeighbourhoods(name, "graph", [
+    const read = await store.readNeighbourhoods(of, "graph", [
       { id: "c", edges: { d: 2, nobody: 1 } },
       { id: "z", edges: {} },
       { id: "new", edges: { a: 1 } },
@@ -87,7 +84,7 @@ export function describeRefreshes(open: () => Promise<TestDatabase>): void {
     // Whose neighbours' features changed has another state; a tombstone says nothing.
     await write({ id: "e", version: 2, year: 1, edges: {} });
     const stateOf = async () =>
-      (await store.readNeighbourhoods(name, "graph", [{ id: "c", edges: { d: 2, nobody: 1 } }])).get("c");
+      (await store.readNeighbourhoods(of, "graph", [{ id: "c", edges: { d: 2, nobody: 1 } }])).get("c");
     expect((await stateOf())?.state).not.toEqual(read.get("c")?.state);
     await store.writeRows(name, [tombstone("d", 2)], null);
     expect((await stateOf())?.neighbours.map(({ id }) => id)).toEqual(["b", "nobody"]);
@@ -100,7 +97,7 @@ export function describeRefreshes(open: () => Promise<TestDatabase>): void {
     await write({ id: "hub", version: 1, year: 1, edges: {} }, ...leaves);
     const read = async () =>
       (
-        await store.readNeighbourhoods(name, "graph", [
+        await store.readNeighbourhoods(of, "graph", [
           { id: "hub", edges: {} },
           { id: "leaf7", edges: { hub: 1 } },
         ])
@@ -150,10 +147,10 @@ export function describeRefreshes(open: () => Promise<TestDatabase>): void {
   test("a refresh does not write over a newer version, nor over a refresh of a higher number", async () => {
     await write({ id: "a", version: 1, year: 1, edges: {} });
     await store.spreadChanges();
-    const older = await store.takeRefreshes(name);
+    const older = await store.takeRefreshes(of);
     await write({ id: "b", version: 1, year: 1, edges: { a: 1 } });
     await store.spreadChanges();
-    const newer = await store.takeRefreshes(name);
+    const newer = await store.takeRefreshes(of);
     if (older === null || newer === null) throw new Error("there are two batches");
     expect(newer.ids.toSorted()).toEqual(["a", "b"]);
     const rowOf = (id: string, fill: number) => ({
@@ -168,7 +165,7 @@ export function describeRefreshes(open: () => Promise<TestDatabase>): void {
     expect(await store.hasRefreshes()).toBe(false);
     await write({ id: "b", version: 2, year: 9, edges: { a: 1 } });
     await store.spreadChanges();
-    const batch = await store.takeRefreshes(name);
+    const batch = await store.takeRefreshes(of);
     if (batch === null) throw new Error("it waits");
     await write({ id: "b", version: 3, year: 9, edges: { a: 1 } });
     await store.writeRows(name, [tombstone("a", 2)], null);
@@ -176,7 +173,7 @@ export function describeRefreshes(open: () => Promise<TestDatabase>): void {
     expect(await store.finishRefreshes(batch, rows)).toBe(0);
     expect(await vectorOf("b")).toBe(9);
     // It waits again, with what is there by now.
-    expect((await store.takeRefreshes(name))?.ids.toSorted()).toEqual(["a", "b"]);
+    expect((await store.takeRefreshes(of))?.ids.toSorted()).toEqual(["a", "b"]);
   });
 
   test("a collection from before is followed from the next migration on, and its rows are refreshed", async () => {
@@ -196,7 +193,10 @@ values ('x', 1, now(), '\\x00', '[1,1,1,1,1,1,1,1]', '{"y": 1}')`,
     expect(await migrate(database.pool, [layout])).toEqual([]);
     await store.spreadChanges();
     const reopened = await openPostgresStore({ pool: database.pool, collections: [layout] });
-    expect((await reopened.takeRefreshes("older"))?.ids.toSorted()).toEqual(["x", "y"]);
+    expect((await reopened.takeRefreshes({ collection: "older", generation: 1 }))?.ids.toSorted()).toEqual([
+      "x",
+      "y",
+    ]);
   });
 
   /** A process that makes rows of what it is told, as the stages do: reads first, writes some time later. */
@@ -205,7 +205,7 @@ values ('x', 1, now(), '\\x00', '[1,1,1,1,1,1,1,1]', '{"y": 1}')`,
       await store.writeRows(name, [tombstone(one, version)], null);
       return;
     }
-    const read = await store.readNeighbourhoods(name, "graph", [one]);
+    const read = await store.readNeighbourhoods(of, "graph", [one]);
     yield;
     await store.writeRows(name, [paper({ ...one, version }, read.get(one.id)?.state)], null);
   }
@@ -214,13 +214,13 @@ values ('x', 1, now(), '\\x00', '[1,1,1,1,1,1,1,1]', '{"y": 1}')`,
   async function* refresher() {
     await store.spreadChanges();
     yield;
-    const batch = await store.takeRefreshes(name);
+    const batch = await store.takeRefreshes(of);
     if (batch === null) return;
     yield;
-    const nodes = await store.readNodes(name, batch.ids);
+    const nodes = await store.readNodes(of, batch.ids);
     const inputs = [...nodes].map(([id, { edges }]) => ({ id, edges: edges.cites as Edges }));
     yield;
-    const read = await store.readNeighbourhoods(name, "graph", inputs);
+    const read = await store.readNeighbourhoods(of, "graph", inputs);
     yield;
     const rows = [...nodes].map(([id, row]) => {
       const hash = hashOf(row, read.get(id)?.state);
@@ -250,9 +250,9 @@ values ('x', 1, now(), '\\x00', '[1,1,1,1,1,1,1,1]', '{"y": 1}')`,
     }
   };
   const expectRight = async () => {
-    const nodes = await store.readNodes(name, ids);
+    const nodes = await store.readNodes(of, ids);
     const inputs = [...nodes].map(([of, { edges }]) => ({ id: of, edges: edges.cites as Edges }));
-    const read = await store.readNeighbourhoods(name, "graph", inputs);
+    const read = await store.readNeighbourhoods(of, "graph", inputs);
     for (const [of, row] of nodes) {
       const hash = hashOf(row, read.get(of)?.state);
       const own = row.segmentHashes.subarray(graphHashFrom);
@@ -285,7 +285,7 @@ values ('x', 1, now(), '\\x00', '[1,1,1,1,1,1,1,1]', '{"y": 1}')`,
       await through(refreshing);
       await drain();
       await expectRight();
-      expect((await store.readNodes(name, ["a"])).get("a")?.vector[2]).toBe(9);
+      expect((await store.readNodes(of, ["a"])).get("a")?.vector[2]).toBe(9);
     },
   );
 

@@ -163,7 +163,9 @@ function changeSteps(
     sql: rowsViewSql(name, generation, rowsShown),
   };
   const rest = [
-    ...(canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs) ? [] : followStep(catalogue)),
+    ...(canonicalJson(stored.graphs) === canonicalJson(catalogue.graphs)
+      ? []
+      : followStep(catalogue, generation)),
     ...(stored.functions.includes(matchFunction(name)) ? [] : [matchStep(name, vectorSchema)]),
     ...(stored.hasRowsView ? [] : [rowsView]),
   ];
@@ -224,9 +226,9 @@ function namesOf(added: readonly TypedColumn[], texts: TextChanges): string {
 }
 
 /** Of a collection that is there: its rows are all to be encoded anew in these spaces, where their neighbours say something else. */
-function followStep({ name, graphs }: CatalogueRow): readonly MigrationStep[] {
+function followStep({ name, graphs }: CatalogueRow, generation: number): readonly MigrationStep[] {
   const catalogued = `update medley_internal.collections set graphs = ${orNull(graphs)} where name = ${escapeLiteral(name)};`;
-  const sql = `${followSql(name, rowTable(name), graphs ?? [])}\n${catalogued}`;
+  const sql = `${followSql(name, generation, graphs)}\n${catalogued}`;
   return [{ name: `collection ${name}: neighbours`, sql }];
 }
 
@@ -256,7 +258,6 @@ export function catalogueRow({ collection, layout }: CollectionLayout): Catalogu
 function createSql(configured: CollectionLayout, catalogue: CatalogueRow, vectorSchema: string): string {
   const { collection, layout } = configured;
   const typed = typedColumns(collection, vectorSchema).map(({ name }) => name);
-  const graphs = catalogue.graphs ?? [];
   return `${createRowsSql(configured, firstGeneration, vectorSchema)}
 ${replaceViewSql(collection.name, liveView(collection.name, firstGeneration, typed, vectorSchema))}
 insert into medley_internal.collections (name, fields, spaces, weights, dimensions, live_table, profiles, graphs, texts, classes) values (
@@ -265,7 +266,7 @@ insert into medley_internal.collections (name, fields, spaces, weights, dimensio
   ${json(catalogue.texts)}, ${json(catalogue.classes)}
 );
 ${matchFunctionSql(collection.name, vectorSchema)}
-${graphs.length === 0 ? "" : followSql(catalogue.name, rowTable(catalogue.name), graphs)}`;
+${followSql(catalogue.name, firstGeneration, catalogue.graphs)}`;
 }
 
 export function json(value: unknown): string {

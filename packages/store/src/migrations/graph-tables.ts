@@ -1,5 +1,6 @@
 import { type Collection, featuresOfSpace, type SegmentLayout, segmentHashBytes } from "@medley/core";
 import pg from "pg";
+import { rowTable, tableName } from "./row-tables.ts";
 
 const { escapeIdentifier, escapeLiteral } = pg;
 
@@ -58,9 +59,9 @@ export function followedGraphs(
   });
 }
 
-/** The graph's name in the tables of 0008-graphs.sql. */
-export function graphName(collection: string, field: string): string {
-  return `${collection}.${field}`;
+/** The graph's name in the tables of 0008-graphs.sql: each generation's rows have one of their own. */
+export function graphName(collection: string, generation: number, field: string): string {
+  return `${tableName(collection, generation)}.${field}`;
 }
 
 /** How far GraphSAGE's two layers hear. */
@@ -70,16 +71,22 @@ const layers = 2;
  * Lets triggers follow a collection's graphs; where it has rows, their edges are taken as they are and each counts as changed. A row
  * counts only where its version changed: a refresh writes none, so it sets off no other.
  */
-export function followSql(collection: string, table: string, graphs: readonly FollowedGraph[]): string {
-  const column = `alter table ${table} add column if not exists _refresh_number bigint not null default 0;`;
-  return [column, ...graphs.map((graph) => followGraphSql(collection, table, graph))].join("\n");
+export function followSql(
+  collection: string,
+  generation: number,
+  graphs: readonly FollowedGraph[] | null,
+): string {
+  if (graphs === null) return "";
+  const column = `alter table ${rowTable(collection, generation)} add column if not exists _refresh_number bigint not null default 0;`;
+  return [column, ...graphs.map((graph) => followGraphSql(collection, generation, graph))].join("\n");
 }
 
-function followGraphSql(collection: string, table: string, graph: FollowedGraph): string {
+function followGraphSql(collection: string, generation: number, graph: FollowedGraph): string {
+  const table = rowTable(collection, generation);
   const field = escapeIdentifier(graph.field);
-  const name = escapeLiteral(graphName(collection, graph.field));
+  const name = escapeLiteral(graphName(collection, generation, graph.field));
   const trigger = escapeIdentifier(`${graph.field}_graph`);
-  const called = `medley_internal.${escapeIdentifier(`${collection}_g1_${graph.field}`)}`;
+  const called = `medley_internal.${escapeIdentifier(`${tableName(collection, generation)}_${graph.field}`)}`;
   const differ = (offsets: readonly number[]) =>
     offsets.map((offset) => {
       const hash = (row: string) => `substr(${row}.segment_hashes, ${offset + 1}, ${segmentHashBytes})`;

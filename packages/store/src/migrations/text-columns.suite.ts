@@ -169,7 +169,7 @@ export function describeTextColumns(open: () => Promise<TestDatabase>): void {
     const stored = (await readCatalogue(database.pool)).find(({ name }) => name === "shows");
     await beginGeneration(database.pool, next, { stored: stored as StoredCollection, encoders: {} });
     const both = await openPostgresStore({ pool: database.pool, collections: [next] });
-    both.openGeneration(before.collection, 1);
+    both.openGeneration(before, 1);
     await both.carryRows("shows", [{ ...row("a", "The robbers"), generation: 2 }]);
     await database.pool.query("update medley_internal.generations set noted = true");
     expect(await found(before, { words: "robber" })).toEqual(["a"]);

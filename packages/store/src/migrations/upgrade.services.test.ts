@@ -4,6 +4,7 @@ import { type Collection, checkConfig, type VectorEnvelope } from "@medley/core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIndex } from "../collection-index.ts";
 import { beginGeneration, dropGeneration, noteRows, switchGeneration } from "../generations/generations.ts";
+import { paper, papersLayout } from "../graph/papers.fixture.ts";
 import { readPathIndexes } from "../index-state.ts";
 import { openPostgresStore } from "../postgres-store.ts";
 import { analyzeSearch } from "../search-plans/analyze.ts";
@@ -56,6 +57,17 @@ const beforeClasses = `alter table medley_internal.collections drop column class
 alter table medley_internal.generations drop column classes;
 delete from medley_internal.migrations where name = '0017-classes.sql';`;
 
+/** Graphs were named by their collection, also in the functions of triggers. */
+const beforeGraphsOfGenerations = `alter table medley_internal.generations drop column graphs, drop column noted_position;
+alter table medley_internal.graph_refresh rename column table_name to collection;
+update medley_internal.graph_edge set graph = 'papers.cites';
+update medley_internal.graph_change set graph = 'papers.cites';
+do $$ begin
+  execute replace(pg_get_functiondef('medley_internal.papers_g1_cites'::regproc), 'papers_g1.cites', 'papers.cites');
+end $$;
+delete from medley_internal.migrations
+where name in ('0021-graphs-of-generations.sql', 'functions/generations.sql', 'functions/graphs.sql');`;
+
 describe.skipIf(serverUrl === undefined)("an upgrade (needs DATABASE_URL)", () => {
   let database: TestDatabase;
   beforeAll(async () => {
@@ -107,7 +119,7 @@ describe.skipIf(serverUrl === undefined)("an upgrade (needs DATABASE_URL)", () =
     expect(await begin(), "the same goes on").toBe(2);
     const found = await best();
     const store = await openPostgresStore({ pool, collections: [layoutOf(2)] });
-    store.openGeneration(layoutOf(1).collection, 1);
+    store.openGeneration(layoutOf(1), 1);
     const changes = await store.takeChanges("films", 2);
     expect(changes?.ids).toHaveLength(rowsCount);
     await store.carryRows(
@@ -150,5 +162,28 @@ describe.skipIf(serverUrl === undefined)("an upgrade (needs DATABASE_URL)", () =
       code: "22023",
       hint: expect.stringContaining("medley assign"),
     });
+  });
+
+  test("to graphs of generations: what was still to be heard is heard, and what comes is", async () => {
+    const { pool } = database;
+    const papers = papersLayout("papers");
+    const store = await openStore(database, papers);
+    const cites = { version: 1, year: 2000, edges: { b: 1 } };
+    await store.writeRows(
+      "papers",
+      [paper({ ...cites, id: "a" }), paper({ ...cites, id: "b", edges: {} })],
+      null,
+    );
+    await pool.query(beforeGraphsOfGenerations);
+    expect(await migrate(pool, [papers])).toContain("0021-graphs-of-generations.sql");
+    const heard = async () => {
+      while ((await store.spreadChanges()).changes > 0);
+      const batch = await store.takeRefreshes({ collection: "papers", generation: 1 });
+      if (batch !== null) await store.finishRefreshes(batch, []);
+      return batch?.ids.toSorted();
+    };
+    expect(await heard()).toEqual(["a", "b"]);
+    await store.writeRows("papers", [paper({ ...cites, id: "c", edges: { b: 1 } })], null);
+    expect(await heard()).toEqual(["a", "b", "c"]);
   });
 });
