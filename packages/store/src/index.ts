@@ -45,6 +45,7 @@ export {
   readReaders,
   reportReader,
 } from "./generations/readers.ts";
+export { neighboursMax } from "./graph/read-neighbourhoods.ts";
 export {
   checkNoGraphs,
   hasGraphs,

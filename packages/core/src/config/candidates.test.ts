@@ -88,12 +88,12 @@ test.for([
   ],
   ["an unknown key", [text, { ...words, depth: 2 }], 'candidates, 1: unknown key "depth"; remove it'],
   [
-    "a graphsage candidate",
+    "a graphsage candidate of its own space",
     [
       { encoder: "node2vec", field: "cites", dimensions: 8 },
-      { encoder: "graphsage", field: "cites", features: ["year"], dimensions: 8 },
+      { encoder: "graphsage", field: "cites", features: ["plot"], dimensions: 8 },
     ],
-    "candidate 2: a graphsage encoder reads neighbours that are stored",
+    "candidate 2: features name the space itself",
   ],
 ])("%s: refused with place and mend", ([, candidates, expected]) => {
   const year = { encoder: "number", field: "year", range: [0, 1] };

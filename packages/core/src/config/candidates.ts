@@ -28,9 +28,6 @@ export function* candidateProblems(candidates: readonly SpaceDefinition[]): Gene
     const place = `candidate ${at + 1}`;
     if (definition.weight !== undefined)
       yield `${place}: weight belongs to the space; move it beside "candidates"`;
-    if (definition.encoder === "graphsage") {
-      yield `${place}: a graphsage encoder reads neighbours that are stored, so it is not measured beside others; give it a space of its own`;
-    }
     const text = canonicalJson(definition);
     const first = seen.get(text);
     if (first !== undefined) yield `${place} is candidate ${first} again; remove one`;

@@ -154,6 +154,58 @@ test("walks know the graph whole, words only what the training records say", asy
   expect(await Promise.all(placed)).toEqual([sample.split.train.length, 400]);
 });
 
+test("what neighbours say is measured as it serves: after what it is made of, and of neighbours among all records", async () => {
+  const graph = { encoder: "graphsage", field: "likes", features: ["colour"], dimensions: 8 };
+  const colours = Array.from({ length: 6 }, (_, n) => `colour ${n}`);
+  const [collection] = checkConfig({
+    collections: {
+      pairs: {
+        fields: { colour: "category", likes: "edges", kind: "category" },
+        spaces: {
+          around: {
+            candidates: [
+              { encoder: "node2vec", field: "likes", dimensions: 8 },
+              { ...graph, target: "kind" },
+              graph,
+            ],
+          },
+          colour: { encoder: "category", field: "colour", values: colours },
+        },
+        tasks: { kind: { kind: "classification", label: "kind" } },
+      },
+    },
+  });
+  // Two by two they like each other, and each is of the kind that the other's colour tells.
+  const liking = Array.from({ length: 400 }, (_, n): TrainingRecord => {
+    const other = n ^ 1;
+    const colourOf = (of: number) => colours[(of * 7 + Math.floor(of / 5)) % 6] as string;
+    const fields = { colour: colourOf(n), likes: { [`p${other}`]: 1 }, kind: colourOf(other) };
+    return { id: `p${n}`, fields };
+  });
+  const options = await shopOptions({ collection: collection as Collection, records: recordsOf(liking) });
+  const { candidates, tasks, choices } = await assignCollection(options);
+  expect(candidates.map(({ space, trainedOn, reads }) => [space, trainedOn, reads])).toEqual([
+    ["colour", "training records", []],
+    ["around", "all records", []],
+    ["around", "training records", [candidates[0]?.key]],
+    ["around", "all records", [candidates[0]?.key]],
+  ]);
+  expect(choices).toContainEqual({
+    space: "around",
+    candidate: "graphsage, dimensions 8, features colour, target kind",
+    verdict: expect.stringMatching(/best|cheapest/),
+  });
+  const around = tasks[0]?.spaces.find(({ space }) => space === "around");
+  expect(around?.decision.test.isConfirmed).toBe(true);
+  const other = { ...collection?.spaces[1]?.definition, values: [...colours, "none"] } as SpaceDefinition;
+  const renamed = {
+    ...(collection as Collection),
+    spaces: [collection?.spaces[0], spaceOf("colour", other, [])],
+  };
+  const keys = candidatesOf(renamed as Collection, options.lock).map(({ key }) => key);
+  expect(keys.map((key, at) => key === candidates[at]?.key)).toEqual([false, true, false, false]);
+});
+
 test("queries that are judged choose the field they ask about; records that are relevant are never left out", async () => {
   const about = (field: string) => ({ encoder: "words", field, dimensions: 24 });
   const [collection] = checkConfig({

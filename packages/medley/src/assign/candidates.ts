@@ -1,6 +1,7 @@
 import {
   type Collection,
   type CollectionTask,
+  featuresOfSpace,
   identityOf,
   isLabelTask,
   type SpaceDefinition,
@@ -19,6 +20,8 @@ export interface Candidate {
   /** Hex: of the definition, the model that it names and what it is trained on. What was measured of an equal one holds for this one. */
   readonly key: string;
   readonly trainedOn: "training records" | "all records";
+  /** Keys of the candidates whose segments it is made of, in the order in which it names their spaces. */
+  readonly reads: readonly string[];
 }
 
 /**
@@ -26,25 +29,42 @@ export interface Candidate {
  * So a space over edges is trained on those of all records, as the published results of such models are made; whatever learns from a label
  * sees training records alone.
  */
-function trainedOn({ encoder }: SpaceDefinition): Candidate["trainedOn"] {
-  return encoder === "node2vec" ? "all records" : "training records";
+function trainedOn(definition: SpaceDefinition): Candidate["trainedOn"] {
+  const { encoder } = definition;
+  const isGraphAlone = encoder === "node2vec" || (encoder === "graphsage" && definition.target === undefined);
+  return isGraphAlone ? "all records" : "training records";
 }
 
 /**
  * All that takes part in an assignment: every candidate of every space, and the one encoder of spaces without a choice, since they count in
- * fusions. Spaces of graphsage are left out: their encoder reads neighbours that are stored.
+ * fusions. What is made of other spaces' segments comes after them; a configuration gives such spaces one encoder each.
  */
 export function candidatesOf({ spaces }: Collection, lock: ModelLock): readonly Candidate[] {
-  return spaces.flatMap(({ name: space, definition, candidates }) => {
-    if (definition.encoder === "graphsage") return [];
-    const definitions = candidates.length === 0 ? [definition] : candidates;
-    const names = candidateNames(definitions);
-    return definitions.map((one, at) => {
-      const known = { model: lock.models[modelOf(one) ?? ""] ?? null, trainedOn: trainedOn(one) };
-      const key = identityOf({ definition: one, ...known }).slice(0, 16);
-      return { space, name: names[at] as string, definition: one, key, trainedOn: known.trainedOn };
-    });
+  const found: Candidate[] = [];
+  const reading = (definitions: readonly SpaceDefinition[]) =>
+    Math.max(...definitions.map((definition) => featuresOfSpace(definition).length));
+  const choices = spaces.map(({ name: space, definition, candidates }) => {
+    return { space, definitions: candidates.length === 0 ? [definition] : candidates };
   });
+  for (const { space, definitions } of choices.toSorted(
+    (a, b) => reading(a.definitions) - reading(b.definitions),
+  )) {
+    const names = candidateNames(definitions);
+    for (const [at, definition] of definitions.entries()) {
+      const reads = featuresOfSpace(definition).map(
+        (feature) => found.find((one) => one.space === feature)?.key as string,
+      );
+      const known = {
+        model: lock.models[modelOf(definition) ?? ""] ?? null,
+        trainedOn: trainedOn(definition),
+      };
+      const read = reads.length === 0 ? {} : { reads };
+      const key = identityOf({ definition, ...known, ...read }).slice(0, 16);
+      const { trainedOn: on } = known;
+      found.push({ space, name: names[at] as string, definition, key, trainedOn: on, reads });
+    }
+  }
+  return found;
 }
 
 /** The pre-trained model that a definition begins from; null where there is none. */

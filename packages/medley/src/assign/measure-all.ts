@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import type { Contender, TrainingRecord } from "@medley/training";
 import type { AssignmentFolder } from "./assignment-folder.ts";
 import type { Candidate } from "./candidates.ts";
@@ -39,7 +40,12 @@ export async function measureAll(
       const onProgress: MeasureOptions["onProgress"] = (progress) =>
         options.onProgress(`${at + 1} of ${candidates.length}, ${space}: ${name}`, progress);
       const threads = options.threadsOf?.(candidate) ?? options.threads;
-      const given = { ...options, threads, records: rows, train, folder: folder.path, onProgress };
+      const reads = candidate.reads.map((read) => done.find((one) => one.key === read)?.readTable());
+      assert(
+        reads.every((table) => table !== undefined),
+        "what it reads is measured before it",
+      );
+      const given = { ...options, threads, records: rows, train, reads, folder: folder.path, onProgress };
       try {
         measured = await folder.keep(key, await measureCandidate(candidate, given));
       } catch (error) {

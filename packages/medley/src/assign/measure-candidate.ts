@@ -4,6 +4,7 @@ import {
   hasArtefact,
   packetRecordsMax,
   reductionOf,
+  type Space,
   type SpaceDefinition,
   spaceOf,
   systemClock,
@@ -19,7 +20,7 @@ import {
   readLock,
   updateLock,
 } from "@medley/models";
-import type { TrainingProgress, TrainingRecord } from "@medley/training";
+import type { TrainingProgress, TrainingRecord, VectorTable } from "@medley/training";
 import { withFolder } from "../config/load-config.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
 import { partFor } from "../evaluate/judged-query.ts";
@@ -27,6 +28,7 @@ import { withFeatures } from "../train/feature-records.ts";
 import { trainSpace } from "../train/train-space.ts";
 import type { Encoded } from "./assignment-folder.ts";
 import { type Candidate, modelOf } from "./candidates.ts";
+import { nodeInputs, withSegments } from "./graph-nodes.ts";
 import type { Sizes } from "./memory-need.ts";
 import type { TaskQuery } from "./task-queries.ts";
 
@@ -38,6 +40,8 @@ export interface MeasureOptions {
   readonly queries: readonly TaskQuery[];
   /** Those that a candidate which is not trained on all of them may be trained on. */
   readonly train: readonly TrainingRecord[];
+  /** Segments of the records in the spaces whose segments the candidate is made of, in the order in which it names them. */
+  readonly reads: readonly VectorTable[];
   /** What is trained lies here, with a lock of its own. */
   readonly folder: string;
   readonly lock: ModelLock;
@@ -53,7 +57,7 @@ export interface MeasureOptions {
 export async function sizesOf(
   candidate: Candidate,
   options: Pick<MeasureOptions, "collection" | "environment" | "lock">,
-): Promise<Sizes> {
+): Promise<Omit<Sizes, "readDimensions">> {
   const { definition } = candidate;
   const { collection, environment, lock } = options;
   const weightBytes = await weightBytesOf(definition, options);
@@ -85,8 +89,12 @@ async function weightBytesOf(
  * Trains a candidate where it has to be, on the records that it may see, and encodes all records as the embedding stage would, and queries as a search would. Throws what
  * training and encoding throw, and the signal's reason: a training that is cut short is nothing to compare.
  */
-export async function measureCandidate(candidate: Candidate, options: MeasureOptions): Promise<Encoded> {
+export async function measureCandidate(candidate: Candidate, given: MeasureOptions): Promise<Encoded> {
   const { definition } = candidate;
+  const records = withSegments(given.records, given.reads);
+  const byId = new Map(records.map((record) => [record.id, record]));
+  const train = given.train.map(({ id }) => byId.get(id) as TrainingRecord);
+  const options = { ...given, records, train };
   if (!hasArtefact(definition)) {
     const modelBytes = await bytesOfModel(definition, options);
     return encodeAll(candidate, { ...options, trained: { modelBytes, trainingSeconds: 0 } });
@@ -146,6 +154,7 @@ async function trainCandidate(
       read: () => eachOf(candidate.trainedOn === "all records" ? records : train),
       skipped: { count: 0, first: null },
     },
+    hasFeatures: candidate.reads.length > 0,
     models: { environment, lock: own },
     settings: {},
     onRun: () => {},
@@ -177,13 +186,14 @@ async function encodeAll(
   if (opened === undefined) throw new TypeError("the candidate's encoder is open");
   const { dimensions } = opened;
   const values = new Float32Array((records.length + queries.length) * dimensions);
+  const inputOf = candidate.reads.length === 0 ? undefined : nodeInputs(part.spaces[0] as Space, records);
   // The quickest packet counts: whatever else the machine does, and loading the model, only adds to it.
   let millisecondsPerRecord = Number.POSITIVE_INFINITY;
   for (let done = 0; done < records.length; ) {
     signal.throwIfAborted();
     const packet = records.slice(done, done + packetRecordsMax);
     const startedMs = performance.now();
-    for await (const { features } of withFeatures(eachOf(packet), opened, signal)) {
+    for await (const { features } of withFeatures(eachOf(packet), opened, signal, inputOf)) {
       values.set(features as Float32Array, done * dimensions);
       done += 1;
     }

@@ -48,7 +48,11 @@ export class MemoryBudget {
   ): Promise<MemoryBudget> {
     const sizes = new Map<Candidate, Sizes>();
     if (bytesMax !== null)
-      for (const candidate of candidates) sizes.set(candidate, await sizesOf(candidate, options));
+      for (const candidate of candidates) {
+        const read = candidates.filter(({ key }) => candidate.reads.includes(key));
+        const readDimensions = read.reduce((sum, one) => sum + (sizes.get(one) as Sizes).dimensions, 0);
+        sizes.set(candidate, { ...(await sizesOf(candidate, options)), readDimensions });
+      }
     return new MemoryBudget(bytesMax, sizes);
   }
 
@@ -88,8 +92,12 @@ export class MemoryBudget {
       const bytes = candidateBytes(candidate.definition, sampled, this.#sizes.get(candidate) as Sizes);
       return { candidate, bytes, reason: "memory" as const };
     });
-    const fitting = needs.filter(({ bytes }) => bytes <= bytesMax).map(({ candidate }) => candidate);
-    const skipped = needs.filter(({ bytes }) => bytes > bytesMax);
+    // What is made of the segments of one that doesn't fit can't be measured either.
+    const fits = ({ candidate: { reads }, bytes }: Skipped): boolean =>
+      bytes <= bytesMax &&
+      reads.every((read) => needs.some((one) => one.candidate.key === read && fits(one)));
+    const fitting = needs.filter(fits).map(({ candidate }) => candidate);
+    const skipped = needs.filter((need) => !fits(need));
     if (fitting.length > 0) return { fitting, skipped };
     const least = Math.min(...needs.map(({ bytes }) => bytes));
     throw new MedleyError(

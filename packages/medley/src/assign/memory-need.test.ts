@@ -30,7 +30,22 @@ test.for([
   const records = Array.from({ length: 400 }, (_, n) => ({ id: `r${n}`, fields }));
   const sampled = { records, train: 200, queries: 0 };
   const small = { encoder: "words", field: "text", dimensions: 64 } as unknown as SpaceDefinition;
-  const least = candidateBytes(small, sampled, { dimensions: 64, weightBytes: 0 });
-  const sizes = { dimensions, weightBytes: 0 };
+  const least = candidateBytes(small, sampled, { dimensions: 64, weightBytes: 0, readDimensions: 0 });
+  const sizes = { dimensions, weightBytes: 0, readDimensions: 0 };
   expect(candidateBytes(definition as unknown as SpaceDefinition, sampled, sizes)).toBeGreaterThan(least);
+});
+
+test("a model of a graph holds what it reads of each record", () => {
+  const records = Array.from({ length: 400 }, (_, n) => ({
+    id: `r${n}`,
+    fields: { cites: { [`r${n + 1}`]: 1 } },
+  }));
+  const definition = { encoder: "graphsage", field: "cites", features: ["words"], dimensions: 64 };
+  const bytes = (readDimensions: number) =>
+    candidateBytes(
+      definition as unknown as SpaceDefinition,
+      { records, train: 200, queries: 0 },
+      { dimensions: 64, weightBytes: 0, readDimensions },
+    );
+  expect(bytes(2_000) - bytes(1_000)).toBe(8 * 4 * 400 * 1_000);
 });

@@ -17,6 +17,8 @@ const artefactFactor = 8;
 const bytesPerTerm = 36;
 const bytesPerName = 16;
 const namesMax = 50_000;
+/** Of both layers of a graph's model together, by default. */
+const layersWidth = 256;
 /** A session of a model is held three times while it is loaded. */
 const sessionFactor = 3;
 /** Training blocks of a text model holds what is to be differentiated of whole batches, for several lengths of text. */
@@ -32,6 +34,8 @@ export interface Sizes {
   readonly dimensions: number;
   /** Of the pre-trained model that it begins from, as they are computed with; 0 where there is none. */
   readonly weightBytes: number;
+  /** Of the other segments that its own are made of; 0 where of none. */
+  readonly readDimensions: number;
 }
 
 /** What all candidates are measured on. */
@@ -79,17 +83,25 @@ export function furtherThreadBytes({ weightBytes }: Sizes): number {
 export function candidateBytes(
   definition: SpaceDefinition,
   { records, train, queries }: Sampled,
-  { dimensions, weightBytes }: Sizes,
+  sizes: Sizes,
 ): number {
+  const { dimensions, weightBytes } = sizes;
   const said = recordFactor * jsonBytes(records);
   const vectors = 4 * (records.length + queries) * dimensions;
   const threads = isTrainedSpace(definition) || weightBytes > 0 ? threadBytes : 0;
-  const artefact = isTrainedSpace(definition) ? 4 * namesOf(definition, records, train) * dimensions : 0;
+  const artefact = isTrainedSpace(definition)
+    ? 4 * (namesOf(definition, records, train) * dimensions + records.length * numbersHeard(sizes))
+    : 0;
   // A head or axes are learned from the model's own vectors.
   const isLearnedOver = isTunedSpace(definition) || reductionOf(definition) !== undefined;
   const features = isLearnedOver ? 4 * tableFactor * train * dimensions : 0;
   const model = weightBytes * (trainsBlocks(definition) ? blocksFactor : sessionFactor);
   return processBytes + said + threads + vectors + artefactFactor * artefact + features + model;
+}
+
+/** Of each record that others hear of: what is read of it, and what it says in two layers. */
+function numbersHeard({ readDimensions }: Sizes): number {
+  return readDimensions === 0 ? 0 : readDimensions + layersWidth;
 }
 
 /** And not a head alone. */

@@ -82,13 +82,13 @@ function splitText(split: DimensionSplit): string {
 }
 
 function dataOf(
-  { collection, budget, seed, sample, folder, measured, candidates, kept, split }: DimensionAssignment,
+  { collection, budget, seed, sample, folder, measured, candidates, split }: DimensionAssignment,
   { plan, isWritten }: { readonly plan: DimensionPlan | null; readonly isWritten: boolean },
 ): object {
   const { train, validation, test } = sample.split;
   return {
     ...{ collection: collection.name, budget, seed, folder: folder.path },
-    ...{ spaces: candidates.length, measured, kept, isWritten },
+    ...{ spaces: candidates.length, measured, isWritten },
     data: sample.fingerprint,
     records: {
       read: sample.recordsRead,

@@ -47,12 +47,10 @@ export function assignmentText(
       `ended with ${measured} of ${candidates.length} candidates measured, kept in ${path}: the same command goes on with the others`,
     ].join("\n");
   }
-  const skipped = collection.spaces.filter(({ definition }) => definition.encoder === "graphsage");
   const ofClasses = Object.entries(classes).filter(([, of]) => Object.keys(of).length > 0);
   const changes = weights !== null || ofClasses.length > 0 || plans.some((plan) => plan.changes);
   return [
     head,
-    ...skipped.map(({ name }) => `left out: space ${name}, whose encoder reads neighbours that are stored`),
     ...memorySentences(assignment),
     ...tasks.flatMap((task) => taskText(task, candidates)),
     "",

@@ -24,24 +24,28 @@ export async function* featureRecords(
   else yield* await sampleItems(records, { itemsMax: axesRecordsMax, random: new Random(seed), signal });
 }
 
+type InputOf = (record: TrainingRecord) => unknown;
+
 /**
  * Records with the segments of the spaces that `space` names as features, end to end and in half precision, as the embedding
  * stage hands them over: encoded a packet at a time by the encoders of `opened`, which holds those spaces alone, in the order
- * in which they are named. A record that can't be encoded is a failure of the whole, since it would be a dead letter.
+ * in which they are named. A record that can't be encoded is a failure of the whole, since it would be a dead letter. `inputOf`: what an
+ * encoder is given of a record; default its fields.
  */
 export async function* withFeatures(
   records: AsyncIterable<TrainingRecord>,
   opened: CollectionEncoders,
   signal: AbortSignal,
+  inputOf?: InputOf,
 ): AsyncGenerator<TrainingRecord, void, void> {
   let packet: TrainingRecord[] = [];
   for await (const record of records) {
     packet.push(record);
     if (packet.length < packetRecordsMax) continue;
-    yield* await encoded(packet, opened, signal);
+    yield* await encoded(packet, opened, signal, inputOf);
     packet = [];
   }
-  yield* await encoded(packet, opened, signal);
+  yield* await encoded(packet, opened, signal, inputOf);
 }
 
 /** The spaces that a space's features are of, in the order in which it names them; of one that is reduced itself, as it is before. */
@@ -55,11 +59,12 @@ async function encoded(
   packet: readonly TrainingRecord[],
   opened: CollectionEncoders,
   signal: AbortSignal,
+  inputOf?: InputOf,
 ): Promise<TrainingRecord[]> {
   const rows = packet.map(() => new Float32Array(opened.dimensions));
   for (const [index, { offset }] of opened.layout.entries()) {
     const space = opened.collection.spaces[index] as Space;
-    const inputs = packet.map((record) => spaceInput(space, record));
+    const inputs = packet.map(inputOf ?? ((record) => spaceInput(space, record)));
     const present = [...inputs.keys()].filter((row) => inputs[row] !== null);
     const results = await opened.encoders[index]?.encode(
       present.map((row) => inputs[row]),

@@ -39,6 +39,8 @@ export interface TrainSpaceOptions extends TrainingSpace {
   /** Runs and artefacts lie beside it. */
   readonly lockFile: string;
   readonly records: TrainingRecords;
+  /** Whether they bring the segments that the space is made of. Default: what serves the spaces of these encodes them. */
+  readonly hasFeatures?: boolean;
   /** Where pre-trained models are found. */
   readonly models: NonNullable<TrainerOptions["models"]>;
   readonly seed: number;
@@ -155,11 +157,11 @@ async function train(
 
 /** The encoders of the spaces that the trained one is made from; null where it names none. */
 async function openFeatures(
-  { place, collection, space, models, threads, device }: TrainSpaceOptions,
+  { place, collection, space, models, threads, device, hasFeatures = false }: TrainSpaceOptions,
   resources: AsyncDisposableStack,
 ): Promise<CollectionEncoders | null> {
   const spaces = featureSpaces(space, collection.spaces);
-  if (spaces.length === 0) return null;
+  if (spaces.length === 0 || hasFeatures) return null;
   const runtime = resources.use(
     openModelRuntime({ ...models, device, ...(threads === undefined ? {} : { threads }) }),
   );

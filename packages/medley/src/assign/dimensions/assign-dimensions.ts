@@ -1,4 +1,4 @@
-import { type Collection, MedleyError, reduce, reductionOf, spaceOf } from "@medley/core";
+import { type Collection, featuresOfSpace, MedleyError, reduce, reductionOf, spaceOf } from "@medley/core";
 import { cutsOf, openModelRuntime } from "@medley/models";
 import { type BudgetSpace, type DimensionSplit, splitDimensions } from "@medley/training";
 import type { AssignCollectionOptions } from "../assign-collection.ts";
@@ -23,8 +23,6 @@ export interface DimensionAssignment {
   /** Of how many of them there are vectors. */
   readonly measured: number;
   readonly folder: AssignmentFolder;
-  /** Of spaces whose encoder reads neighbours that are stored: they count, and stay as they are. */
-  readonly kept: number;
   /** Null where it was ended early. */
   readonly split: DimensionSplit | null;
 }
@@ -40,10 +38,6 @@ const recordsMin = 40;
 export async function assignDimensions(options: AssignDimensionsOptions): Promise<DimensionAssignment> {
   const { collection, budget, lock, records, recordsMax, seed, signal } = options;
   const candidates = candidatesOf(withoutChoice(collection), lock);
-  const kept = collection.spaces.reduce(
-    (sum, { definition }) => sum + (definition.encoder === "graphsage" ? definition.dimensions : 0),
-    0,
-  );
   const { records: rows, ...sample } = await labelledSample(records, collection, {
     ...{ recordsMax, seed, signal },
     kept: new Set(),
@@ -58,8 +52,8 @@ export async function assignDimensions(options: AssignDimensionsOptions): Promis
   const folder = AssignmentFolder.of(collection.name, { lock, sample, seed, rowCount: rows.length });
   const measured = await measureAll(candidates, { ...options, rows, queries: [], sample, folder });
   const isComplete = measured.length === candidates.length;
-  const split = isComplete ? await splitOf(measured, { ...options, sample, kept }) : null;
-  return { collection, budget, seed, sample, candidates, measured: measured.length, folder, kept, split };
+  const split = isComplete ? await splitOf(measured, { ...options, sample }) : null;
+  return { collection, budget, seed, sample, candidates, measured: measured.length, folder, split };
 }
 
 function withoutChoice(collection: Collection): Collection {
@@ -69,17 +63,17 @@ function withoutChoice(collection: Collection): Collection {
 
 async function splitOf(
   measured: readonly Measuring[],
-  options: AssignDimensionsOptions & Pick<DimensionAssignment, "sample" | "kept">,
+  options: AssignDimensionsOptions & Pick<DimensionAssignment, "sample">,
 ): Promise<DimensionSplit | null> {
-  const { collection, budget, seed, signal, sample, kept, onProgress } = options;
+  const { collection, budget, seed, signal, sample, onProgress } = options;
   const spaces = await budgetSpaces(measured, options);
   try {
     const split = await splitDimensions(spaces, {
-      ...{ budget: budget - kept, split: sample.split, seed, signal },
+      ...{ budget, split: sample.split, seed, signal },
       onProgress: (progress) => onProgress("the split", progress),
     });
     if (!("problem" in split)) return split;
-    const there = split.dimensions + kept;
+    const there = split.dimensions;
     const isNeedless = split.problem === "needless";
     throw new MedleyError(
       "usage",
@@ -105,9 +99,13 @@ async function budgetSpaces(
 ): Promise<readonly BudgetSpace[]> {
   await using runtime = openModelRuntime({ environment, lock, loads: false, threads: 1 });
   const spaces: BudgetSpace[] = [];
+  // A model that is made of a space's segments was trained on them as they are.
+  const read = new Set(measured.flatMap(({ definition }) => featuresOfSpace(definition)));
   for (const { space, readTable, definition } of measured) {
     const isReducible =
-      reductionOf(definition) === undefined && reduce(definition, { to: 2, by: "pca" }) !== null;
+      !read.has(space) &&
+      reductionOf(definition) === undefined &&
+      reduce(definition, { to: 2, by: "pca" }) !== null;
     spaces.push({
       space,
       table: readTable(),
