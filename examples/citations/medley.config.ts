@@ -1,7 +1,7 @@
 import { defineConfig } from "medley";
 
 /** The bag of words has 1,433, which Planetoid numbers. */
-const words = Array.from({ length: 1_433 }, (_, number) => `w${number}`);
+export const words = Array.from({ length: 1_433 }, (_, number) => `w${number}`);
 
 export default defineConfig({
   collections: {

@@ -1,7 +1,23 @@
 /** Generations of rows that hear of their neighbours in a graph. */
+import type { CollectionEncoders } from "@medley/pipeline";
 import { expect, test } from "vitest";
 import "./medley.fixture.ts";
 import { deploymentOf, openPapers, papers, papersConfig } from "./papers.fixture.ts";
+
+/** Gives the graph's segments in the rows of a generation, and how many segments models made since the last look. */
+function looking({ store, generations, counters }: Awaited<ReturnType<typeof deploymentOf>>) {
+  let counted = 0;
+  return async (generation: number) => {
+    const { layout } = generations.opened.find((one) => one.generation === generation) as CollectionEncoders;
+    const { offset } = layout[2] as CollectionEncoders["layout"][number];
+    const ids = [...papers.map(({ id }) => id), "new"];
+    const rows = await store.readSegments("papers", ids, generation);
+    const encoded = counters.segments.encodedByModel - counted;
+    counted = counters.segments.encodedByModel;
+    const segments = [...rows].map(([id, { vector }]) => [id, [...vector.subarray(offset)]] as const);
+    return { encoded, segments: Object.fromEntries(segments) as Readonly<Record<string, number[]>> };
+  };
+}
 
 test("a graph's space is copied where nothing that it hears is other, else made anew; each generation goes on hearing", async () => {
   await using place = await openPapers();
@@ -9,26 +25,9 @@ test("a graph's space is copied where nothing that it hears is other, else made 
   await deployment.runStages(["embed", "index"]);
   const configured = async (spaces: object) =>
     place.write("medley.config.json", JSON.stringify(papersConfig(spaces)));
-  /** A space's segments in the rows of a generation, and how many the models made since the last look. */
-  let counted = 0;
-  const look = async (space: "year" | "graph", generation: number) => {
-    const { offset, dimensions } = deployment.generations.opened
-      .find((one) => one.generation === generation)
-      ?.layout.find((one) => one.space === space) as { offset: number; dimensions: number };
-    const ids = [...papers.map(({ id }) => id), "new"];
-    const rows = await deployment.store.readSegments("papers", ids, generation);
-    const { encodedByModel } = deployment.counters.segments;
-    const encoded = encodedByModel - counted;
-    counted = encodedByModel;
-    return {
-      encoded,
-      segments: Object.fromEntries(
-        [...rows].map(([id, { vector }]) => [id, [...vector.subarray(offset, offset + dimensions)]]),
-      ),
-    };
-  };
+  const look = looking(deployment);
   const isLive = (generation: number) => ({ exitCode: 0, data: { state: "live", generation } });
-  const before = await look("graph", 1);
+  const before = await look(1);
   expect(Object.keys(before.segments)).toHaveLength(papers.length);
 
   // What no neighbour hears of is another.
@@ -39,16 +38,16 @@ test("a graph's space is copied where nothing that it hears is other, else made 
     { space: "graph", how: "copied" },
   ]);
   expect(await place.runJson(["apply"])).toMatchObject(isLive(2));
-  expect(await look("graph", 2), "of no model").toEqual({ encoded: 0, segments: before.segments });
+  expect(await look(2), "of no model").toEqual({ encoded: 0, segments: before.segments });
 
   // Both hear of a change, whichever is written into.
   const heardBoth = async (records: readonly object[]) => {
     await deployment.ingest("papers", records);
     await expect
-      .poll(async () => `${JSON.stringify((await look("graph", 1)).segments)}`, { timeout: 20_000 })
-      .toBe(JSON.stringify((await look("graph", 2)).segments));
+      .poll(async () => `${JSON.stringify((await look(1)).segments)}`, { timeout: 20_000 })
+      .toBe(JSON.stringify((await look(2)).segments));
     await deployment.settled();
-    return (await look("graph", 2)).segments;
+    return (await look(2)).segments;
   };
   const told = await heardBoth([{ id: "new", year: 1, pages: 1, cites: { p9: 3 } }]);
   const changed = Object.keys(told).filter((id) => `${told[id]}` !== `${before.segments[id]}`);
@@ -64,14 +63,14 @@ test("a graph's space is copied where nothing that it hears is other, else made 
   await configured({ year: years, pages: { encoder: "number", field: "pages", range: [0, 200] } });
   const plan = await place.runJson(["plan"]);
   expect(plan.data.spaces.map(({ how }: { how: string }) => how)).toEqual(["encoded", "copied", "encoded"]);
-  await look("graph", 2);
+  await look(2);
   expect(await place.runJson(["apply"])).toMatchObject(isLive(3));
-  const renewed = await look("graph", 3);
+  const renewed = await look(3);
   expect(renewed.encoded).toBeGreaterThanOrEqual(papers.length);
   // As if every record were sent anew.
   await deployment.ingest("papers", papers);
   await deployment.settled();
-  const again = await look("graph", 3);
+  const again = await look(3);
   expect(again.encoded).toBe(0);
   expect(again.segments).toEqual(renewed.segments);
   expect(renewed.segments.p3).not.toEqual(before.segments.p3);

@@ -17,8 +17,8 @@ const artefactFactor = 8;
 const bytesPerTerm = 36;
 const bytesPerName = 16;
 const namesMax = 50_000;
-/** Of both layers of a graph's model together, by default. */
-const layersWidth = 256;
+/** Of both layers of a graph's model by default, each with what is learned of it. */
+const layersWidth = 512;
 /** A session of a model is held three times while it is loaded. */
 const sessionFactor = 3;
 /** Training blocks of a text model holds what is to be differentiated of whole batches, for several lengths of text. */

@@ -73,9 +73,9 @@ export async function carryRows(
   const encoded = places.filter((at) => !copySegments({ from, to }, at, drafts, counters));
   const neighbourhoods = await neighbourhoodsOf(
     store,
-    { collection: from.collection, generation: to.generation },
-    encoded.map(({ space }) => space),
+    to,
     drafts.map(({ envelope }) => envelope),
+    encoded.map(({ space }) => space),
   );
   const encodeAll = (wave: readonly SpaceAt[]) =>
     Promise.all(

@@ -83,9 +83,8 @@ async function embedPacket(
   const rows: typeof stored = isolatePassing ? new Map() : stored;
   const { spaces } = opened.collection;
   const onEncoded = () => delivery.report?.(packet.envelopes.length - drafts.filter(isIncomplete).length);
-  const of = { collection: packet.collection, generation: opened.generation };
   const neighbourhoods: Neighbourhoods =
-    ports.graph === undefined ? new Map() : await neighbourhoodsOf(ports.graph, of, spaces, current);
+    ports.graph === undefined ? new Map() : await neighbourhoodsOf(ports.graph, opened, current);
   const collect = (space: Space, index: number) =>
     reuseOrCollect(opened, { space, index }, drafts, { rows, neighbourhoods }, { counters, onEncoded });
   // A space that reads segments of others is decided after them: it changes where they do.

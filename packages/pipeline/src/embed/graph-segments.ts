@@ -1,6 +1,5 @@
 import {
   featuresOfSpace,
-  type GenerationOf,
   type Neighbourhood,
   type NeighbourhoodReader,
   type NodeInput,
@@ -32,13 +31,14 @@ export function nodeOf(
 
 export type Neighbourhoods = ReadonlyMap<Space, ReadonlyMap<string, Neighbourhood>>;
 
-/** Of records, in the spaces that hear of neighbours. */
+/** Of records, in those of `spaces` (default: all) that hear of neighbours. */
 export async function neighbourhoodsOf(
   graph: NeighbourhoodReader,
-  of: GenerationOf,
-  spaces: readonly Space[],
+  { collection: { name, spaces: all }, generation }: CollectionEncoders,
   records: readonly { readonly id: string; readonly fields: RecordFields }[],
+  spaces: readonly Space[] = all,
 ): Promise<Neighbourhoods> {
+  const of = { collection: name, generation };
   const bySpace = new Map<Space, ReadonlyMap<string, Neighbourhood>>();
   for (const space of spaces.filter(readsSegments)) {
     const nodes = records.flatMap((record) => nodeOf(space, record) ?? []);
