@@ -2,25 +2,30 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { ServiceProcess } from "../service-process.ts";
 import { Services } from "./services.fixture.ts";
-import { ask, type Envelope, placeOf, placesOf, post, until } from "./workplace.ts";
+import { ask, type Envelope, jsonLines, placeOf, placesOf, post, until } from "./workplace.ts";
 
 const fields = { title: "text", kinds: "categories", price: "number" } as const;
 
+/** What hears of the prices of neighbours. */
+const around = { encoder: "graphsage", field: "near", features: ["price"], dimensions: 8 };
+
 /** `top` of the range of prices: another one is another encoder. */
-function configOf(top: number, more: object = {}): object {
+function configOf(top: number, hears: boolean, more: object = {}): object {
   const spaces = {
     title: { encoder: "text", field: "title" },
     price: { encoder: "number", field: "price", range: [0, top] },
+    ...(hears ? { around } : {}),
     ...more,
   };
-  return { collections: { places: { fields, spaces } } };
+  return { collections: { places: { fields: { ...fields, ...(hears ? { near: "edges" } : {}) }, spaces } } };
 }
 
 export const firstTop = 100;
 export const nextTop = 200;
-const nextConfig = configOf(nextTop, {
-  kinds: { encoder: "category", field: "kinds", values: ["bar", "cafe", "park"] },
-});
+const nextConfig = (hears: boolean) =>
+  configOf(nextTop, hears, {
+    kinds: { encoder: "category", field: "kinds", values: ["bar", "cafe", "park"] },
+  });
 
 const askedPrice = 20;
 /** The cosine of two prices whose range ends at `top`. */
@@ -54,18 +59,23 @@ export interface Loaded {
   readonly seconds: number;
 }
 
-/** Services over a collection with a text and a price, and its next configuration, which has another range and a space more. */
+/**
+ * Services over a collection with a text and a price, and its next configuration, which has another range and a space more. Where `hears`,
+ * each place is near the next, and a space hears of the prices there.
+ */
 export class Places implements AsyncDisposable {
   readonly services: Services;
   readonly pool: pg.Pool;
   readonly rowsCount: number;
+  readonly #hears: boolean;
   worker!: ServiceProcess;
   #producer!: ServiceProcess;
   #query!: ServiceProcess;
 
-  private constructor(services: Services, rowsCount: number) {
+  private constructor(services: Services, { rowsCount, hears }: { rowsCount: number; hears: boolean }) {
     this.services = services;
     this.rowsCount = rowsCount;
+    this.#hears = hears;
     this.pool = new pg.Pool({ connectionString: services.database.url, max: 2 });
     this.pool.on("error", () => {});
   }
@@ -74,18 +84,25 @@ export class Places implements AsyncDisposable {
   static async start(
     serverUrl: string,
     rowsCount: number,
-    environment: Readonly<Record<string, string>> = {},
+    {
+      environment = {},
+      hears = false,
+    }: { readonly environment?: Readonly<Record<string, string>>; readonly hears?: boolean } = {},
   ): Promise<Places> {
-    const services = await Services.create(serverUrl, { config: configOf(firstTop), environment });
-    services.workplace.write("next.config.json", JSON.stringify(nextConfig));
-    const places = new Places(services, rowsCount);
-    const migrated = await services.workplace.run(["migrate"], { environment: services.environment });
-    if (migrated.code !== 0) throw new Error(migrated.stderr);
+    const services = await Services.create(serverUrl, { config: configOf(firstTop, hears), environment });
+    services.workplace.write("next.config.json", JSON.stringify(nextConfig(hears)));
+    const places = new Places(services, { rowsCount, hears });
+    const records = placesOf(rowsCount).map((place, n) => places.#record(n, place.price as number));
+    services.workplace.write("places.jsonl", jsonLines(records));
+    const train = ["train", "places.around", "--from", "places.jsonl", "--set", "hidden=8"];
+    for (const command of hears ? [train, ["migrate"]] : [["migrate"]]) {
+      const { code, stderr } = await services.workplace.run(command, { environment: services.environment });
+      if (code !== 0) throw new Error(stderr);
+    }
     places.#producer = await services.start("producer");
     places.worker = await services.start("embedding-worker");
     await services.start("indexer");
     places.#query = await services.start("query");
-    const records = placesOf(rowsCount).map((place, n) => places.#record(n, place.price as number));
     for (let at = 0; at < rowsCount; at += 100) {
       await post(`${places.#producer.url}/v1/collections/places/records`, records.slice(at, at + 100));
     }
@@ -171,6 +188,34 @@ export class Places implements AsyncDisposable {
     );
   }
 
+  /** Of how many live rows the segments would be others if they heard of their neighbours once more. */
+  async unheard(): Promise<number> {
+    const { rows } = await this.pool.query<{ table: string }>(
+      `select live_table as table from medley_internal.collections where name = 'places'`,
+    );
+    const table = rows[0]?.table as string;
+    const heard = () =>
+      until(
+        async () =>
+          (await this.pool.query("select medley_internal.is_to_hear($1) as waits", [table])).rows[0].waits,
+        (waits) => waits === false,
+      );
+    const vectors = async () =>
+      (
+        await this.pool.query<{ vector: string }>(
+          `select embedding::text as vector from medley_internal.${table} where deleted_at is null order by id`,
+        )
+      ).rows;
+    await heard();
+    const before = await vectors();
+    await this.pool.query(
+      `insert into medley_internal.graph_change (graph, record_id, hops) select $1, id, 0 from medley_internal.${table}`,
+      [`${table}.near`],
+    );
+    await heard();
+    return (await vectors()).filter(({ vector }, at) => vector !== before[at]?.vector).length;
+  }
+
   /** Transactions of the services while nothing happens, per minute of all of them; needs a queue that is not in Postgres. */
   async idleTransactions(seconds: number): Promise<number> {
     // Servers count a session's transactions up to ten seconds after them.
@@ -198,6 +243,7 @@ export class Places implements AsyncDisposable {
 
   #record(n: number, price: number) {
     const { id, title, kinds } = placeOf(n);
-    return { id, title, kinds, price };
+    const near = this.#hears ? { near: [placeOf((n + 1) % this.rowsCount).id] } : {};
+    return { id, title, kinds, price, ...near };
   }
 }

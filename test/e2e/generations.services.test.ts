@@ -121,3 +121,29 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("generations (needs DATA
     await places.holds(new Map());
   });
 });
+
+describe.skipIf(process.env.DATABASE_URL === undefined)("generations of a graph (needs DATABASE_URL)", () => {
+  test("rows of both go on hearing of their neighbours, whatever is killed", async () => {
+    await using places = await Places.start(process.env.DATABASE_URL ?? "", 200, { hears: true });
+    const load = places.load(rate);
+    for (const ms of [1_500, 3_000, 5_000]) {
+      const applying = places.startCommand(["apply", "places"]);
+      await Promise.race([applying.ended, sleep(ms)]);
+      applying.kill("SIGKILL");
+      await applying.ended;
+      await places.worker.end("SIGKILL");
+      places.worker = await places.services.start("embedding-worker");
+    }
+    const applied = await places.command(["apply", "places"]);
+    expect(applied.exitCode, JSON.stringify(applied)).toBe(0);
+    await sleep(1_000);
+    const { prices, failures, answers } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(answers.map(topOf)).not.toContain("mixed");
+    await places.holds(prices);
+    expect(await places.unheard()).toBe(0);
+    const back = await places.command(["apply", "places", "--rollback"]);
+    expect(back).toMatchObject({ exitCode: 0, data: { before: 2 } });
+    expect(await places.unheard(), "of those that followed").toBe(0);
+  });
+});

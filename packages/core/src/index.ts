@@ -121,12 +121,12 @@ export { type Clock, systemClock } from "./ports/clock.ts";
 export type {
   ChangedRows,
   Generation,
+  GenerationOf,
   GenerationStore,
   StoredRow,
   StoredSegment,
 } from "./ports/generations.ts";
 export type {
-  GenerationOf,
   Neighbourhood,
   NeighbourhoodReader,
   RefreshBatch,

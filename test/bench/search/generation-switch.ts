@@ -11,7 +11,9 @@ const servicesCount = 4;
 /** A switch of generations and its way back, under writes and searches, by services as processes of their own. */
 export async function run(): Promise<Measurement[]> {
   const { databaseUrl, redisUrl } = await openServers();
-  await using places = await Places.start(databaseUrl, rowsCount, { MEDLEY_REDIS_URL: redisUrl });
+  await using places = await Places.start(databaseUrl, rowsCount, {
+    environment: { MEDLEY_REDIS_URL: redisUrl },
+  });
   const idle = (await places.idleTransactions(idleSeconds)) / servicesCount;
   const encodedBefore = await places.textsEncoded();
   const load = places.load(rate);

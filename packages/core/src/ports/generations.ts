@@ -13,6 +13,9 @@ export interface Generation {
   readonly segments: readonly StoredSegment[];
 }
 
+/** Which one. */
+export type GenerationOf = Pick<Generation, "collection" | "generation">;
+
 /** Where a segment lies in a generation's rows, and what it was made of. */
 export interface StoredSegment extends SegmentLayout {
   readonly fields: readonly string[];

@@ -1,6 +1,6 @@
 import type { Neighbour, NodeInput } from "../encoder.ts";
 import type { Version } from "../version.ts";
-import type { Generation } from "./generations.ts";
+import type { GenerationOf } from "./generations.ts";
 import type { StoredSegments } from "./store.ts";
 
 /** Whom a record has edges with, and theirs, as they were read. */
@@ -9,9 +9,6 @@ export interface Neighbourhood {
   /** Hash of all of it: equal exactly where an encoder would be given the same neighbours. */
   readonly state: Uint8Array;
 }
-
-/** One of a collection's generations: each has rows of its own, and so neighbours who say what they say there. */
-export type GenerationOf = Pick<Generation, "collection" | "generation">;
 
 /** Reads of whom nodes have edges with. Throws as `Store` does. */
 export interface NeighbourhoodReader {

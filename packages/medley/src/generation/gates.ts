@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Generation } from "@medley/core";
+import type { GenerationOf } from "@medley/core";
 import { sameSegment } from "@medley/pipeline";
 import {
   differingSegments,
@@ -106,7 +106,7 @@ async function searchGates(
 /** Those that have not opened the new encoders yet, or could not, have a while to do so. */
 async function processesGate(
   { pool }: GenerationChange,
-  of: Pick<Generation, "collection" | "generation">,
+  of: GenerationOf,
   signal: AbortSignal,
 ): Promise<Gate> {
   const endsAtMs = performance.now() + processesWaitMsMax;

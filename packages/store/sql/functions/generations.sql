@@ -80,18 +80,6 @@ returns boolean language sql stable as $$
   )
 $$;
 
--- Whether a generation is still to have rows, or rows of it are still to hear of their neighbours.
-create or replace function medley_internal.is_behind(wanted text, wanted_generation int)
-returns boolean language plpgsql stable as $$
-begin
-  return (
-    select not noted or medley_internal.is_to_hear(table_name) or exists (
-      select from medley_internal.generation_change where collection = wanted and generation = wanted_generation
-    )
-    from medley_internal.generations where collection = wanted and generation = wanted_generation
-  );
-end $$;
-
 -- What can't be replaced (a column gone, or one that says its dimensions) is made anew, with the rights that others have on it. A view of
 -- somebody's own that reads it would stand in the way then: 2BP01.
 create or replace function medley_internal.replace_view(wanted text, view_sql text)
@@ -127,7 +115,9 @@ begin
   where collection = wanted and generation = wanted_generation and state in ('building', 'kept') for update;
   if target.collection is null then
     raise exception 'collection "%" has no generation % that could become live', wanted, wanted_generation using errcode = '22023';
-  elsif medley_internal.is_behind(wanted, wanted_generation) then
+  elsif not target.noted or exists (
+    select from medley_internal.generation_change where collection = wanted and generation = wanted_generation
+  ) then
     raise exception 'rows are still to be carried over' using errcode = '55000';
   end if;
   perform medley_internal.replace_view(wanted, view_sql);

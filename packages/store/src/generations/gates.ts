@@ -1,4 +1,4 @@
-import type { Generation } from "@medley/core";
+import type { GenerationOf } from "@medley/core";
 import type pg from "pg";
 import { rowTable, tableName } from "../migrations/row-tables.ts";
 
@@ -80,7 +80,7 @@ const usualRecall = 0.95;
 /** Searches a generation, live or not, for rows like some of its own, as `medley.search` would. */
 export async function trySearches(
   pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  { collection, generation }: GenerationOf,
   ids: readonly string[],
 ): Promise<SearchTrial> {
   const search = async (id: string, recall: number) => {

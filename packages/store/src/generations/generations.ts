@@ -3,6 +3,7 @@ import {
   canonicalJson,
   type FullText,
   type Generation,
+  type GenerationOf,
   MedleyError,
   type Profiles,
 } from "@medley/core";
@@ -128,10 +129,7 @@ ${followSql(collection.name, generation, graphs)}`);
 const notedRowsMax = 10_000;
 
 /** Notes some of the rows that were there when a generation began. Resolves to how many, 0 where all are noted. */
-export async function noteRows(
-  pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
-): Promise<number> {
+export async function noteRows(pool: pg.Pool, { collection, generation }: GenerationOf): Promise<number> {
   const { rows } = await pool.query<{ noted: number }>(
     "select medley_internal.note_rows($1, $2, $3) as noted",
     [collection, generation, notedRowsMax],
@@ -154,7 +152,7 @@ const drainPollMs = 10;
  */
 export async function switchGeneration(
   pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  { collection, generation }: GenerationOf,
   { drainMsMax }: SwitchOptions,
 ): Promise<boolean> {
   const { rows } = await pool.query<{ name: string }>(
@@ -191,7 +189,7 @@ async function done(change: () => Promise<void>): Promise<boolean> {
 /** Keeps writers out until what they have written is carried over. */
 async function drain(
   client: pg.PoolClient,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  { collection, generation }: GenerationOf,
   msMax: number,
 ): Promise<void> {
   const { rows } = await client.query<{ live_table: string }>(
@@ -202,18 +200,9 @@ async function drain(
   const endsAtMs = performance.now() + msMax;
   await client.query(`set local lock_timeout = ${msMax}`);
   await client.query(`lock table medley_internal.${table} in share row exclusive mode`);
-  while ((await isBehind(client, collection, generation)) && performance.now() < endsAtMs) {
+  while ((await changesLeft(client, collection, generation)) > 0 && performance.now() < endsAtMs) {
     await client.query(`select pg_sleep(${drainPollMs / 1_000})`);
   }
-}
-
-/** Whether a generation is still to have rows, or rows of it are still to hear of their neighbours. */
-async function isBehind(client: pg.PoolClient, collection: string, generation: number): Promise<boolean> {
-  const { rows } = await client.query<{ behind: boolean }>(
-    "select medley_internal.is_behind($1, $2) as behind",
-    [collection, generation],
-  );
-  return rows[0]?.behind as boolean;
 }
 
 /** Rows that a generation is still to have. */
@@ -241,7 +230,7 @@ export interface Waiting {
 /** Rows that a generation is still to have. */
 export async function readWaitingChanges(
   pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  { collection, generation }: GenerationOf,
   since: Waiting["newest"],
 ): Promise<Waiting> {
   const { rows } = await pool.query<Waiting>(
@@ -256,7 +245,7 @@ from medley_internal.generation_change where collection = $1 and generation = $2
 /** Neighbours' changes that rows of a generation are still to hear of. */
 export async function readWaitingRefreshes(
   pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  { collection, generation }: GenerationOf,
   since: Waiting["newest"],
 ): Promise<Waiting> {
   const [change, refresh] = since ?? [null, null];
@@ -278,10 +267,7 @@ from waiting`,
  * Ends a generation that is not live. What was written for it alone is written anew by whoever finds that it is gone. Resolves to false
  * where searches or writes under way did not let its table or the live one go: then nothing has changed, and it may be tried again.
  */
-export function dropGeneration(
-  pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
-): Promise<boolean> {
+export function dropGeneration(pool: pg.Pool, { collection, generation }: GenerationOf): Promise<boolean> {
   return done(() =>
     inMigration(pool, async (client) => {
       await client.query(`set local lock_timeout = ${lockMsMax}`);

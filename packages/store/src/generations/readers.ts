@@ -1,9 +1,9 @@
-import type { Generation } from "@medley/core";
+import type { GenerationOf } from "@medley/core";
 import type pg from "pg";
 import { withRetry } from "../retry.ts";
 
 /** What a process that searches or embeds says of one generation. */
-export interface ReaderReport extends Pick<Generation, "collection" | "generation"> {
+export interface ReaderReport extends GenerationOf {
   /** Null: it can search and embed with it. */
   readonly failure: string | null;
   /** Whether it also carries rows. */
@@ -61,7 +61,7 @@ export interface Reader {
 /** All that search or embed in the collection. */
 export async function readReaders(
   pool: pg.Pool,
-  { collection, generation }: Pick<Generation, "collection" | "generation">,
+  { collection, generation }: GenerationOf,
 ): Promise<readonly Reader[]> {
   const { rows } = await pool.query<Reader>(
     `select instance, bool_or(carries) as carries, bool_or(generation = $2) as answered,
