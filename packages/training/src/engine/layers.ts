@@ -156,12 +156,12 @@ export function attention(
   const split = (x: Value) => x.reshape([x.size(0), x.size(1), heads, each]).transpose([0, 2, 1, 3]);
   return queries.graph.scoped(name, () => {
     const [q, k, v] = [
-      split(linear("query", queries, width)),
+      // Queries are scaled, not scores: there are fewer of them.
+      split(linear("query", queries, width).mul(1 / Math.sqrt(each))),
       split(linear("key", keys, width)),
       split(linear("value", keys, width)),
     ];
-    // Queries are scaled, not scores: there are fewer of them.
-    const scores = q.mul(1 / Math.sqrt(each)).matmul(k.transposed());
+    const scores = q.matmul(k.transposed());
     const weights = (mask === undefined ? scores : scores.add(mask)).softmax();
     const mixed = weights.matmul(v).transpose([0, 2, 1, 3]);
     return linear("output", mixed.reshape([queries.size(0), queries.size(1), width]), width);

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { foldFactors } from "./fold-factors.ts";
 import { gradients } from "./gradients/gradients.ts";
 import type { Graph } from "./graph.ts";
 import { type AdamW, type Carried, scalarNames, stepScalars, updateByAdamW } from "./optimiser.ts";
@@ -98,16 +99,17 @@ export class TrainingStep implements AsyncDisposable {
     const { threads = 1, device = "cpu", optimiser, metrics = {} } = options;
     const parameters = [...graph.parameters];
     assert(parameters.length > 0, "something to train");
+    const states = [...graph.states.values()].map(({ value, next, initial }): Carried => {
+      assert(next, `${value.name} is not carried`);
+      return { value, next, initial };
+    });
+    foldFactors(graph, [loss, ...Object.values(metrics), ...states.map(({ next }) => next)]);
     const found = gradients(
       graph,
       loss,
       parameters.map(([, { value }]) => value),
     );
     const byName = new Map(parameters.map(([name], at) => [name, found[at] as Value]));
-    const states = [...graph.states.values()].map(({ value, next, initial }): Carried => {
-      assert(next, `${value.name} is not carried`);
-      return { value, next, initial };
-    });
     const update = updateByAdamW(graph, byName, optimiser);
     const carried = [...update.carried, ...states];
     const outputs = new Map<string, Value>([[lossOutput, loss], ...Object.entries(metrics)]);

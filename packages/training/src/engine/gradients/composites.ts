@@ -1,6 +1,7 @@
 import type { Graph, GraphNode } from "../graph.ts";
 import { sameShape } from "../shape.ts";
-import type { Value } from "../value.ts";
+import { concat, type Value } from "../value.ts";
+import { isAbout, type Wiring, wiringOf } from "../wiring.ts";
 import { transposedProduct } from "./matrix.ts";
 
 /**
@@ -22,40 +23,10 @@ export function compositesOf(
   const wiring = wiringOf(graph, nodes, asked);
   const found = new Map<GraphNode, Composite>();
   for (const node of nodes) {
-    const composite = softmaxProduct(node, wiring) ?? gelu(node, wiring);
+    const composite = softmaxProduct(node, wiring) ?? scaledNormal(node, wiring);
     if (composite !== null) found.set(node, composite);
   }
   return found;
-}
-
-interface Wiring {
-  /** The node that gives the value, where it gives nothing else and nothing but one node takes it; its operator is `opType`. */
-  within(value: Value | null | undefined, opType: string): GraphNode | null;
-  /** The other input of a node of two, one of which is this number. */
-  beside(node: GraphNode | null, number: number): Value | null;
-}
-
-function wiringOf(graph: Graph, nodes: readonly GraphNode[], asked: readonly Value[]): Wiring {
-  const makers = new Map<Value, GraphNode>();
-  const uses = new Map<Value, number>(asked.map((value) => [value, 1]));
-  for (const node of nodes) {
-    for (const value of node.inputs) if (value) uses.set(value, (uses.get(value) ?? 0) + 1);
-    for (const value of node.outputs) if (value) makers.set(value, node);
-  }
-  return {
-    within(value, opType) {
-      const maker = value ? makers.get(value) : undefined;
-      if (!value || uses.get(value) !== 1 || maker?.opType !== opType || maker.domain !== "") return null;
-      return maker.outputs.length === 1 ? maker : null;
-    },
-    beside(node, number) {
-      const [a, b] = node?.inputs ?? [];
-      if (!a || !b) return null;
-      const isNumber = (value: Value) => Math.abs((graph.numberOf(value) ?? Number.NaN) / number - 1) < 1e-6;
-      if (isNumber(b)) return a;
-      return isNumber(a) ? b : null;
-    },
-  };
 }
 
 /**
@@ -74,34 +45,40 @@ function softmaxProduct(node: GraphNode, { within }: Wiring): Composite | null {
   return {
     inputs: [scores, values],
     gradient(dy) {
-      const sums = dy.mul(result).sum([-1], { keepsAxes: true });
-      return [weights.mul(dy.matmul(values.transposed()).sub(sums)), transposedProduct(weights, dy)];
+      // dP - Σ is one product: its sums are a dimension more, which all values have as 1.
+      const sums = dy.mul(result).sum([-1], { keepsAxes: true }).neg();
+      const ones = values.graph.scalar(1).expand([...values.shape.slice(0, -1), 1]);
+      return [
+        weights.mul(concat([dy, sums], -1).matmul(concat([values, ones], -1).transposed())),
+        transposedProduct(weights, dy),
+      ];
     },
   };
 }
 
-/** x (erf(x / √2) + 1) / 2 (Hendrycks & Gimpel 2016), as exporters write it. */
-function gelu(node: GraphNode, { within, beside }: Wiring): Composite | null {
-  const product = node.opType === "Mul" ? within(beside(node, 0.5), "Mul") : null;
-  const [left, right] = product?.inputs ?? [];
+/** x (erf(c x) + 1): of a gelu all but its half (Hendrycks & Gimpel 2016). */
+function scaledNormal(node: GraphNode, { within, numberBeside }: Wiring): Composite | null {
+  if (node.opType !== "Mul") return null;
+  const [left, right] = node.inputs;
   for (const [x, shifted] of [
     [left, right],
     [right, left],
   ]) {
-    const erf = within(beside(within(shifted, "Add"), 1), "Erf");
-    const scaled = erf?.inputs[0];
-    const [asProduct, asQuotient] = [within(scaled, "Mul"), within(scaled, "Div")];
-    const scaledOf = asProduct ? beside(asProduct, Math.SQRT1_2) : beside(asQuotient, Math.SQRT2);
-    if (!x || !shifted || !scaled || scaledOf !== x) continue;
+    const shift = numberBeside(within(shifted, "Add"));
+    const erf = shift !== null && isAbout(shift.number, 1) ? within(shift.value, "Erf") : null;
+    const [scaled] = erf?.inputs ?? [];
+    if (!x || !shifted || !scaled) continue;
+    const factor = scaled === x ? null : numberBeside(within(scaled, "Mul") ?? within(scaled, "Div"));
+    if (scaled !== x && factor?.value !== x) continue;
     return {
       inputs: [x],
       gradient(dy) {
-        // Φ(x) + x φ(x), of u = x / √2: (erf(u) + 1) / 2 + u e^(-u²) / √π, the last factor within the exponent.
+        // erf(u) + 1 + 2/√π u e^(-u²), of u = c x, a factor within the exponent: one pass over memory less.
         const density = x.graph
-          .scalar(-Math.log(Math.PI) / 2)
+          .scalar(Math.log(2 / Math.sqrt(Math.PI)))
           .sub(scaled.square())
           .exp();
-        return [shifted.mul(0.5).add(scaled.mul(density)).mul(dy)];
+        return [shifted.add(scaled.mul(density)).mul(dy)];
       },
     };
   }
