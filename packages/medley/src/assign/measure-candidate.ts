@@ -25,10 +25,10 @@ import { withFolder } from "../config/load-config.ts";
 import { openEncoders } from "../deployment/open-encoders.ts";
 import { partFor } from "../evaluate/judged-query.ts";
 import { withFeatures } from "../train/feature-records.ts";
+import { nodeInputs, withSegments } from "../train/graph-nodes.ts";
 import { trainSpace } from "../train/train-space.ts";
 import type { Encoded } from "./assignment-folder.ts";
 import { type Candidate, modelOf } from "./candidates.ts";
-import { nodeInputs, withSegments } from "./graph-nodes.ts";
 import type { Sizes } from "./memory-need.ts";
 import type { TaskQuery } from "./task-queries.ts";
 
@@ -193,7 +193,7 @@ async function encodeAll(
     signal.throwIfAborted();
     const packet = records.slice(done, done + packetRecordsMax);
     const startedMs = performance.now();
-    for await (const { features } of withFeatures(eachOf(packet), opened, signal, inputOf)) {
+    for await (const { features } of withFeatures(packet, opened, signal, inputOf)) {
       values.set(features as Float32Array, done * dimensions);
       done += 1;
     }

@@ -1,6 +1,10 @@
-import { spaceInput } from "@medley/core";
+import { type Encoder, featuresOfSpace, type Space, spaceInput } from "@medley/core";
+import { type CollectionEncoders, collectionEncoders } from "@medley/pipeline";
 import { readGenerations, readRecords } from "@medley/store";
+import type { TrainingRecord } from "@medley/training";
 import pg from "pg";
+import { withFeatures } from "../train/feature-records.ts";
+import { nodeInputs } from "../train/graph-nodes.ts";
 import {
   dimensionsOfLayout,
   type GenerationChange,
@@ -84,7 +88,7 @@ async function measure(
 ): Promise<Sample> {
   const { collection } = configured;
   const known = collection.fields.filter(({ name }) => Object.hasOwn(stored.fields, name));
-  const records = [];
+  const records: TrainingRecord[] = [];
   const pages = { pageRowsMax: sampledRows };
   for await (const record of readRecords(pool, { ...collection, fields: known }, pages)) {
     records.push(record);
@@ -94,7 +98,7 @@ async function measure(
   for (const [index, space] of collection.spaces.entries()) {
     const change = spaces[index] as SpaceChange;
     if (change.how !== "encoded" || !change.usesModel) continue;
-    const inputs = records.map((record) => spaceInput(space, record)).filter((input) => input !== null);
+    const inputs = (await inputsOf(configured, space, records, signal)).filter((input) => input !== null);
     if (change.isRemote) {
       remoteInputs += inputs.length;
       remoteCharacters += inputs.reduce<number>((sum, input) => sum + String(input).length, 0);
@@ -105,4 +109,24 @@ async function measure(
     seconds += (performance.now() - startedMs) / 1_000;
   }
   return { rows: records.length, seconds, remoteInputs, remoteCharacters };
+}
+
+/** What a space's encoder is given of records: of one that is made of other segments with these, heard among the records alone. */
+async function inputsOf(
+  { collection, encoders }: CollectionEncoders,
+  space: Space,
+  records: readonly TrainingRecord[],
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const read = featuresOfSpace(space.definition).map((name) =>
+    collection.spaces.findIndex((one) => one.name === name),
+  );
+  if (read.length === 0) return records.map((record) => spaceInput(space, record));
+  const spaces = read.map((index) => collection.spaces[index] as Space);
+  const opened = collectionEncoders(
+    { ...collection, spaces },
+    read.map((index) => encoders[index] as Encoder),
+  );
+  const featured = await Array.fromAsync(withFeatures(records, opened, signal));
+  return featured.map(nodeInputs(space, featured));
 }

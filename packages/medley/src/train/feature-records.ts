@@ -33,7 +33,7 @@ type InputOf = (record: TrainingRecord) => unknown;
  * encoder is given of a record; default its fields.
  */
 export async function* withFeatures(
-  records: AsyncIterable<TrainingRecord>,
+  records: AsyncIterable<TrainingRecord> | Iterable<TrainingRecord>,
   opened: CollectionEncoders,
   signal: AbortSignal,
   inputOf?: InputOf,
