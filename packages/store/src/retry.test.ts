@@ -44,13 +44,13 @@ test("lines that break are got over, however pg or the system says it", async ()
 
 test("a fault that does not pass is store_unavailable once the time is up", async () => {
   const { operation, tries } = failing(Array.from({ length: 99 }, () => refusal("53300")));
-  const startedMs = performance.now();
   await expect(withRetry(operation, 1_500)).rejects.toMatchObject({
     code: "store_unavailable",
     retryable: true,
   });
-  expect(performance.now() - startedMs).toBeLessThan(1_500);
-  expect(tries()).toBeGreaterThan(2);
+  // The fourth wait would end after 2 s at the earliest, however fast the machine is.
+  expect(tries()).toBeGreaterThan(1);
+  expect(tries()).toBeLessThanOrEqual(4);
 });
 
 test.for([
