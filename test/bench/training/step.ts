@@ -9,7 +9,7 @@ import type { Measurement } from "../measurement.ts";
 import { LineProcess } from "../rivals/line-process.ts";
 import { lossOf, shapesOf, type TrainingBlock } from "../training-blocks.ts";
 
-const rounds = 15;
+const rounds = 41;
 const rate = 1e-3;
 const batchCount = 4;
 const threadCounts = [1, 2];
@@ -28,25 +28,25 @@ const contests: readonly Contest[] = [
   {
     name: "perceptron 384-256-7, batch 256",
     block: { kind: "perceptron", batch: 256, inputs: 384, hidden: 256, classes: 7 },
-    steps: 200,
+    steps: 60,
     goalRatio: 0.9,
   },
   {
     name: "DLinear 336 to 96, 7 channels, batch 32",
     block: { kind: "dlinear", batch: 32, lookback: 336, horizon: 96, channels: 7, kernel: 25 },
-    steps: 200,
+    steps: 60,
     goalRatio: 1.2,
   },
   {
     name: "attention block of 128, 8 heads, 96 steps, batch 32",
     block: { kind: "attention", batch: 32, steps: 96, width: 128, heads: 8, hidden: 512 },
-    steps: 8,
+    steps: 3,
     goalRatio: 0.95,
   },
   {
     name: "Autoformer block of 128, 96 steps, batch 32",
     block: { kind: "autoformer", batch: 32, steps: 96, width: 128, hidden: 512, kernel: 25, factor: 3 },
-    steps: 8,
+    steps: 3,
     goalRatio: 0.8,
   },
 ];

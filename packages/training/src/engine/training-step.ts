@@ -210,7 +210,8 @@ async function createSession(
       enableMemPattern: false,
       graphOptimizationLevel: "all",
       logSeverityLevel: 4,
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
+      // A step is hundreds of short operations, one after the other: threads that sleep in between come late to each.
+      extra: { session: { intra_op: { allow_spinning: "1" } } },
     });
   } catch (cause) {
     throw new MedleyError(
