@@ -5,7 +5,7 @@ import type { TrainingRecord } from "@medley/training";
 import { expect, test } from "vitest";
 import { assignCollection } from "./assign-collection.ts";
 import type { Measured } from "./assignment-folder.ts";
-import { type Candidate, candidatesOf } from "./candidates.ts";
+import { type Candidate, candidatesOf, takesPart } from "./candidates.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import { recordsOf, rows, shop, shopOptions, silent } from "./shop.fixture.ts";
 
@@ -204,6 +204,14 @@ test("what neighbours say is measured as it serves: after what it is made of, an
   };
   const keys = candidatesOf(renamed as Collection, options.lock).map(({ key }) => key);
   expect(keys.map((key, at) => key === candidates[at]?.key)).toEqual([false, true, false, false]);
+  // Of colours nothing may tell that is made of them.
+  const taking = (label: string, ...without: string[]) => {
+    const task = { name: "t", kind: "classification", label, without } as const;
+    return candidates.map((one) => takesPart(one, task, []));
+  };
+  expect(taking("kind")).toEqual([true, true, true, true]);
+  expect(taking("colour")).toEqual([false, true, false, false]);
+  expect(taking("kind", "colour")).toEqual([false, true, false, false]);
 });
 
 test("queries that are judged choose the field they ask about; records that are relevant are never left out", async () => {

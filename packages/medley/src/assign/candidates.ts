@@ -22,6 +22,8 @@ export interface Candidate {
   readonly trainedOn: "training records" | "all records";
   /** Keys of the candidates whose segments it is made of, in the order in which it names their spaces. */
   readonly reads: readonly string[];
+  /** All that it tells of, by itself or by what it is made of. */
+  readonly fields: readonly string[];
 }
 
 /**
@@ -51,17 +53,15 @@ export function candidatesOf({ spaces }: Collection, lock: ModelLock): readonly 
   )) {
     const names = candidateNames(definitions);
     for (const [at, definition] of definitions.entries()) {
-      const reads = featuresOfSpace(definition).map(
-        (feature) => found.find((one) => one.space === feature)?.key as string,
+      const read = featuresOfSpace(definition).map(
+        (feature) => found.find((one) => one.space === feature) as Candidate,
       );
-      const known = {
-        model: lock.models[modelOf(definition) ?? ""] ?? null,
-        trainedOn: trainedOn(definition),
-      };
-      const read = reads.length === 0 ? {} : { reads };
-      const key = identityOf({ definition, ...known, ...read }).slice(0, 16);
-      const { trainedOn: on } = known;
-      found.push({ space, name: names[at] as string, definition, key, trainedOn: on, reads });
+      const reads = read.map(({ key }) => key);
+      const fields = [[definition.field].flat() as string[], ...read.map((one) => one.fields)].flat();
+      const on = trainedOn(definition);
+      const known = { model: lock.models[modelOf(definition) ?? ""] ?? null, trainedOn: on };
+      const key = identityOf({ definition, ...known, ...(reads.length === 0 ? {} : { reads }) }).slice(0, 16);
+      found.push({ space, name: names[at] as string, definition, key, trainedOn: on, reads, fields });
     }
   }
   return found;
@@ -73,14 +73,14 @@ export function modelOf(definition: SpaceDefinition): string | null {
   return definition.encoder === "image" || definition.encoder === "audio" ? definition.model : null;
 }
 
-/** Whether a candidate may be used for a task: not what reads the label itself, nor what no query speaks of. */
+/** Whether a candidate may be used for a task: not what reads the label itself or is made of what does, nor what no query speaks of. */
 export function takesPart(
-  { space: name, definition }: Candidate,
+  { space: name, definition, fields }: Candidate,
   task: CollectionTask,
   queries: readonly TaskQuery[],
 ): boolean {
-  if (task.without.includes(name)) return false;
-  if (isLabelTask(task)) return !([definition.field].flat() as readonly string[]).includes(task.label);
+  if ([name, ...featuresOfSpace(definition)].some((one) => task.without.includes(one))) return false;
+  if (isLabelTask(task)) return !fields.includes(task.label);
   const speaks = (query: TaskQuery) =>
     query.task === task.name && partFor({ name, definition }, query) !== undefined;
   return task.kind === "pairs" || queries.some(speaks);
