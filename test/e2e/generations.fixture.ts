@@ -194,11 +194,14 @@ export class Places implements AsyncDisposable {
       `select live_table as table from medley_internal.collections where name = 'places'`,
     );
     const table = rows[0]?.table as string;
+    // What a killed process had in hand is its own for a minute.
+    const secondsMax = 120;
     const heard = () =>
       until(
         async () =>
           (await this.pool.query("select medley_internal.is_to_hear($1) as waits", [table])).rows[0].waits,
         (waits) => waits === false,
+        secondsMax,
       );
     const vectors = async () =>
       (

@@ -145,5 +145,5 @@ describe.skipIf(process.env.DATABASE_URL === undefined)("generations of a graph 
     const back = await places.command(["apply", "places", "--rollback"]);
     expect(back).toMatchObject({ exitCode: 0, data: { before: 2 } });
     expect(await places.unheard(), "of those that followed").toBe(0);
-  });
+  }, 300_000);
 });

@@ -184,15 +184,16 @@ export class Command {
   }
 }
 
-/** Asks until the answer will do, at most about 30 s. */
+/** Asks until the answer will do, at most about so many seconds. */
 export async function until<Value>(
   ask: () => Promise<Value>,
   isDone: (value: Value) => boolean,
+  secondsMax = 30,
 ): Promise<Value> {
   for (let tries = 0; ; tries += 1) {
     const value = await ask();
     if (isDone(value)) return value;
-    assert(tries < 300, `still ${JSON.stringify(value)}`);
+    assert(tries < secondsMax * 10, `still ${JSON.stringify(value)}`);
     await new Promise((resume) => setTimeout(resume, 100));
   }
 }

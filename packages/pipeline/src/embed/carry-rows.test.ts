@@ -4,6 +4,7 @@ import {
   type DeadLetter,
   type Generation,
   type StoredRow,
+  type StoredSegments,
   segmentHashBytes,
   type VectorEnvelope,
 } from "@medley/core";
@@ -40,6 +41,7 @@ function row(version: number, fields: StoredRow["fields"], deleted = false): Sto
 }
 
 let rows: Map<string, StoredRow>;
+let there: Map<string, StoredSegments>;
 let carried: VectorEnvelope[];
 let letters: DeadLetter[];
 let finished: ChangedRows[];
@@ -51,13 +53,14 @@ const store: CarryPorts["store"] = {
       ? null
       : { collection, generation, ids: [...rows.keys(), "gone since"], tries: 1, positions: ["1"] },
   readRows: async () => rows,
+  readSegments: async () => there,
   carryRows: async (_collection, envelopes) => void carried.push(...envelopes),
   finishChanges: async (changes) => void finished.push(changes),
   addDeadLetters: async (of) => void letters.push(...of),
 };
 
 beforeEach(() => {
-  [rows, carried, letters, finished] = [new Map(), [], [], []];
+  [rows, there, carried, letters, finished] = [new Map(), new Map(), [], [], []];
   for (const encoder of [opened.title, opened.body]) encoder.batches.length = 0;
 });
 
@@ -77,6 +80,27 @@ test("what the same encoder made of the same fields is copied bit for bit, where
   expect(counters.segments).toMatchObject({ reused: 1, encoded: 1, encodedByModel: 1 });
   expect(finished).toHaveLength(1);
   expect(await carry()).toBe(0);
+});
+
+test("what the row there is already made of is not encoded again", async () => {
+  rows.set("a", row(7, { title: "A", body: "alpha" }));
+  rows.set("b", row(8, { title: "B", body: "beta" }));
+  await carry();
+  for (const { id, vector, segmentHashes } of carried)
+    there.set(id, { version: 7n, deleted: id === "b", vector, segmentHashes });
+  const before = carried;
+  [carried, finished] = [[], []];
+  rows.set("a", row(9, { title: "another", body: "alpha" }));
+  opened.body.batches.length = 0;
+  const counters = pipelineCounters();
+  await carry(counters);
+  expect(opened.body.texts).toEqual(["beta"]);
+  expect(counters.segments).toMatchObject({ reused: 3, encoded: 1 });
+  expect(carried.map(({ id, version }) => [id, version])).toEqual([
+    ["a", 9n],
+    ["b", 8n],
+  ]);
+  expect(carried.map(({ vector }) => vector)).toEqual(before.map(({ vector }) => vector));
 });
 
 test("a tombstone and a missing field are carried, and cost nothing", async () => {

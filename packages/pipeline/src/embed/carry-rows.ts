@@ -10,6 +10,7 @@ import {
   type Space,
   type Store,
   type StoredRow,
+  type StoredSegments,
   segmentHashBytes,
   spaceInput,
   type VectorEnvelope,
@@ -28,13 +29,14 @@ import {
   neighbourhoodsOf,
   readsSegments,
 } from "./graph-segments.ts";
+import { reuseSegment } from "./reuse-segment.ts";
 import { segmentHash } from "./segment-hash.ts";
 import { spaceLabels } from "./space-labels.ts";
 
 export interface CarryPorts {
   readonly from: Generation;
   readonly to: CollectionEncoders;
-  readonly store: GenerationStore & NeighbourhoodReader & Pick<Store, "addDeadLetters">;
+  readonly store: GenerationStore & NeighbourhoodReader & Pick<Store, "addDeadLetters" | "readSegments">;
   readonly counters: PipelineCounters;
 }
 
@@ -49,7 +51,7 @@ interface Draft {
 
 /**
  * Carries rows from one generation of a collection to another: a segment that the same encoder made of the same fields is copied bit for
- * bit, the others are encoded of the row's own fields. A space that hears of neighbours hears what they say in the generation that the rows
+ * bit, the others are encoded of the row's own fields, where the row there is not of the same already. A space that hears of neighbours hears what they say in the generation that the rows
  * are carried to; where that changes as more of them come, the rows are refreshed there. Takes one batch; resolves to how many rows it held,
  * 0 where none waited, when it is durable.
  *
@@ -71,6 +73,9 @@ export async function carryRows(
   };
   const places = [...to.collection.spaces.entries()].map(([index, space]): SpaceAt => ({ space, index }));
   const encoded = places.filter((at) => !copySegments({ from, to }, at, drafts, counters));
+  const { collection, generation } = to;
+  const there: Known["there"] =
+    encoded.length === 0 ? new Map() : await store.readSegments(collection.name, changes.ids, generation);
   const neighbourhoods = await neighbourhoodsOf(
     store,
     to,
@@ -80,7 +85,7 @@ export async function carryRows(
   const encodeAll = (wave: readonly SpaceAt[]) =>
     Promise.all(
       wave.map(async (at) => {
-        const jobs = segmentJobs(to, at, drafts, { neighbourhoods, counters });
+        const jobs = segmentJobs(to, at, drafts, { there, neighbourhoods, counters });
         await encodeSegments(to.encoders[at.index] as Encoder, jobs, { ...options, space: at.space.name });
       }),
     );
@@ -172,13 +177,20 @@ function copySegments(
   return true;
 }
 
+interface Known {
+  /** The rows of the generation that these are carried to, as they are there. */
+  readonly there: ReadonlyMap<string, StoredSegments>;
+  readonly neighbourhoods: Neighbourhoods;
+  readonly counters: PipelineCounters;
+}
+
 function segmentJobs(
   to: CollectionEncoders,
   { space, index }: SpaceAt,
   drafts: readonly Draft[],
-  { neighbourhoods, counters }: { neighbourhoods: Neighbourhoods; counters: PipelineCounters },
+  { there, neighbourhoods, counters }: Known,
 ): readonly SegmentJob[] {
-  const { offset, encoderIdentity } = to.layout[index] as CollectionEncoders["layout"][number];
+  const layout = { ...(to.layout[index] as CollectionEncoders["layout"][number]), index };
   const { usesModel } = to.encoders[index] as Encoder;
   const features = featureLayout(to, space);
   return drafts.flatMap((draft) => {
@@ -186,9 +198,14 @@ function segmentJobs(
     const input = spaceInput(space, draft.envelope);
     const neighbourhood = neighbourhoods.get(space)?.get(draft.envelope.id);
     const read = featureHashesOf(draft.segmentHashes, features, neighbourhood);
-    draft.segmentHashes.set(segmentHash(encoderIdentity, input, read), index * segmentHashBytes);
+    const hash = segmentHash(layout.encoderIdentity, input, read);
+    draft.segmentHashes.set(hash, index * segmentHashBytes);
     if (input === null) {
       counters.segments.empty += 1;
+      return [];
+    }
+    if (reuseSegment(there.get(draft.envelope.id), hash, layout, draft.vector)) {
+      counters.segments.reused += 1;
       return [];
     }
     return [
@@ -197,7 +214,7 @@ function segmentJobs(
           return heardInput(input, draft.vector, features, neighbourhood);
         },
         accept: (segment: Float32Array) => {
-          draft.vector.set(segment, offset);
+          draft.vector.set(segment, layout.offset);
           counters.segments.encoded += 1;
           if (usesModel) counters.segments.encodedByModel += 1;
         },

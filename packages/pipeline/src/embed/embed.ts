@@ -29,6 +29,7 @@ import {
   neighbourhoodsOf,
   readsSegments,
 } from "./graph-segments.ts";
+import { reuseSegment } from "./reuse-segment.ts";
 import { segmentHash } from "./segment-hash.ts";
 import { spaceLabels } from "./space-labels.ts";
 
@@ -172,7 +173,6 @@ function reuseOrCollect(
   const { counters, onEncoded } = told;
   const layout = opened.layout[at.index] as CollectionEncoders["layout"][number];
   const byModel = (opened.encoders[at.index] as Encoder).usesModel;
-  const hashOffset = at.index * segmentHashBytes;
   const features = featureLayout(opened, at.space);
   const jobs: SegmentJob[] = [];
   for (const draft of drafts) {
@@ -181,16 +181,12 @@ function reuseOrCollect(
     const neighbourhood = neighbourhoods.get(at.space)?.get(draft.envelope.id);
     const read = featureHashesOf(draft.segmentHashes, features, neighbourhood);
     const hash = segmentHash(layout.encoderIdentity, input, read);
-    draft.segmentHashes.set(hash, hashOffset);
-    const row = rows.get(draft.envelope.id);
+    draft.segmentHashes.set(hash, at.index * segmentHashBytes);
     if (input === null) {
       counters.segments.empty += 1;
     } else if (
-      row &&
-      !row.deleted &&
-      isEqual(hash, row.segmentHashes.subarray(hashOffset, hashOffset + segmentHashBytes))
+      reuseSegment(rows.get(draft.envelope.id), hash, { ...layout, index: at.index }, draft.vector)
     ) {
-      draft.vector.set(row.vector.subarray(layout.offset, layout.offset + layout.dimensions), layout.offset);
       counters.segments.reused += 1;
     } else {
       draft.segmentsMissing += 1;
@@ -214,10 +210,6 @@ function reuseOrCollect(
     }
   }
   return jobs;
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }
 
 function withoutVector(envelope: RecordEnvelope): VectorEnvelope {

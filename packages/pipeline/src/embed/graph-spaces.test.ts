@@ -141,6 +141,7 @@ test("carried to another generation it is copied where nothing that it is made o
         ...{ collection: "papers", generation: 2, ids: ["a"], tries: 1, positions: [] },
       }),
       readRows: async () => new Map([["a", { ...row, deleted: false }]]),
+      readSegments: async () => new Map(),
       readGenerations: async () => [],
       carryRows: async (_: string, envelopes: readonly VectorEnvelope[]) => void written.push(...envelopes),
       finishChanges: async () => {},
