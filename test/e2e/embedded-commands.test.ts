@@ -73,6 +73,21 @@ test("the searches of a file: each in its place, more than go at once, and what 
   expect((await workplace.runJson(["searches", "places", "many.jsonl"])).error?.mend).toBe("split the file");
 });
 
+test("Ctrl-C ends the searches of a file with the answers of the batches that were done", async () => {
+  const asked = 10_000;
+  const searches = Array.from({ length: asked }, (_, n) => ({ parts: { title: `a bar of number ${n}` } }));
+  workplace.write("long.jsonl", jsonLines(searches));
+  const interrupted = workplace.start(["--json", "searches", "places", "long.jsonl"]);
+  await interrupted.said(/places searches/);
+  interrupted.kill("SIGINT");
+  const { code, stdout } = await interrupted.ended;
+  expect(code).toBe(130);
+  const { results } = JSON.parse(stdout).data;
+  expect(results.length).toBeGreaterThan(0);
+  expect(results.length).toBeLessThan(asked);
+  expect(results.every(({ hits }: { hits?: unknown[] }) => hits?.length === 10)).toBe(true);
+});
+
 test("for people: results on stdout, the run on stderr, no escape sequences where there is no terminal", async () => {
   const { code, stdout, stderr } = await workplace.run(["backfill", "places.jsonl"]);
   expect(code).toBe(0);

@@ -43,7 +43,13 @@ export async function searchesCommand(context: Context, collection: string, path
   try {
     for await (const batch of batchesOf(source.records())) {
       if (context.signal.aborted) break;
-      results.push(...(await answersOf(deployment, opened, batch, context.signal)));
+      const answers = await answersOf(deployment, opened, batch, context.signal).catch((error) => {
+        if (context.signal.aborted) return null;
+        throw error;
+      });
+      // A batch that was cut off gives nothing; those before it were answered.
+      if (answers === null) break;
+      results.push(...answers);
       bar.update({ done: results.length, total: total ?? results.length });
       checkCount(source.name, results.length);
     }
