@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { Random } from "@medley/core";
 import type { SeriesValue } from "@medley/models";
 import type { Batch, TrainedTensors } from "../engine/index.ts";
+import { AveragedStep } from "../fit/averaged-step.ts";
 import { CheckpointFolder } from "../fit/checkpoint.ts";
 import { type Fitted, fitEpochs } from "../fit/fit.ts";
 import { halvedEachEpoch } from "../fit/schedule.ts";
@@ -24,9 +25,15 @@ import { SeriesWindows, shuffledBatches } from "./windows.ts";
 const embeddedWindowsMax = 2_048;
 
 /**
+ * What is kept is a mean, in which a step counts e^-2 of one that comes an epoch later: on ETTh1 .993. Of .97, .99, .995, .998 and no mean,
+ * .99 and .995 have the lowest validation error there.
+ */
+const averageDecayOf = (stepsPerEpoch: number) => Math.exp(-2 / stepsPerEpoch);
+
+/**
  * Trains a forecaster of series and makes an encoder of it: its latent vector of a window, reduced to `dimensions` along the
- * directions in which the training windows differ most. Linear forecasters are solved (solve-forecaster.ts), the others learn by steps, and
- * the epoch with the lowest validation error is kept; test windows are looked at once, at the end.
+ * directions in which the training windows differ most. Linear forecasters are solved (solve-forecaster.ts), the others learn by steps, of
+ * which a mean is taken (averaged-step.ts), and the epoch with the lowest validation error is kept; test windows are looked at once, at the end.
  *
  * One `model.onnx` has `embedding` [batch, dimensions] and `forecast` [batch, horizon, channels] (scaled: times the manifest's
  * deviations plus its means). Metrics: `validation/mse`, `test/mse` and so on, in scaled units as in the papers, and the number of
@@ -92,14 +99,17 @@ async function trainEpochs(
   { settings, threads, seed, signal, onProgress, checkpoints }: Training,
 ): Promise<Fitted & { readonly trained: TrainedTensors }> {
   const { batchWindows, learningRate, epochsMax, patience } = settings;
-  await using step = await openTraining(model, { batchWindows, seed, threads });
+  await using learner = await openTraining(model, { batchWindows, seed, threads });
+  const stepsPerEpoch = Math.ceil(windows.counts.train / batchWindows);
+  const decay = averageDecayOf(stepsPerEpoch);
+  const step = new AveragedStep(learner, { decay });
   // The scaler and the number of windows stand for the data.
   const { kind, manifest } = model;
-  const identity = JSON.stringify({ kind, manifest, settings, seed, counts: windows.counts });
+  const identity = JSON.stringify({ kind, manifest, settings, decay, seed, counts: windows.counts });
   const fitted = await fitEpochs({
     step,
     batches: (random) => trainingBatches(windows, batchWindows, random),
-    stepsPerEpoch: Math.ceil(windows.counts.train / batchWindows),
+    stepsPerEpoch,
     epochsMax,
     schedule: halvedEachEpoch(learningRate),
     seed,
