@@ -51,9 +51,9 @@ interface Draft {
 
 /**
  * Carries rows from one generation of a collection to another: a segment that the same encoder made of the same fields is copied bit for
- * bit, the others are encoded of the row's own fields, where the row there is not of the same already. A space that hears of neighbours hears what they say in the generation that the rows
- * are carried to; where that changes as more of them come, the rows are refreshed there. Takes one batch; resolves to how many rows it held,
- * 0 where none waited, when it is durable.
+ * bit, the others are encoded of the row's own fields, where the row there is not made of the same already. A space that hears of neighbours
+ * hears what they say in the generation that the rows are carried to; where that changes as more of them come, the rows are refreshed
+ * there. Takes one batch; resolves to how many rows it held, 0 where none waited, when it is durable.
  *
  * Why the other generation ends with the same versions (promises P1, P3 and P4): a row is noted in the transaction that writes it, and
  * leaves the notes only after what was read since is written; a write is guarded by the version, so one that comes late has no effect.

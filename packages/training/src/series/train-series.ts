@@ -33,7 +33,8 @@ const averageDecayOf = (stepsPerEpoch: number) => Math.exp(-2 / stepsPerEpoch);
 /**
  * Trains a forecaster of series and makes an encoder of it: its latent vector of a window, reduced to `dimensions` along the
  * directions in which the training windows differ most. Linear forecasters are solved (solve-forecaster.ts), the others learn by steps, of
- * which a mean is taken (averaged-step.ts), and the epoch with the lowest validation error is kept; test windows are looked at once, at the end.
+ * which a mean is taken (averaged-step.ts), and the epoch whose mean has the lowest validation error is kept; test windows are looked at
+ * once, at the end.
  *
  * One `model.onnx` has `embedding` [batch, dimensions] and `forecast` [batch, horizon, channels] (scaled: times the manifest's
  * deviations plus its means). Metrics: `validation/mse`, `test/mse` and so on, in scaled units as in the papers, and the number of
