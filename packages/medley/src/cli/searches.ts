@@ -43,16 +43,13 @@ export async function searchesCommand(context: Context, collection: string, path
   try {
     for await (const batch of batchesOf(source.records())) {
       if (context.signal.aborted) break;
-      const answers = await answersOf(deployment, opened, batch, context.signal).catch((error) => {
-        if (context.signal.aborted) return null;
-        throw error;
-      });
-      // A batch that was cut off gives nothing; those before it were answered.
-      if (answers === null) break;
-      results.push(...answers);
+      results.push(...(await answersOf(deployment, opened, batch, context.signal)));
       bar.update({ done: results.length, total: total ?? results.length });
       checkCount(source.name, results.length);
     }
+  } catch (error) {
+    // Cut off in the middle, a batch gives nothing; those before it were answered.
+    if (!context.signal.aborted) throw error;
   } finally {
     bar.stop();
   }

@@ -11,6 +11,7 @@ import {
 import { beforeEach, expect, test } from "vitest";
 import { pipelineCounters } from "../counters.ts";
 import { openNotes, segmentOf, stubDimensions, vectorOf } from "../ports.fixture.ts";
+import { attemptsBeforeIsolation } from "./attempts.ts";
 import { type CarryPorts, carryRows } from "./carry-rows.ts";
 import { segmentHash } from "./segment-hash.ts";
 
@@ -45,13 +46,14 @@ let there: Map<string, StoredSegments>;
 let carried: VectorEnvelope[];
 let letters: DeadLetter[];
 let finished: ChangedRows[];
+let tries: number;
 const store: CarryPorts["store"] = {
   readNeighbourhoods: async () => assert.fail("no space hears of neighbours"),
   readGenerations: async () => [from],
   takeChanges: async (collection, generation) =>
     finished.length > 0
       ? null
-      : { collection, generation, ids: [...rows.keys(), "gone since"], tries: 1, positions: ["1"] },
+      : { collection, generation, ids: [...rows.keys(), "gone since"], tries, positions: ["1"] },
   readRows: async () => rows,
   readSegments: async () => there,
   carryRows: async (_collection, envelopes) => void carried.push(...envelopes),
@@ -61,6 +63,7 @@ const store: CarryPorts["store"] = {
 
 beforeEach(() => {
   [rows, there, carried, letters, finished] = [new Map(), new Map(), [], [], []];
+  tries = 1;
   for (const encoder of [opened.title, opened.body]) encoder.batches.length = 0;
 });
 
@@ -101,6 +104,16 @@ test("what the row there is already made of is not encoded again", async () => {
     ["b", 8n],
   ]);
   expect(carried.map(({ vector }) => vector)).toEqual(before.map(({ vector }) => vector));
+});
+
+test("while a row that can't be encoded is looked for, its neighbours are encoded again: they show that the encoder works", async () => {
+  for (const id of ["a", "b"]) rows.set(id, row(1, { title: id, body: id }));
+  await carry();
+  for (const one of carried) there.set(one.id, { ...one, deleted: false });
+  opened.body.batches.length = 0;
+  [finished, tries] = [[], attemptsBeforeIsolation + 1];
+  await carry();
+  expect(opened.body.texts.toSorted()).toEqual(["a", "b"]);
 });
 
 test("a tombstone and a missing field are carried, and cost nothing", async () => {

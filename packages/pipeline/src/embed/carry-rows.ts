@@ -74,8 +74,11 @@ export async function carryRows(
   const places = [...to.collection.spaces.entries()].map(([index, space]): SpaceAt => ({ space, index }));
   const encoded = places.filter((at) => !copySegments({ from, to }, at, drafts, counters));
   const { collection, generation } = to;
+  // While isolating, what is there is not reused: neighbours that succeed are what shows that the encoder works.
   const there: Known["there"] =
-    encoded.length === 0 ? new Map() : await store.readSegments(collection.name, changes.ids, generation);
+    encoded.length === 0 || options.isolatePassing
+      ? new Map()
+      : await store.readSegments(collection.name, changes.ids, generation);
   const neighbourhoods = await neighbourhoodsOf(
     store,
     to,

@@ -171,8 +171,9 @@ function reuseOrCollect(
   told: { readonly counters: PipelineCounters; readonly onEncoded: () => void },
 ): SegmentJob[] {
   const { counters, onEncoded } = told;
-  const layout = opened.layout[at.index] as CollectionEncoders["layout"][number];
-  const byModel = (opened.encoders[at.index] as Encoder).usesModel;
+  const { index } = at;
+  const layout = { ...(opened.layout[index] as CollectionEncoders["layout"][number]), index };
+  const byModel = (opened.encoders[index] as Encoder).usesModel;
   const features = featureLayout(opened, at.space);
   const jobs: SegmentJob[] = [];
   for (const draft of drafts) {
@@ -181,12 +182,10 @@ function reuseOrCollect(
     const neighbourhood = neighbourhoods.get(at.space)?.get(draft.envelope.id);
     const read = featureHashesOf(draft.segmentHashes, features, neighbourhood);
     const hash = segmentHash(layout.encoderIdentity, input, read);
-    draft.segmentHashes.set(hash, at.index * segmentHashBytes);
+    draft.segmentHashes.set(hash, index * segmentHashBytes);
     if (input === null) {
       counters.segments.empty += 1;
-    } else if (
-      reuseSegment(rows.get(draft.envelope.id), hash, { ...layout, index: at.index }, draft.vector)
-    ) {
+    } else if (reuseSegment(rows.get(draft.envelope.id), hash, layout, draft.vector)) {
       counters.segments.reused += 1;
     } else {
       draft.segmentsMissing += 1;
