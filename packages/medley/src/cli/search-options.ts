@@ -53,7 +53,7 @@ export function searchCommands(medley: Command, run: Run): void {
     .description("the searches of a file (- is stdin), a JSON object per line as POST …/searches takes them")
     .addHelpText(
       "after",
-      '\nA line: {"parts": {"plot": "a heist"}, "weights": {"plot": 2}, "k": 5}. Ends with 1 where one fails; --json has each with its line.\n\nExamples:\n  $ medley searches films searches.jsonl --json > answers.json',
+      '\nA line: {"parts": {"plot": "a heist"}, "weights": {"plot": 2}, "k": 5}. Ends with 1 where one fails; --json has each with its line.\nCtrl-C ends with 130 and the answers so far.\n\nExamples:\n  $ medley searches films searches.jsonl --json > answers.json',
     )
     .action((collection, file) => run("searches", (context) => searchesCommand(context, collection, file)));
   indexCommands(medley, run);
