@@ -102,7 +102,7 @@ async function planned(file: string): Promise<Planned> {
   return data as Planned;
 }
 
-test("days near a day tell the next one: NLinear's, which forget the level, and the newest days confirm it", async () => {
+test("days near a day tell the next one, NLinear's by the course from the last reading on, and the newest days confirm it", async () => {
   const { plan, tasks } = await planned("days.jsonl");
   expect(plan).toMatchObject([{ proposed: "nlinear of readings, dimensions 32, lookback 96, horizon 24" }]);
   const [{ arms, test: look } = { arms: [], test: null }] = (tasks[0]?.spaces ?? []).map(

@@ -21,7 +21,7 @@ const seeds = [1, 2, 3];
 /**
  * Whether windows that are near each other are followed by the like: a window's label is the day after it, all seven readings of 24
  * hours. Each test window asks its 15 nearest training windows for the mean of their labels, once by DLinear's embeddings and once by
- * the windows themselves: scaled, and scaled and less their own means.
+ * the windows themselves: scaled, by angle and by distance, and scaled and less their own means.
  */
 export async function run(): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
@@ -33,7 +33,12 @@ async function compare(file: EttFile): Promise<Measurement> {
   const series = readEtt(file);
   const known = endsOf(lookback, 12 * hoursPerMonth);
   const asked = endsOf(16 * hoursPerMonth, 20 * hoursPerMonth);
-  const errors: Record<"embedded" | "raw" | "centred", number[]> = { embedded: [], raw: [], centred: [] };
+  const errors = {
+    embedded: [] as number[],
+    angle: [] as number[],
+    distance: [] as number[],
+    centred: [] as number[],
+  };
   const gains: BootstrapInterval[] = [];
   for (const seed of seeds) {
     const model = await trainSeries([series], {
@@ -49,13 +54,14 @@ async function compare(file: EttFile): Promise<Measurement> {
     };
     const windows = (ends: readonly number[]) => encodeValues(model, windowsOf(series, ends));
     const embedded = ask(await windows(known), await windows(asked));
-    const raw = ask(rawWindows(scaled, known, false), rawWindows(scaled, asked, false));
-    const centred = ask(rawWindows(scaled, known, true), rawWindows(scaled, asked, true));
+    const raw = (["angle", "distance", "centred"] as const).map((by) => {
+      const scores = ask(rawWindows(scaled, known, by), rawWindows(scaled, asked, by));
+      errors[by].push(meanOf(scores));
+      return scores;
+    });
     errors.embedded.push(meanOf(embedded));
-    errors.raw.push(meanOf(raw));
-    errors.centred.push(meanOf(centred));
-    const better = meanOf(raw) <= meanOf(centred) ? raw : centred;
-    gains.push(pairedBootstrap(byDay(better), byDay(embedded), { seed }));
+    const best = raw.toSorted((a, b) => meanOf(a) - meanOf(b))[0] as number[];
+    gains.push(pairedBootstrap(byDay(best), byDay(embedded), { seed }));
   }
   const gain = meanOf(gains.map(({ difference }) => difference));
   return {
@@ -65,9 +71,9 @@ async function compare(file: EttFile): Promise<Measurement> {
     met: gains.every(({ isGain }) => isGain),
     detail:
       `MSE of DLinear's ${dimensions} dimensions ${meanOf(errors.embedded).toFixed(4)}, of scaled windows of ${lookback} x 7 ` +
-      `${meanOf(errors.raw).toFixed(4)}, less their own means ${meanOf(errors.centred).toFixed(4)}; the label is the next 24 hours of all ` +
+      `${meanOf(errors.angle).toFixed(4)} by angle, ${meanOf(errors.distance).toFixed(4)} by distance, less their own means ${meanOf(errors.centred).toFixed(4)}; the label is the next 24 hours of all ` +
       `seven readings, ${known.length} training and ${asked.length} test windows, ${seeds.length} seeds; 95 % interval of what is saved on ` +
-      `the better raw windows, over days, per seed: ${gains.map(({ low, high }) => `${low.toFixed(4)} to ${high.toFixed(4)}`).join(", ")}`,
+      `the best raw windows, over days, per seed: ${gains.map(({ low, high }) => `${low.toFixed(4)} to ${high.toFixed(4)}`).join(", ")}`,
   };
 }
 
@@ -116,14 +122,23 @@ function scaledBy(
   );
 }
 
-function rawWindows(scaled: readonly number[][], ends: readonly number[], isCentred: boolean): VectorTable {
+/** Rows to be compared by their angle; beside a constant that is much longer than they are that is their distance. */
+function rawWindows(
+  scaled: readonly number[][],
+  ends: readonly number[],
+  by: "angle" | "distance" | "centred",
+): VectorTable {
   const channels = (scaled[0] as number[]).length;
   const windows = ends.map((end) => scaled.slice(end - lookback, end));
   const centre = (window: readonly number[][], channel: number) =>
-    isCentred ? meanOf(window.map((reading) => reading[channel] as number)) : 0;
+    by === "centred" ? meanOf(window.map((reading) => reading[channel] as number)) : 0;
+  const rest = by === "distance" ? [100 * Math.sqrt(lookback * channels)] : [];
   const values = windows.flatMap((window) => {
     const centres = Array.from({ length: channels }, (_, channel) => centre(window, channel));
-    return window.flatMap((reading) => reading.map((value, channel) => value - (centres[channel] as number)));
+    const numbers = window.flatMap((reading) =>
+      reading.map((value, channel) => value - (centres[channel] as number)),
+    );
+    return [...numbers, ...rest];
   });
-  return { values: Float32Array.from(values), dimensions: lookback * channels };
+  return { values: Float32Array.from(values), dimensions: lookback * channels + rest.length };
 }

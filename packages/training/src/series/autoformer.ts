@@ -8,7 +8,7 @@ import { convolution, decoderStart, embedSteps, feedForward } from "./window-emb
  * Autoformer (Wu, Xu, Wang & Long, Autoformer: Decomposition transformers with auto-correlation for long-term series
  * forecasting, NeurIPS 2021), as its published code has it. The encoder keeps the seasonal part; the decoder begins with the last
  * `labelSteps` of it, refines it, and adds up the trend that each layer takes out. Inputs [batch, lookback, channels] and
- * [batch, lookback + horizon, marks]. Latent: the encoder's means over `segments` parts of the look-back, and those of the trend,
+ * [batch, lookback + horizon, marks]. Features: the encoder's means over `segments` parts of the look-back, and those of the trend,
  * which the encoder takes out, [batch, segments * (width + channels)].
  */
 export function autoformer(
@@ -33,7 +33,7 @@ export function autoformer(
   const forecast = linear("out", seasonalNorm("decoder-norm", refined), channels).add(level);
   return {
     forecast: forecast.slice(1, labelSteps, labelSteps + horizon),
-    latent: concat([segmentMeans(encoded, segments), segmentMeans(trend, segments)], 1),
+    features: concat([segmentMeans(encoded, segments), segmentMeans(trend, segments)], 1),
   };
 }
 

@@ -22,10 +22,10 @@ export interface ForecasterSize {
   /** Last steps of the look-back that the decoder begins with. */
   readonly labelSteps: number;
   readonly dropout: number;
-  /** Parts of the look-back whose means are the latent vector. */
+  /** Parts of the look-back over whose means the encoder is pooled. */
   readonly segments: number;
   /**
-   * Whether a window is taken less its own mean per channel, which the forecast gets back and the latent vector tells: a level that
+   * Whether a window is taken less its own mean per channel, which the forecast gets back: a level that
    * was never seen in training is then no surprise (Kim et al., Reversible instance normalization, ICLR 2022, without the scale).
    */
   readonly centred: boolean;
@@ -43,26 +43,44 @@ export interface ForecasterInputs {
 export interface Forecast {
   /** Scaled, [batch, horizon, channels]. */
   readonly forecast: Value;
-  /** What the model knows of the window, [batch, any]. */
-  readonly latent: Value;
+  /** What it is made of: of an encoder, pooled over the look-back. [batch, any]. */
+  readonly features: Value;
 }
 
 /** Adds a model to the graph of its inputs. */
 export type Forecaster = (inputs: ForecasterInputs, horizon: number, size: ForecasterSize) => Forecast;
 
-/** Adds a model of a kind to the graph of its inputs, centred where its size says so. */
+export interface KnownWindow {
+  /** Scaled, [batch, horizon, channels]. */
+  readonly forecast: Value;
+  /** What the window is known by, [batch, any]. */
+  readonly latent: Value;
+}
+
+/**
+ * Adds a model of a kind to the graph of its inputs, centred where its size says so. A window is known by the model's features and by its
+ * forecast: either alone leaves out something that windows are compared for (docs/training/series.md has the figures).
+ */
 export function addForecaster(
   kind: SeriesKind,
   { series, marks }: ForecasterInputs,
   horizon: number,
   size: ForecasterSize,
-): Forecast {
+): KnownWindow {
   const forecaster = forecasters[kind];
-  if (!size.centred) return forecaster({ series, marks }, horizon, size);
+  if (!size.centred) {
+    const { forecast, features } = forecaster({ series, marks }, horizon, size);
+    return { forecast, latent: concat([features, flat(forecast)], 1) };
+  }
   const level = series.mean([1], { keepsAxes: true });
-  const { forecast, latent } = forecaster({ series: series.sub(level), marks }, horizon, size);
-  const told = level.reshape([series.size(0), series.size(2)]);
-  return { forecast: forecast.add(level), latent: concat([latent, told], 1) };
+  const centred = forecaster({ series: series.sub(level), marks }, horizon, size);
+  const forecast = centred.forecast.add(level);
+  return { forecast, latent: concat([centred.features, flat(level), flat(forecast)], 1) };
+}
+
+/** [batch, steps, channels] to [batch, steps * channels]. */
+function flat(x: Value): Value {
+  return x.reshape([x.size(0), x.size(1) * x.size(2)]);
 }
 
 const forecasters: Readonly<Record<SeriesKind, Forecaster>> = {

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { Graph, openDimension, type Value } from "../engine/index.ts";
-import { autoformer } from "./autoformer.ts";
-import type { ForecasterSize } from "./forecaster.ts";
-import { distil, informer } from "./informer.ts";
+import { addForecaster, type ForecasterSize } from "./forecaster.ts";
+import { distil } from "./informer.ts";
 import { drawn, normals, runGraph } from "./run-graph.fixture.ts";
 
 test.for([8, 9])("distilling %i steps is the maximum of three at every second one", async (steps) => {
@@ -39,12 +38,12 @@ const size: ForecasterSize = {
 };
 
 test.for([
-  ["autoformer", autoformer, 3 * (8 + 2)],
-  ["informer", informer, 3 * 8],
-] as const)("%s serves any number of windows, each on its own", async ([, model, latents]) => {
+  ["autoformer", 3 * (8 + 2) + 4 * 2],
+  ["informer", 3 * 8 + 4 * 2],
+] as const)("%s serves any number of windows, each on its own", async ([kind, latents]) => {
   const build = (graph: Graph, batch: number) => {
     const series = graph.input("series", [batch, 12, 2]);
-    return model({ series, marks: graph.input("marks", [batch, 16, 4]) }, 4, size);
+    return addForecaster(kind, { series, marks: graph.input("marks", [batch, 16, 4]) }, 4, size);
   };
   const trained = drawn((graph) => build(graph, 5));
   const graph = new Graph({ trained });
@@ -57,7 +56,9 @@ test.for([
         series: { shape: [rows, 12, 2], data: normals(3 * 24, 1).slice(0, rows * 24) },
         marks: { shape: [rows, 16, 4], data: normals(3 * 64, 2).slice(0, rows * 64) },
       },
-      (_, { series, marks }) => ({ ...model({ series: series as Value, marks: marks as Value }, 4, size) }),
+      (_, { series, marks }) => ({
+        ...addForecaster(kind, { series: series as Value, marks: marks as Value }, 4, size),
+      }),
       { trained },
     );
   const [three, one] = [await run(3), await run(1)];

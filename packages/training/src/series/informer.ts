@@ -16,7 +16,7 @@ import { convolution, decoderStart, embedSteps, feedForward } from "./window-emb
 /**
  * Informer (Zhou et al., Informer: Beyond efficient transformer for long sequence time-series forecasting, AAAI 2021): an encoder
  * of ProbSparse attention that halves the series between its layers, and a decoder that forecasts the whole horizon at once
- * from the last `labelSteps`. Inputs [batch, lookback, channels] and [batch, lookback + horizon, marks]. Latent: the encoder's
+ * from the last `labelSteps`. Inputs [batch, lookback, channels] and [batch, lookback + horizon, marks]. Features: the encoder's
  * means over `segments` parts of the look-back, [batch, segments * width].
  */
 export function informer(
@@ -37,7 +37,7 @@ export function informer(
   const decoded = layerNorm("decoder-norm", decode(start, encoded, size));
   return {
     forecast: linear("out", decoded, channels).slice(1, labelSteps, labelSteps + horizon),
-    latent: segmentMeans(encoded, size.segments),
+    features: segmentMeans(encoded, size.segments),
   };
 }
 

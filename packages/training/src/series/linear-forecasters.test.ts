@@ -59,7 +59,7 @@ test("a shift of what NLinear sees is the same shift of what it forecasts; DLine
   expect(Math.abs((shifted[0] as number) - (other[0] as number) - 7)).toBeGreaterThan(0.1);
 });
 
-test("centred, any model's forecast is shifted as its window is, and its latent vector tells the level", async () => {
+test("centred, any model's forecast is shifted as its window is, and what it is known by tells the level", async () => {
   const centred = { ...size, centred: true };
   const build = (series: Value) => addForecaster("dlinear", { series, marks: null }, horizon, centred);
   const trained = drawn((graph) => build(graph.input("x", shape)));
@@ -71,7 +71,8 @@ test("centred, any model's forecast is shifted as its window is, and its latent 
     );
   const [before, after] = [await runOf(0), await runOf(7)];
   for (const [at, value] of before.forecast.entries()) expect(after.forecast[at]).toBeCloseTo(value + 7, 4);
-  const told = before.latent.length - channels;
+  const features = 2 * horizon * channels;
   for (const [at, value] of before.latent.entries())
-    expect(after.latent[at]).toBeCloseTo(at < told ? value : value + 7, 4);
+    expect(after.latent[at]).toBeCloseTo(at < features ? value : value + 7, 4);
+  expect([...before.latent.slice(features + channels)]).toEqual([...before.forecast]);
 });

@@ -4,7 +4,7 @@ import type { Forecast, ForecasterInputs, ForecasterSize } from "./forecaster.ts
 
 /**
  * DLinear (Zeng, Chen, Zhang & Xu, Are transformers effective for time series forecasting?, AAAI 2023): one linear map over time
- * of the seasonal part and one of the trend, shared by all channels. series [batch, lookback, channels]. Latent: both maps'
+ * of the seasonal part and one of the trend, shared by all channels. series [batch, lookback, channels]. Features: both maps'
  * results, [batch, 2 * horizon * channels].
  */
 export function dLinear({ series }: ForecasterInputs, horizon: number, { kernel }: ForecasterSize): Forecast {
@@ -12,13 +12,13 @@ export function dLinear({ series }: ForecasterInputs, horizon: number, { kernel 
   const [ahead, level] = [alongTime("seasonal", seasonal, horizon), alongTime("trend", trend, horizon)];
   return {
     forecast: ahead.add(level).transpose([0, 2, 1]),
-    latent: flat(concat([ahead, level], 1)),
+    features: flat(concat([ahead, level], 1)),
   };
 }
 
 /**
  * NLinear (the same paper): the last step is taken off before one linear map over time, and added to what it gives, so that a
- * shift of the look-back is a shift of the forecast. Latent: the map's results and the last step, [batch, (horizon + 1) *
+ * shift of the look-back is a shift of the forecast. Features: the map's results and the last step, [batch, (horizon + 1) *
  * channels].
  */
 export function nLinear({ series }: ForecasterInputs, horizon: number): Forecast {
@@ -28,7 +28,7 @@ export function nLinear({ series }: ForecasterInputs, horizon: number): Forecast
   const level = last.transpose([0, 2, 1]);
   return {
     forecast: ahead.add(level).transpose([0, 2, 1]),
-    latent: flat(concat([ahead, level], 2)),
+    features: flat(concat([ahead, level], 2)),
   };
 }
 

@@ -13,27 +13,36 @@ test("finds the directions in which standardised rows differ most, and keeps to 
       rows[row * features + feature] =
         10 * feature + (feature + 1) * ((feature < 4 ? first : second) + 0.05 * random.normal());
   }
-  const { means, deviations, matrix } = principalComponents(rows, { features, dimensions: 3, seed: 2 });
+  const dimensions = 4;
+  const { means, deviations, matrix, constant } = principalComponents(rows, {
+    features,
+    dimensions,
+    seed: 2,
+  });
   for (let feature = 0; feature < features; feature += 1) {
     expect(Math.abs((means[feature] as number) - 10 * feature)).toBeLessThan(1);
     expect((deviations[feature] as number) / (feature + 1)).toBeCloseTo(1, 0);
   }
   const column = (at: number) =>
-    Array.from({ length: features }, (_, feature) => matrix[feature * 3 + at] as number);
+    Array.from({ length: features }, (_, feature) => matrix[feature * dimensions + at] as number);
   for (const value of column(0).slice(0, 4)) expect(Math.abs(value)).toBeCloseTo(0.5, 1);
   for (const value of column(1).slice(4)) expect(Math.abs(value)).toBeCloseTo(Math.SQRT1_2, 1);
   const dot = (a: number, b: number) =>
     column(a).reduce((sum, value, at) => sum + value * (column(b)[at] as number), 0);
   for (const at of [0, 1, 2]) expect(dot(at, at)).toBeCloseTo(1, 5);
   expect(dot(0, 1)).toBeCloseTo(0, 5);
+  expect(column(3)).toEqual(column(3).map(() => 0));
+  // All of the standardised rows but a little noise: as many squares as features.
+  expect(constant).toBeCloseTo(Math.sqrt(features) / 2, 1);
 });
 
 test("rows with fewer directions than asked for get zeros, a feature that never changes counts for nothing", () => {
   const rows = Float32Array.from({ length: 50 * 3 }, (_, at) =>
     at % 3 === 2 ? 4 : Math.floor(at / 3) * (1 + (at % 3)),
   );
-  const { deviations, matrix } = principalComponents(rows, { features: 3, dimensions: 5, seed: 1 });
+  const { deviations, matrix, constant } = principalComponents(rows, { features: 3, dimensions: 5, seed: 1 });
   expect(deviations[2]).toBe(1);
+  expect(constant).toBeCloseTo(Math.SQRT1_2, 5);
   expect(matrix.every(Number.isFinite)).toBe(true);
   for (let feature = 0; feature < 3; feature += 1)
     expect([...matrix.slice(feature * 5 + 3, feature * 5 + 5)]).toEqual([0, 0]);

@@ -1,20 +1,25 @@
 import { strict as assert } from "node:assert";
 import { Random } from "@medley/core";
 
-/** A linear map that reduces vectors: (x - mean) / deviation, times `matrix`. */
+/** A map that reduces vectors: (x - mean) / deviation, times `matrix`, plus `constant` in the last dimension. */
 export interface Reduction {
   /** [features]. */
   readonly means: Float32Array;
   /** [features]; 1 where a feature never changes. */
   readonly deviations: Float32Array;
-  /** [features, dimensions], orthonormal columns, or zero ones where the rows have fewer directions. */
+  /** [features, dimensions], orthonormal columns, zero ones where the rows have fewer directions, the last one zero. */
   readonly matrix: Float32Array;
+  /**
+   * What every vector has in its last dimension: half the root mean square length of the rest over the rows. Vectors are compared by their
+   * angle, which without it would tell nothing of their length: one near the mean would be near any other by chance.
+   */
+  readonly constant: number;
 }
 
 const iterations = 12;
 
 /**
- * The first `dimensions` principal components of standardised rows, by orthogonal iteration (Golub & Van Loan, Matrix
+ * The first `dimensions` - 1 principal components of standardised rows, by orthogonal iteration (Golub & Van Loan, Matrix
  * computations, section 8.2.4) with a Rayleigh-Ritz step left out: only the plane they span matters to distances.
  * `rows` is [count, features].
  */
@@ -24,8 +29,9 @@ export function principalComponents(
 ): Reduction {
   const count = rows.length / features;
   assert(Number.isInteger(count) && count > 1, "rows of `features` values");
+  assert(dimensions > 1, "a dimension beside the constant");
   const { means, deviations, standard } = standardise(rows, features);
-  const kept = Math.min(dimensions, features, count - 1);
+  const kept = Math.min(dimensions - 1, features, count - 1);
   const random = new Random(seed);
   let basis = orthonormal(
     Float64Array.from({ length: features * kept }, () => random.normal()),
@@ -39,7 +45,12 @@ export function principalComponents(
     for (let column = 0; column < kept; column += 1)
       matrix[feature * dimensions + column] = basis[feature * kept + column] as number;
   }
-  return { means, deviations, matrix };
+  return {
+    means,
+    deviations,
+    matrix,
+    constant: rootMeanSquareLength(standard, basis, { features, kept }) / 2,
+  };
 }
 
 function standardise(rows: Float32Array, features: number) {
@@ -55,11 +66,23 @@ function standardise(rows: Float32Array, features: number) {
   return { means, deviations, standard };
 }
 
+interface Sizes {
+  readonly features: number;
+  readonly kept: number;
+}
+
+/** Of the rows of X B: their squares add up to the trace of B' X' X B. */
+function rootMeanSquareLength(standard: Float32Array, basis: Float64Array, sizes: Sizes): number {
+  const product = timesCovariance(standard, basis, sizes);
+  const squares = product.reduce((sum, value, at) => sum + value * (basis[at] as number), 0);
+  return Math.sqrt(squares / (standard.length / sizes.features));
+}
+
 /** X' (X B) for the rows X: [features, kept] to the same. */
 function timesCovariance(
   standard: Float32Array,
   basis: Float64Array,
-  { features, kept }: { features: number; kept: number },
+  { features, kept }: Sizes,
 ): Float64Array {
   const result = new Float64Array(features * kept);
   const scores = new Float64Array(kept);

@@ -4,9 +4,9 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Graph, openDimension, type TrainedTensors, TrainingStep, type Value } from "../engine/index.ts";
 import {
   addForecaster,
-  type Forecast,
   type ForecasterInputs,
   type ForecasterSize,
+  type KnownWindow,
   type SeriesKind,
 } from "./forecaster.ts";
 import type { Reduction } from "./principal-components.ts";
@@ -42,7 +42,7 @@ export function servedModel(model: SeriesModel, trained: TrainedTensors, reducti
   return graph.model(new Map(Object.entries({ embedding: reduced(latent, reduction), forecast })));
 }
 
-function addTo(graph: Graph, { kind, sizes, manifest }: SeriesModel, batch: number): Forecast {
+function addTo(graph: Graph, { kind, sizes, manifest }: SeriesModel, batch: number): KnownWindow {
   const { channels, lookback, horizon, stepMs, calendar } = manifest;
   const series = graph.input("series", [batch, lookback, channels]);
   const marks = calendar
@@ -52,11 +52,14 @@ function addTo(graph: Graph, { kind, sizes, manifest }: SeriesModel, batch: numb
   return addForecaster(kind, inputs, horizon, sizes);
 }
 
-function reduced(latent: Value, { means, deviations, matrix }: Reduction): Value {
+function reduced(latent: Value, { means, deviations, matrix, constant }: Reduction): Value {
   const { graph } = latent;
   const features = means.length;
   const standard = latent.sub(graph.constant(means, [features])).div(graph.constant(deviations, [features]));
-  return standard.matmul(graph.constant(matrix, [features, matrix.length / features]));
+  const dimensions = matrix.length / features;
+  const last = new Float32Array(dimensions).fill(constant, -1);
+  const turned = standard.matmul(graph.constant(matrix, [features, dimensions]));
+  return turned.add(graph.constant(last, [dimensions]));
 }
 
 /** On validation windows, by the names of metrics. */

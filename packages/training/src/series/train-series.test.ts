@@ -6,6 +6,7 @@ import type { SeriesValue } from "@medley/models";
 import { type FeaturesManifest, seriesFeatures } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
+import { encodeValues } from "../encode-values.ts";
 import { type SeriesKind, seriesKinds } from "./forecaster.ts";
 import type { SeriesTrainingOptions } from "./series-options.ts";
 import { isLinear } from "./solve-forecaster.ts";
@@ -155,4 +156,20 @@ test("series without times have no calendar, and steps that are their readings",
   const { values } = days(10);
   const model = await trainSeries([{ times: null, values }], { ...optionsOf("autoformer"), epochsMax: 1 });
   expect(model.manifest).toMatchObject({ stepMs: null, calendar: false });
+});
+
+test("two windows in which hardly anything happens are near each other, whatever little does", async () => {
+  const { values } = days(25);
+  const model = await trainSeries([{ times: null, values }], { ...optionsOf("dlinear"), dimensions: 8 });
+  const { means } = model.manifest as unknown as { means: number[] };
+  const flat = (by: number) => ({
+    times: null,
+    values: Array.from({ length: 24 }, () => means.map((mean) => mean + by)),
+  });
+  const table = await encodeValues(model, [flat(0.05), flat(-0.05), flat(3)]);
+  const [up, down, far] = [0, 1, 2].map((row) => table.values.subarray(row * 8, (row + 1) * 8));
+  const dot = (a: Float32Array, b: Float32Array) =>
+    a.reduce((sum, value, at) => sum + value * (b[at] as number), 0);
+  expect(dot(up as Float32Array, down as Float32Array)).toBeGreaterThan(0.9);
+  expect(dot(up as Float32Array, far as Float32Array)).toBeLessThan(0.8);
 });
