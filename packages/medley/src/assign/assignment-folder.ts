@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { identityOf, isObject } from "@medley/core";
 import { type ModelLock, writeFileAtomic } from "@medley/models";
 import type { Cost, VectorTable } from "@medley/training";
+import manifest from "../../package.json" with { type: "json" };
 import type { LabelledSample } from "./labelled-sample.ts";
 import type { TaskQuery } from "./task-queries.ts";
 
@@ -23,7 +24,7 @@ const format = "medley-assignment";
 
 /**
  * `runs/assign-<id>/`: what an assignment has done, so that one that was ended goes on where it stopped. The id follows from the
- * collection, the records, which of them are trained on, and the seed; of each candidate that is done there is `<key>.json` and `<key>.f32`, the vectors of all records
+ * collection, the records, which of them are trained on, the seed, and the version of Medley, whose encoders may not be another one's; of each candidate that is done there is `<key>.json` and `<key>.f32`, the vectors of all records
  * (float32, little-endian, row by row). Every file is replaced whole; the table is written before what names it.
  */
 export class AssignmentFolder {
@@ -53,7 +54,7 @@ export class AssignmentFolder {
     },
   ): AssignmentFolder {
     const known = {
-      ...{ data: fingerprint.sha256, train: [...split.train], seed },
+      ...{ medley: manifest.version, data: fingerprint.sha256, train: [...split.train], seed },
       queries: queries.map(({ text, parts }) => ({ text, parts })),
     };
     const id = `${collection}-${identityOf(known).slice(0, 8)}`;
