@@ -32,19 +32,28 @@ const examplesMin = 40;
 const examplesPerClassMin = 10;
 const shares = { train: 0.8, validation: 0.1, test: 0.1 };
 
+/** Before a sample is drawn of them, so that it is of what can be learned from. */
+export async function* withClass(
+  examples: AsyncIterable<LabelledExample>,
+): AsyncGenerator<LabelledExample, void, void> {
+  for await (const example of examples) if (example.label !== null) yield example;
+}
+
 /**
- * Parts examples for a fine-tuning, each class alike. Throws `training_data_invalid` for fewer than 40 examples, fewer than two
- * classes of ten (smaller ones are left out), and where an id comes to lie in two parts.
+ * Parts examples for a fine-tuning, each class alike. Throws `training_data_invalid` for fewer than two classes of ten (smaller ones are
+ * left out), fewer than 40 examples of the others, and where an id comes to lie in two parts.
  */
 export function partExamples<Example extends LabelledExample>(
   examples: readonly Example[],
   { target, seed }: { readonly target: string; readonly seed: number },
 ): PartedExamples<Example> {
-  checkRowCount(examples.length, { name: target, rowsMin: examplesMin });
+  const bounds = { name: target, rowsMin: examplesMin };
+  checkRowCount(examples.filter(({ label }) => label !== null).length, bounds);
   const { classes, rows, labels } = classTarget(
     examples.map(({ label }) => label),
     { name: target, rowsPerClassMin: examplesPerClassMin },
   );
+  checkRowCount(rows.length, bounds);
   const kept = Array.from(rows, (row) => examples[row] as Example);
   const parts = splitRows(
     kept.map(({ id, label }) => ({ id, class: label as string })),

@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import type { LabelledExample } from "./labelled-examples.ts";
 import { searchText } from "./search-text.ts";
 import { classes, sentences } from "./sentences.fixture.ts";
@@ -22,6 +25,39 @@ test("a round that gains nothing ends the search; the head of the frozen model i
   expect(found.test?.accuracy).toBeGreaterThan(0.9);
 });
 
+test("settings are compared on a ninth of the rows, a third, and all, each class among them", {
+  timeout: 120_000,
+}, async () => {
+  const checkpoints = await mkdtemp(join(tmpdir(), "medley-search-"));
+  onTestFinished(() => rm(checkpoints, { recursive: true, force: true }));
+  const { texts, labels } = sentences(0);
+  // Of the second class one row alone, which a draw of three of thirteen would mostly leave out.
+  const train = { texts: texts.slice(0, 13), labels: labels.slice(0, 13) };
+  await searchText({
+    ...{ ...base, classes, target: "about", tokensMax: 24, candidates: 3, roundsMax: 1, checkpoints },
+    ...{ train, validation: sentences(3), fixed: { epochs: 1, batchRows: 4, balances: true } },
+  });
+  const { trials } = JSON.parse(await readFile(join(checkpoints, "round-1.trials.json"), "utf8")) as {
+    trials: { budget: number; score: number }[];
+  };
+  expect(trials.map(({ budget }) => budget)).toEqual([2, 2, 2, 6, 13]);
+  expect(new Set(trials.map(({ score }) => score)).size).toBeGreaterThan(3);
+});
+
+test("a search that is ended keeps the best round before, untested", { timeout: 120_000 }, async () => {
+  const controller = new AbortController();
+  const found = await searchText({
+    ...{ ...base, classes, target: "about", tokensMax: 24, candidates: 3, signal: controller.signal },
+    ...{ train: sentences(0), validation: sentences(3), test: sentences(7), fixed: { epochs: 1 } },
+    onProgress: ({ stage, done }) => stage.startsWith("search") && done === 1 && controller.abort(),
+  });
+  expect(found.cycle.endedBy).toBe("signal");
+  expect(found.settings).toBeNull();
+  expect(found.manifest).toMatchObject({ blocks: 0 });
+  expect(found.metrics["validation/accuracy"]).toBeGreaterThan(0.7);
+  expect(found.test).toBeNull();
+});
+
 /** Fifty records with a class, and some without. */
 async function* records(count = 50): AsyncGenerator<LabelledExample> {
   const { texts, labels } = sentences(0, count / 2);
@@ -42,7 +78,7 @@ test("too few records, or a class alone, are refused", { timeout: 120_000 }, asy
   const options = { ...base, target: "about", blocks: 0 };
   await expect(tuneTextRecords(records(20), options)).rejects.toMatchObject({
     code: "training_data_invalid",
-    message: "about: only 25 rows to train on, at least 40 are needed",
+    message: "about: only 20 rows to train on, at least 40 are needed",
   });
   const oneClass = async function* () {
     for await (const record of records(80)) if (record.label !== "tool") yield record;

@@ -32,8 +32,8 @@ interface Trained {
 const candidatesDefault = 9;
 const roundsDefault = 2;
 const epochsDefault = 3;
-/** Of the training rows, on the first rung; three times as many on each further one. */
-const shareMin = 1 / 9;
+/** Of the training rows a ninth on the first rung, a third on the next, then all. */
+const firstRungParts = 9;
 /** Blocks of a round: 1 or 2, then 3 or 4. */
 const blocksPerRound = 2;
 
@@ -41,7 +41,7 @@ const blocksPerRound = 2;
  * Chooses how a text model is fine-tuned, and tunes it: first a head on the frozen model, then rounds of more and more blocks. A round
  * draws learning rate, batch, depth and weight decay, halves the candidates on growing parts of the training rows, and trains the
  * best with all of them. The cycle ends when a round gains nothing significant on the validation rows; then the test rows are
- * looked at, once. With `checkpoints` a search that was killed goes on with the trial or the epoch it was at.
+ * looked at, once. At the signal it ends with the best round so far, untested; it throws the signal's reason where there is none. With `checkpoints` a search that was killed goes on with the trial or the epoch it was at.
  */
 export async function searchText(options: SearchTextOptions): Promise<SearchedText> {
   const { validation, seed, signal, onProgress, roundsMax = roundsDefault } = options;
@@ -58,9 +58,11 @@ export async function searchText(options: SearchTextOptions): Promise<SearchedTe
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
-  signal?.throwIfAborted();
-  assert(finished !== null && cycle.best !== null, "a cycle that was not interrupted has a tested model");
-  return { ...(finished as TunedModel), settings: cycle.best.model.settings, cycle };
+  if (cycle.best === null) signal?.throwIfAborted();
+  assert(cycle.best !== null, "a cycle that was not interrupted has a best model");
+  const { candidate, settings } = cycle.best.model;
+  // At the signal, the best of the rounds before: untested.
+  return { ...(finished ?? (await finishTuning(tuner, candidate, options))), settings, cycle };
 }
 
 async function trainRound(tuner: TextTuner, round: number, options: SearchTextOptions): Promise<Trained> {
@@ -73,7 +75,6 @@ async function trainRound(tuner: TextTuner, round: number, options: SearchTextOp
     fixed = {},
     candidates: count = candidatesDefault,
   } = options;
-  const base = { epochs: epochsDefault, ...fixed };
   const deepest = round * blocksPerRound;
   const space = {
     learningRate: logUniform(2e-5, 4e-4),
@@ -81,16 +82,17 @@ async function trainRound(tuner: TextTuner, round: number, options: SearchTextOp
     blocks: choice(deepest - 1, deepest),
     weightDecay: choice(0, 0.01, 0.1),
   };
-  const candidates = sampleCandidates(space, { count, random: new Random(seed + round) });
+  const drawn = sampleCandidates(space, { count, random: new Random(seed + round) });
+  const candidates = drawn.map((candidate) => ({ epochs: epochsDefault, ...candidate, ...fixed }));
   const { best } = await successiveHalving({
     candidates,
-    ...{ budgetMin: shareMin, budgetMax: 1, seed },
+    ...{ budgetMin: Math.ceil(tuner.trainRows / firstRungParts), budgetMax: tuner.trainRows, seed },
     ...(checkpoints === undefined ? {} : { trialsPath: join(checkpoints, `round-${round}.trials.json`) }),
-    identity: JSON.stringify({ base, data: tuner.dataIdentity() }),
+    identity: tuner.dataIdentity(),
     // One epoch ranks settings; the winner gets all of its own.
-    evaluate: async (drawn, { budget }) => {
-      const rows = Math.max(drawn.batchRows, Math.round(budget * tuner.trainRows));
-      const { validation } = await tuner.trainBlocks({ ...base, ...drawn, epochs: 1 }, { rows });
+    evaluate: async (settings, { budget }) => {
+      const rows = Math.max(settings.batchRows, budget);
+      const { validation } = await tuner.trainBlocks({ ...settings, epochs: 1 }, { rows });
       return -validation.loss;
     },
     ...(signal === undefined ? {} : { signal }),
@@ -98,7 +100,7 @@ async function trainRound(tuner: TextTuner, round: number, options: SearchTextOp
   });
   signal?.throwIfAborted();
   assert(best, "a search that was not interrupted has a best");
-  const settings = { ...base, ...best.candidate };
+  const settings = best.candidate;
   return { settings, candidate: await tuner.trainBlocks(settings, { checkpoint: `round-${round}` }) };
 }
 

@@ -7,7 +7,7 @@ import { type Trial, TrialList } from "./trial-list.ts";
 export interface HalvingOptions<Candidate> {
   /** At least one; anything JSON can write. */
   readonly candidates: readonly Candidate[];
-  /** Of the first rung, and of the last: epochs, mostly. */
+  /** Of the first rung, and of the last, in whole units: epochs, rows. */
   readonly budgetMin: number;
   readonly budgetMax: number;
   /** One of so many goes on to the next rung, which has so many times the budget. Default 3. */
@@ -99,8 +99,9 @@ export function rungsOf(
   }: { readonly budgetMin: number; readonly budgetMax: number; readonly reduction?: number },
 ): readonly Rung[] {
   assert(count > 0, "a candidate");
+  assert(Number.isSafeInteger(budgetMin) && Number.isSafeInteger(budgetMax), "whole budgets");
   assert(budgetMin > 0 && budgetMin <= budgetMax, "budgets above 0");
-  assert(reduction > 1, "a reduction above 1");
+  assert(reduction >= 2, "a reduction that makes each rung's budget another one");
   const rungs: Rung[] = [];
   for (let factor = 1; ; factor *= reduction) {
     const isLast = budgetMin * factor >= budgetMax;

@@ -43,7 +43,7 @@ export interface TextTunerOptions extends TextBackboneOptions, TrainingOptions {
 }
 
 export interface BlockTrainingOptions {
-  /** So many of the training rows, drawn at random. Default: all. */
+  /** About so many of the training rows, drawn at random, of each class its share and at least one. Default: all. */
   readonly rows?: number;
   /** Names the training's folder among the checkpoints. Default: it keeps none. */
   readonly checkpoint?: string;
@@ -139,8 +139,7 @@ export class TextTuner implements AsyncDisposable {
     const classCount = classes.length;
     const { objective = { kind: "classification" }, balances = false } = settings;
     const tail = await this.#tailOf(settings.blocks);
-    const all = Int32Array.from(this.#train.keys());
-    const places = rows < all.length ? new Random(seed).shuffle(all).slice(0, rows) : all;
+    const places = drawnOfEach(train.labels, { rows, random: new Random(seed) });
     const groups = Array.from(places, (place) => train.labels[place] as number);
     const data = { rows: Array.from(places, (place) => this.#train[place] as TokenRow), groups };
     await tail.hidden.compute([...this.#train, ...this.#validation]);
@@ -158,7 +157,7 @@ export class TextTuner implements AsyncDisposable {
       ...this.#options,
       ...{ settings, objective, judge, best: { by: "validation/loss", better: "lower" } },
       head: objective.kind === "classification" ? await this.#firstHead(tail, data) : null,
-      classWeights: balances ? balancedWeights(groups, { classCount }) : undefined,
+      classWeights: balances ? balancedWeights(train.labels, { classCount }) : undefined,
       metricsOf: (one) => metricsOf(one.validation),
       checkpoint: this.#checkpointOf(checkpoint, tail, { settings, rows }),
     });
@@ -251,6 +250,25 @@ export class TextTuner implements AsyncDisposable {
     const { weights } = fitLogisticRegression({ columns, values }, labels, options);
     return initialHead(headOfRegression(weights, columns));
   }
+}
+
+/** Places of about `rows` labels, in random order: of each class its share of them, rounded up. All of them, in their order, where `rows` are. */
+function drawnOfEach(
+  labels: ArrayLike<number>,
+  { rows, random }: { readonly rows: number; readonly random: Random },
+): Int32Array {
+  const all = Int32Array.from({ length: labels.length }, (_, place) => place);
+  if (rows >= all.length) return all;
+  const counts = new Map<number, number>();
+  for (const place of all)
+    counts.set(labels[place] as number, (counts.get(labels[place] as number) ?? 0) + 1);
+  const left = new Map([...counts].map(([label, count]) => [label, Math.ceil((rows / all.length) * count)]));
+  return random.shuffle(all).filter((place) => {
+    const label = labels[place] as number;
+    const wanted = left.get(label) as number;
+    left.set(label, wanted - 1);
+    return wanted > 0;
+  });
 }
 
 function metricsOf({ accuracy, macroF1, loss }: TunedCandidate["validation"]): Record<string, number> {

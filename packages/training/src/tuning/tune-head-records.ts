@@ -2,7 +2,7 @@ import { type EncodeFailure, MedleyError, Random } from "@medley/core";
 import type { TrainingOptions } from "../progress.ts";
 import { sampleItems } from "../reservoir.ts";
 import { encodedValues } from "./encoder-vectors.ts";
-import { type LabelledExample, type LabelledPart, partExamples } from "./labelled-examples.ts";
+import { type LabelledExample, type LabelledPart, partExamples, withClass } from "./labelled-examples.ts";
 import { type HeadOptions, type HeadPart, headOnVectors } from "./tune-head.ts";
 import type { TunedModel } from "./tuned-model.ts";
 
@@ -42,12 +42,6 @@ export async function tuneHeadRecords(
   );
   const metrics = { ...tuned.metrics, "data/unreadable": drawn.length - encoded.length };
   return { ...tuned, metrics, split };
-}
-
-async function* withClass(
-  examples: AsyncIterable<LabelledExample>,
-): AsyncGenerator<LabelledExample, void, void> {
-  for await (const example of examples) if (example.label !== null) yield example;
 }
 
 async function encodedExamples(

@@ -3,7 +3,7 @@ import type { Environment, ModelLock } from "@medley/models";
 import type { TrainingOptions } from "../progress.ts";
 import { sampleItems } from "../reservoir.ts";
 import type { BlockSettings } from "./fit-tail.ts";
-import { type LabelledExample, type LabelledPart, partExamples } from "./labelled-examples.ts";
+import { type LabelledExample, type LabelledPart, partExamples, withClass } from "./labelled-examples.ts";
 import { searchText } from "./search-text.ts";
 import { tuneText } from "./tune-text.ts";
 import type { TunedModel } from "./tuned-model.ts";
@@ -17,7 +17,7 @@ export interface TuneTextRecordsOptions extends TrainingOptions, Partial<Omit<Bl
   /** Of the last blocks; 0 trains the head alone. Default: chosen by a search (`searchText`), with all other settings. */
   readonly blocks?: number;
   readonly tokensMax?: number;
-  /** Of more records so many are drawn. Default 50,000. */
+  /** Of more records with a class so many are drawn. Default 50,000. */
   readonly examplesMax?: number;
   /** Of what the frozen part computed, for later runs. Default: a folder that is gone at the end. */
   readonly cacheDirectory?: string;
@@ -41,7 +41,7 @@ export async function tuneTextRecords(
   options: TuneTextRecordsOptions,
 ): Promise<TunedModel> {
   const { seed, target, blocks, signal, examplesMax: itemsMax = examplesMaxDefault } = options;
-  const drawn = await sampleItems(examples, { itemsMax, random: new Random(seed), signal });
+  const drawn = await sampleItems(withClass(examples), { itemsMax, random: new Random(seed), signal });
   const { classes, split, ...parts } = partExamples(drawn, { target, seed });
   const textsOf = ({ examples: rows, labels }: LabelledPart<LabelledExample>) => ({
     texts: rows.map(({ value }) => value),
