@@ -52,7 +52,7 @@ export async function labelledSample(
   }
   sample.sort((a, b) => (a.id < b.id ? -1 : 1));
   const parted = partRecords(sample, collection, seed);
-  const builder = new FingerprintBuilder();
+  const builder = new FingerprintBuilder(records.name);
   for (const { id, fields } of parted.records) builder.add(id, canonicalJson(fields));
   return { ...parted, recordsRead, fingerprint: builder.finish() };
 }

@@ -177,7 +177,7 @@ async function openFeatures(
 /** A pass over the records: how many there are, and a hash of what they hold that counts for the space. */
 async function fingerprintOf(options: TrainSpaceOptions): Promise<DataFingerprint> {
   const { place, records, onProgress, signal } = options;
-  const builder = new FingerprintBuilder();
+  const builder = new FingerprintBuilder(records.name);
   let done = 0;
   for await (const record of records.read()) {
     signal.throwIfAborted();

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import { MedleyError } from "@medley/core";
 
 /** What a row holds, as far as it counts: its version, or its values. */
 export type FingerprintValue =
@@ -18,12 +19,25 @@ export interface DataFingerprint {
 }
 
 /**
- * Rows are told one by one. Bound: 32 bytes are held of each, until `finish` sorts and hashes them.
+ * Rows are told one by one, of the data that `name` says. Bound: two digests are held of each, until `finish` sorts and hashes them.
  */
 export class FingerprintBuilder {
+  readonly #name: string;
   readonly #digests: Buffer[] = [];
+  readonly #ids = new Set<string>();
 
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Throws `training_data_invalid` for an id that was told before: one copy of a record would train, and the other be asked about. */
   add(id: string, value: FingerprintValue): void {
+    this.#ids.add(createHash("sha256").update(id).digest("base64"));
+    if (this.#ids.size === this.#digests.length) {
+      throw new MedleyError("training_data_invalid", `${this.#name}: the record "${id}" comes twice`, {
+        mend: "keep one record of each id",
+      });
+    }
     const hash = createHash("sha256");
     addTo(hash, id);
     addTo(hash, value);
