@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { MedleyError } from "@medley/core";
+import type { Device } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { foldFactors } from "./fold-factors.ts";
 import { gradients } from "./gradients/gradients.ts";
@@ -16,7 +17,7 @@ export interface TrainingStepOptions {
   /** Default 1. */
   readonly threads?: number;
   /** Execution provider; what it can't do runs on the CPU. Default `cpu`. */
-  readonly device?: "cpu" | "cuda" | "webgpu";
+  readonly device?: Device | undefined;
   /** Scalars to have beside the loss, by name. */
   readonly metrics?: Readonly<Record<string, Value>>;
   /**
@@ -198,7 +199,7 @@ export class TrainingStep implements AsyncDisposable {
 
 async function createSession(
   bytes: Uint8Array,
-  { threads, device }: { threads: number; device: "cpu" | "cuda" | "webgpu" },
+  { threads, device }: { threads: number; device: Device },
 ): Promise<InferenceSession> {
   try {
     return await InferenceSession.create(bytes, {

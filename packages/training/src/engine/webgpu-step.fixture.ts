@@ -1,5 +1,6 @@
-/** Prints the losses of the same training steps on the CPU and on WebGPU, as JSON. */
+/** Prints the losses of the same training steps on the CPU and on WebGPU, and of the same training by a trainer, as JSON. */
 import { Random } from "@medley/core";
+import { trainGraphSage } from "../graph/graphsage.ts";
 import { Graph } from "./graph.ts";
 import { attention, batchNorm, conv1d, embedding, layerNorm, linear } from "./layers.ts";
 import { crossEntropy } from "./losses.ts";
@@ -28,6 +29,23 @@ async function losses(device: "cpu" | "webgpu"): Promise<number[]> {
   return found;
 }
 
-const result = { cpu: await losses("cpu"), webgpu: await losses("webgpu") };
+/** After two epochs of two classes on a ring. */
+async function trained(device: "cpu" | "webgpu"): Promise<number> {
+  const nodes = Array.from({ length: 32 }, (_, at) => ({
+    id: `n${at}`,
+    edges: { [`n${(at + 1) % 32}`]: 1 },
+    features: Float32Array.of(at % 2, 1 - (at % 2), at / 32),
+    label: at % 2 === 0 ? "even" : "odd",
+  }));
+  const options = { dimensions: 4, hidden: 4, target: "parity", epochs: 2, batchRows: 16, dropout: 0 };
+  const { metrics } = await trainGraphSage(nodes, { ...options, seed: 1, threads: 1, device });
+  return metrics["train/loss"] as number;
+}
+
+const result = {
+  cpu: await losses("cpu"),
+  webgpu: await losses("webgpu"),
+  trained: { cpu: await trained("cpu"), webgpu: await trained("webgpu") },
+};
 // The driver's own threads keep the process alive.
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit());

@@ -20,8 +20,11 @@ test("training steps on WebGPU have the CPU's losses", { timeout: 200_000 }, asy
   // In a process of its own, since the driver is chosen before a process starts.
   const program = fileURLToPath(new URL("./webgpu-step.fixture.ts", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [program], { env, timeout: 180_000 });
-  const { cpu, webgpu } = JSON.parse(stdout.trim().split("\n").at(-1) as string);
+  const { cpu, webgpu, trained } = JSON.parse(stdout.trim().split("\n").at(-1) as string);
   expect(cpu).toHaveLength(4);
   expect(cpu[3]).toBeLessThan(cpu[0]);
   for (const [at, loss] of cpu.entries()) expect(Math.abs(webgpu[at] - loss)).toBeLessThanOrEqual(1e-3);
+  expect(Math.abs(trained.webgpu - trained.cpu)).toBeLessThanOrEqual(1e-3);
+  // Other kernels round otherwise: the same bits would be the CPU's.
+  expect(trained.webgpu).not.toBe(trained.cpu);
 });

@@ -1,3 +1,4 @@
+import type { Device } from "@medley/models";
 import { Graph, TrainingStep, type Value } from "../engine/index.ts";
 import type { SageBatchOptions } from "./sage-batches.ts";
 import { SageLayers, type SageSizes } from "./sage-layers.ts";
@@ -6,6 +7,7 @@ import type { Objective } from "./sage-objective.ts";
 export interface SageStepOptions extends SageBatchOptions {
   readonly seed: number;
   readonly threads?: number;
+  readonly device?: Device;
   readonly weightDecay: number;
 }
 
@@ -18,8 +20,8 @@ export function createSageStep(
   const graph = new Graph({ seed: options.seed });
   const layers = new SageLayers(graph, sizes);
   const loss = objective.loss(graph, sampledEmbedding(graph, layers, sizes, options));
-  const { threads = 1, weightDecay } = options;
-  return TrainingStep.create(graph, loss, { optimiser: { weightDecay }, threads });
+  const { threads = 1, device, weightDecay } = options;
+  return TrainingStep.create(graph, loss, { optimiser: { weightDecay }, threads, device });
 }
 
 /** The targets' vectors [targets, dimensions] of the tensors of a batch. */

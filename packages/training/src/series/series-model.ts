@@ -1,4 +1,4 @@
-import type { SeriesManifest } from "@medley/models";
+import type { Device, SeriesManifest } from "@medley/models";
 import { calendarMarks } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Graph, openDimension, type TrainedTensors, TrainingStep, type Value } from "../engine/index.ts";
@@ -23,7 +23,12 @@ export interface SeriesModel {
 /** The mean squared error of all targets that are there; a batch takes `targets` and `weights` beside the model's inputs. */
 export async function openTraining(
   model: SeriesModel,
-  { batchWindows, seed, threads }: { batchWindows: number; seed: number; threads: number },
+  {
+    batchWindows,
+    seed,
+    threads,
+    device,
+  }: { batchWindows: number; seed: number; threads: number; device?: Device | undefined },
 ): Promise<TrainingStep> {
   const { channels, horizon } = model.manifest;
   const graph = new Graph({ seed });
@@ -31,7 +36,7 @@ export async function openTraining(
   const shape = [batchWindows, horizon, channels];
   const [targets, weights] = [graph.input("targets", shape), graph.input("weights", shape)];
   const squares = forecast.sub(targets).square().mul(weights);
-  return TrainingStep.create(graph, squares.sum().div(weights.sum().max(1)), { threads });
+  return TrainingStep.create(graph, squares.sum().div(weights.sum().max(1)), { threads, device });
 }
 
 /** The ONNX file for any number of windows: `forecast` and `latent`, or with a reduction `embedding` in the latent's place. */

@@ -102,7 +102,7 @@ export type GivenSettings = Omit<SeriesSettings, FromSeries> & Partial<Pick<Seri
 
 /** Everything that is not given by its default, but for what follows from the series. */
 export function settingsOf(options: SeriesTrainingOptions): GivenSettings {
-  const { kind, dimensions, seed, threads, signal, onProgress, checkpoints, ...settings } = options;
+  const { kind, dimensions, seed, threads, device, signal, onProgress, checkpoints, ...settings } = options;
   // Wider where an embedding has more dimensions than so many segments of it.
   const width = options.width ?? Math.max(ofKind[kind].width, 8 * Math.ceil(dimensions / 64));
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));

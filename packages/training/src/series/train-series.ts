@@ -97,10 +97,10 @@ type Training = SeriesTrainingOptions & {
 async function trainEpochs(
   model: SeriesModel,
   windows: SeriesWindows,
-  { settings, threads, seed, signal, onProgress, checkpoints }: Training,
+  { settings, threads, device, seed, signal, onProgress, checkpoints }: Training,
 ): Promise<Fitted & { readonly trained: TrainedTensors }> {
   const { batchWindows, learningRate, epochsMax, patience } = settings;
-  await using learner = await openTraining(model, { batchWindows, seed, threads });
+  await using learner = await openTraining(model, { batchWindows, seed, threads, device });
   const stepsPerEpoch = Math.ceil(windows.counts.train / batchWindows);
   const decay = averageDecayOf(stepsPerEpoch);
   const step = new AveragedStep(learner, { decay });

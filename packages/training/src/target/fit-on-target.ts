@@ -56,7 +56,7 @@ export async function fitOnTarget(
   target: Target,
   options: FitOnTargetOptions,
 ): Promise<{ trained: TrainedTensors } & Pick<TrainedModel, "metrics" | "curves">> {
-  const { seed, name, signal, onProgress, threads = 1 } = options;
+  const { seed, name, signal, onProgress, optimiser, device, threads = 1 } = options;
   const count = target.rows.length;
   checkRowCount(count, { name, rowsMin });
   const rows = Array.from({ length: count }, (_, place) => {
@@ -68,7 +68,7 @@ export async function fitOnTarget(
   const batchRows = batchRowsOf(train.length);
   const graph = new Graph({ seed });
   const { loss } = network(graph, embedding, target, batchRows);
-  await using step = await TrainingStep.create(graph, loss, { optimiser: options.optimiser, threads });
+  await using step = await TrainingStep.create(graph, loss, { optimiser, threads, device });
   const stepsPerEpoch = Math.floor(train.length / batchRows);
   const fitted = await fitEpochs<Batch>({
     ...{ step, stepsPerEpoch, seed },

@@ -1,5 +1,5 @@
 import type { RecordFields, Space } from "@medley/core";
-import type { Device, Environment, ModelLock } from "@medley/models";
+import type { Environment, ModelLock } from "@medley/models";
 import type { TrainingOptions } from "../progress.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import type { Setting, Settings } from "./settings.ts";
@@ -18,8 +18,6 @@ export interface TrainerOptions extends TrainingOptions {
   readonly featuresEncoder?: string;
   /** Of the trainer's own; those left out have its defaults. */
   readonly settings: Settings;
-  /** Default `cpu`. */
-  readonly device?: Device;
   /** Where pre-trained models are found, for trainers that tune one. Default: bundled ones and folders alone. */
   readonly models?: { readonly environment: Environment; readonly lock: ModelLock };
   /** Where a trainer that `resumes` keeps its checkpoints; it goes on from the newest that is there. */

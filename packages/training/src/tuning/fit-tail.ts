@@ -47,7 +47,18 @@ export async function fitTail<Found>(
   data: GroupedRows,
   options: FitTailOptions<Found>,
 ): Promise<{ found: Found; curves: Fitted["curves"] }> {
-  const { settings, objective, head, classWeights, judge, metricsOf, best, seed, threads = 1 } = options;
+  const {
+    settings,
+    objective,
+    head,
+    classWeights,
+    judge,
+    metricsOf,
+    best,
+    seed,
+    device,
+    threads = 1,
+  } = options;
   const { batchRows, epochs, weightDecay, learningRate, dropout = 0 } = settings;
   const { tokensKept = tail.backbone.model.tokensMax } = settings;
   const { signal, onProgress, checkpoint } = options;
@@ -56,7 +67,7 @@ export async function fitTail<Found>(
   const shapes = shapeLengths(lengths, { batchRows });
   await using training = await TailTraining.open(tail, data, shapes.at(-1) as number, {
     ...{ objective, head, classWeights, batchRows, weightDecay, dropout, tokensKept },
-    ...{ clipNorm, seed, threads, classCount: head?.bias.length ?? 0 },
+    ...{ clipNorm, seed, threads, device, classCount: head?.bias.length ?? 0 },
   });
   const stepsPerEpoch = Math.max(1, Math.floor((units.length * unitRows(objective)) / batchRows));
   const warmUpSteps = Math.ceil(warmUpShare * stepsPerEpoch * epochs);

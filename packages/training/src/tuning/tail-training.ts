@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { Random } from "@medley/core";
+import type { Device } from "@medley/models";
 import { dropout } from "../engine/layers.ts";
 import { readGraph } from "../engine/read-graph.ts";
 import { type StateTensor, TrainingStep } from "../engine/training-step.ts";
@@ -35,6 +36,7 @@ export interface TailTrainingOptions {
   readonly tokensKept: number;
   readonly seed: number;
   readonly threads: number;
+  readonly device: Device | undefined;
 }
 
 /** The part of a backbone that is trained, and what the frozen part gives it. */
@@ -142,11 +144,12 @@ export class TailTraining implements AsyncDisposable, LearningStep<ShapedBatch> 
     const known = this.#steps.get(length);
     if (known !== undefined) return known;
     const [sharing] = this.#steps.values();
-    const { weightDecay, clipNorm, threads } = this.#options;
+    const { weightDecay, clipNorm, threads, device } = this.#options;
     const { graph, loss } = await this.#graphOf(length);
     const step = await TrainingStep.create(graph, loss, {
       optimiser: { weightDecay, clipNorm },
       threads,
+      device,
       ...(sharing === undefined ? {} : { sharing }),
     });
     this.#steps.set(length, step);

@@ -115,10 +115,11 @@ export class TextTuner implements AsyncDisposable {
 
   /** The vectors [texts, dimensions] of the frozen model, from the worker's own runtime. */
   async frozen(texts: readonly string[], { signal = this.#options.signal } = {}): Promise<Float32Array> {
-    const { model, environment, lock, threads } = this.#options;
+    const { model, environment, lock, threads, device } = this.#options;
     this.#runtime ??= openModelRuntime({
       environment,
       ...(threads === undefined ? {} : { threads }),
+      ...(device === undefined ? {} : { device }),
       ...(lock === undefined ? {} : { lock }),
     });
     const until = signal === undefined ? {} : { signal };
