@@ -129,7 +129,13 @@ export { trainSeries } from "./series/train-series.ts";
 export type { TargetValue } from "./target/target.ts";
 export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, ReferenceVectors, TrainedModel } from "./trained-model.ts";
-export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
+export {
+  epochsSetting,
+  parseSettings,
+  type Setting,
+  type Settings,
+  type SettingValue,
+} from "./trainers/settings.ts";
 export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
 export { trainerOf } from "./trainers/trainers.ts";
 export type { ClassifierEvaluation } from "./tuning/classifier-evaluation.ts";
