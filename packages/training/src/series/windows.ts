@@ -22,6 +22,11 @@ export interface WindowsOptions extends BordersOptions {
   readonly missingShareMax: number;
 }
 
+/** A series, and the record that it is of where there is one. */
+export interface RecordSeries extends SeriesValue {
+  readonly id?: string;
+}
+
 /** A series once scaled, so that a window of it is a copy where nothing is missing. */
 interface ScaledSeries {
   readonly startMs: number | null;
@@ -60,14 +65,15 @@ export class SeriesWindows {
   readonly #parts: Readonly<Record<SeriesPart, readonly Window[]>>;
 
   /** Throws `training_data_invalid` where a series can't be read, training has fewer than two windows, or validation none. */
-  constructor(values: readonly SeriesValue[], options: WindowsOptions) {
+  constructor(values: readonly RecordSeries[], options: WindowsOptions) {
     const { lookback, horizon, stepMs, calendar, missingShareMax } = options;
     assert(lookback > 1 && horizon > 0 && options.stride > 0, "windows of at least two steps, and a stride");
     const channels = values[0]?.values[0]?.length ?? 0;
     const series = values.map((value, at) => {
       const regular = regularSeries(value, { channels, stepMs });
       if (regular.ok) return regular.value;
-      throw invalid(`series ${at + 1} of ${values.length} ${regular.failure.message}`, regular.failure.mend);
+      const which = value.id === undefined ? `${at + 1} of ${values.length}` : `of record "${value.id}"`;
+      throw invalid(`series ${which} ${regular.failure.message}`, regular.failure.mend);
     });
     if (channels === 0) throw invalid("there is no series with a reading", "name a field that has series");
     const borders = bordersOf(series, options);

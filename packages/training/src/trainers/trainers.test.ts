@@ -96,6 +96,24 @@ test("a forecaster that is solved has no settings of steps", () => {
   });
 });
 
+test("a series of other channels than the first is named by its record", async () => {
+  const space = { name: "course", fields: ["readings"], candidates: [] };
+  const definition = { encoder: "nlinear", field: "readings", dimensions: 4, lookback: 8 };
+  const series = (channels: number) => ({
+    times: null,
+    values: Array.from({ length: 60 }, (_, step) => new Array<number>(channels).fill(step)),
+  });
+  const records = async function* () {
+    for (const [id, channels] of Object.entries({ north: 1, south: 1, west: 2 }))
+      yield { id, fields: { readings: series(channels) } } as unknown as TrainingRecord;
+  };
+  const options = { space: { ...space, definition } as never, settings: {}, seed: 1, threads: 1 };
+  await expect(forecaster("nlinear").train(records(), options)).rejects.toMatchObject({
+    code: "training_data_invalid",
+    message: 'series of record "west" has readings that are not of 1 channels',
+  });
+});
+
 test("epochs are set by the name that the trainer has for them", () => {
   const parsed = ({ settings }: Trainer) => parseSettings(settings, [epochsSetting(settings, 3)]);
   for (const kind of ["autoformer", "informer"] as const)
