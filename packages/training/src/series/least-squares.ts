@@ -52,7 +52,7 @@ export async function leastSquares(
   let { moments, missing } = await momentsOf(windows, null, options);
   if (missing > 0) {
     const middle = ridges[Math.floor(ridges.length / 2)] as number;
-    for (let round = 1; round < fillingRounds; round += 1) {
+    for (let round = 1; round < fillingRounds && !options.signal?.aborted; round += 1) {
       const next = await momentsOf(windows, solve(moments, middle), options);
       // Of some of the windows only, they would be worse than what there is.
       if (options.signal?.aborted) break;
