@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { normalize } from "@medley/core";
-import { type FeaturesManifest, featuresOf, trainedForms } from "@medley/models";
+import { type Features, type FeaturesManifest, featuresOf, trainedForms } from "@medley/models";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { VectorTable } from "./evaluation/nearest-neighbours.ts";
 import type { TrainedModel } from "./trained-model.ts";
@@ -9,15 +9,20 @@ import type { TrainedModel } from "./trained-model.ts";
 const lookupsMax = 2 ** 16;
 const tensorRowsMax = 1_024;
 
+/** Those that the model's features take. Of the others (a series too short, or with too many gaps) no vector is made. */
+export function encodableValues(model: TrainedModel, values: readonly unknown[]): unknown[] {
+  const features = featuresOfModel(model);
+  return values.filter((value) => features.row(value as never).ok);
+}
+
 /**
  * What a trained model makes of values, by the features and the graph that serve it: vectors of unit length, all zero for
  * values that say nothing. Asserts that no value is one its features refuse.
  */
 export async function encodeValues(model: TrainedModel, values: readonly unknown[]): Promise<VectorTable> {
   const { dimensions } = model.manifest;
-  const manifest = model.manifest as FeaturesManifest;
-  const features = featuresOf(manifest, model.files);
-  assert(features, `there are features of ${manifest.kind}`);
+  const { kind } = model.manifest as FeaturesManifest;
+  const features = featuresOfModel(model);
   const rows = values.map((value) => {
     const row = features.row(value as never);
     assert(row.ok, row.ok ? "" : row.failure.message);
@@ -29,7 +34,7 @@ export async function encodeValues(model: TrainedModel, values: readonly unknown
   });
   try {
     const vectors = new Float32Array(rows.length * dimensions);
-    const isBag = trainedForms[manifest.kind] === "bag";
+    const isBag = trainedForms[kind] === "bag";
     for (let start = 0; start < rows.length; ) {
       const batch = isBag ? nextBag(rows, start) : rows.slice(start, start + tensorRowsMax);
       const { embedding } = await session.run(isBag ? bagFeeds(batch) : tensorFeeds(session, batch));
@@ -45,6 +50,12 @@ export async function encodeValues(model: TrainedModel, values: readonly unknown
   } finally {
     await session.release();
   }
+}
+
+function featuresOfModel({ manifest, files }: TrainedModel): Features<never> {
+  const features = featuresOf(manifest as FeaturesManifest, files);
+  assert(features, `there are features of ${manifest.kind}`);
+  return features;
 }
 
 function nextBag(rows: readonly Float32Array[], start: number): readonly Float32Array[] {

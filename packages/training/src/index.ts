@@ -126,10 +126,17 @@ export { escaped } from "./runs/svg.ts";
 export { paperSize, type SeriesSettings, type SeriesTrainingOptions } from "./series/series-options.ts";
 export type { SeriesSplit } from "./series/split.ts";
 export { trainSeries } from "./series/train-series.ts";
+export type { RecordSeries } from "./series/windows.ts";
 export type { TargetValue } from "./target/target.ts";
 export { type Time2VecOptions, type TimeExample, trainTime2Vec } from "./time/train-time2vec.ts";
 export type { Curve, ReferenceVectors, TrainedModel } from "./trained-model.ts";
-export { parseSettings, type Setting, type Settings, type SettingValue } from "./trainers/settings.ts";
+export {
+  epochsSetting,
+  parseSettings,
+  type Setting,
+  type Settings,
+  type SettingValue,
+} from "./trainers/settings.ts";
 export type { Trainer, TrainerOptions, TrainingRecord } from "./trainers/trainer.ts";
 export { trainerOf } from "./trainers/trainers.ts";
 export type { ClassifierEvaluation } from "./tuning/classifier-evaluation.ts";

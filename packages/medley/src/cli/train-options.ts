@@ -20,7 +20,11 @@ export function trainCommands(medley: Command, run: Run): void {
     )
     .option("--seed <number>", "equal seeds give equal models on one machine", wholeNumber(0, seedMax), 1)
     .option("--set <name=value>", "a setting of the space's trainer; repeatable", collect, [])
-    .option("--epochs <number>", "as --set epochs=NUMBER", wholeNumber(1, 1_000_000))
+    .option(
+      "--epochs <number>",
+      "as --set epochs=NUMBER, or epochsMax where training may end sooner",
+      wholeNumber(1, 1_000_000),
+    )
     .option("--resume <run>", "go on with a run that was ended, where its trainer can")
     .option(
       "--threads <number>",

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { MedleyError } from "@medley/core";
 import { chooseDevice, type DeviceChoice } from "@medley/models";
-import { parseSettings, trainerOf } from "@medley/training";
+import { epochsSetting, parseSettings, trainerOf } from "@medley/training";
 import { type TrainedSpace, trainSpace } from "../train/train-space.ts";
 import { spaceNamed } from "../train/training-space.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
@@ -25,7 +25,7 @@ export async function trainCommand(context: Context, place: string, given: Train
   const config = await configOf(context);
   const training = spaceNamed(config.collections, place);
   const trainer = trainerOf(training.space, place);
-  const epochs = given.epochs === undefined ? [] : [`epochs=${given.epochs}`];
+  const epochs = given.epochs === undefined ? [] : [epochsSetting(trainer.settings, given.epochs)];
   const settings = parseSettings(trainer.settings, [...given.set, ...epochs]);
   const device = await chooseDevice(given.device);
   const startedMs = performance.now();

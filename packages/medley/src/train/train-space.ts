@@ -73,7 +73,7 @@ const samplesMax = 64;
 /**
  * Trains one space: reads the records once to know them and once to train, keeps the run in `runs/<id>/`, writes the artefact
  * to `models/<collection>.<space>/<id>/`, opens it as the worker does, and pins it. Nothing is pinned where anything of it
- * fails. Throws what the trainer throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`.
+ * fails, and its run then says "failed", or "interrupted" where the signal came before there was anything to keep. Throws what the trainer throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`.
  */
 export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpace> {
   const { place, space, lockFile, signal } = options;
@@ -81,8 +81,9 @@ export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpa
   const folder = await openRun(options, trainer);
   options.onRun(folder.run.record.id);
   const samples: unknown[] = [];
+  let model: TrainedModel | null = null;
   try {
-    const model = await train(options, trainer, { folder, samples });
+    model = await train(options, trainer, { folder, samples });
     const state = signal.aborted ? "interrupted" : "done";
     const run = await folder.finish({
       state,
@@ -92,7 +93,8 @@ export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpa
     });
     return await keep(options, { model, run, samples, lockFile });
   } catch (error) {
-    if (folder.run.record.state === "running") await folder.finish({ state: "failed" });
+    // A run whose artefact can't be kept is finished by then, and would go on saying that all is well.
+    await folder.finish({ state: signal.aborted && model === null ? "interrupted" : "failed" });
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { bagModel } from "../bag-model.ts";
+import { trainSeries } from "../series/train-series.ts";
 import type { TrainedModel } from "../trained-model.ts";
 import { checkServed } from "./check-served.ts";
 import { writeArtefact } from "./write-artefact.ts";
@@ -59,4 +60,26 @@ test("an artefact that gives other vectors than the trained model is found out",
     code: "model_unsupported",
     message: expect.stringContaining("not served as it was trained"),
   });
+});
+
+test("a record that serving would refuse as well has no part in the comparison, one that it alone refuses has", async () => {
+  const waves = (steps: number, gapTo = 0) => ({
+    times: null,
+    values: Array.from({ length: steps }, (_, step) => [step < gapTo ? null : Math.sin(step)]),
+  });
+  const options = { kind: "nlinear", dimensions: 3, seed: 1, threads: 1, lookback: 16, horizon: 4 } as const;
+  const series = await trainSeries([waves(200)], options);
+  const [tooShort, gappy, whole] = [waves(2), waves(16, 6), waves(16)];
+  const directory = join(await folder(), "run-1");
+  const artefact = await writeArtefact({ directory, run: "run-1", model: series, card: "" });
+  const place = { directory, space: "meters.course", artefact };
+  expect(await checkServed(series, [tooShort, gappy, whole], place)).toBeLessThan(1e-5);
+  expect(await checkServed(series, [tooShort], place)).toBeNull();
+  // What is trained takes the series with gaps; what would be served is told to take none.
+  const strict = { ...series, manifest: { ...series.manifest, missingShareMax: 0 } };
+  const other = join(await folder(), "run-2");
+  const refusing = await writeArtefact({ directory: other, run: "run-2", model: strict, card: "" });
+  await expect(
+    checkServed(series, [whole, gappy], { directory: other, space: "meters.course", artefact: refusing }),
+  ).rejects.toMatchObject({ code: "model_unsupported", message: expect.stringContaining("lacks 38 %") });
 });

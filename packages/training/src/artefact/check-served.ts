@@ -8,7 +8,7 @@ import {
   openSpaceEncoder,
   type TrainedKind,
 } from "@medley/models";
-import { encodeValues } from "../encode-values.ts";
+import { encodableValues, encodeValues } from "../encode-values.ts";
 import type { ReferenceVectors, TrainedModel } from "../trained-model.ts";
 
 /** Of an entry of a vector of unit length. */
@@ -16,13 +16,13 @@ const differenceMax = 1e-5;
 
 /**
  * Opens a written artefact as the worker does, in its threads, and compares vectors with the trained model's own. Returns
- * the largest difference. Throws `model_unsupported` where it is above 1e-5, and what opening an artefact throws.
+ * the largest difference; null where the model's features refuse every input, which leaves nothing to compare. Throws `model_unsupported` where it is above 1e-5, and what opening an artefact throws.
  */
 export async function checkServed(
   model: TrainedModel,
   inputs: readonly unknown[],
   { directory, space, artefact }: { directory: string; space: string; artefact: LockedArtefact },
-): Promise<number> {
+): Promise<number | null> {
   const { kind, dimensions } = model.manifest;
   const description = await describeArtefact(directory, {
     space,
@@ -32,8 +32,11 @@ export async function checkServed(
   });
   await using runtime = openModelRuntime({ environment: {}, threads: 1 });
   const encoder = await runtime.openTrained(description);
-  const served = await encoder.encode(inputs);
-  const { values: trained } = await encodeValues(model, inputs);
+  // By the trained model's features, not by what is served: what that one refuses beyond them is a difference.
+  const encodable = encodableValues(model, inputs);
+  if (encodable.length === 0) return null;
+  const served = await encoder.encode(encodable);
+  const { values: trained } = await encodeValues(model, encodable);
   return checkedDifference(served, trained, space);
 }
 

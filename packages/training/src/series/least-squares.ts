@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { solvePositiveDefinite } from "../linear-algebra/cholesky.ts";
 import { type DenseMatrix, denseMatrix, gramOf, multiply } from "../linear-algebra/matrix.ts";
 import { batchesInOrder, type SeriesWindows, type WindowBatch } from "./windows.ts";
@@ -39,17 +40,24 @@ const fillingRounds = 5;
  * of the round before forecasts, which leads to the best fit of those that are there (Dempster, Laird & Rubin 1977).
  *
  * The best there is, in one pass over the windows: what steps of gradients come near to, they give at once and without noise.
+ *
+ * The event loop runs between batches of windows. Where the signal aborts, the windows of the first pass that were read by then are
+ * enough, at least one batch; a later pass that it cuts off is forgotten.
  */
-export function leastSquares(
+export async function leastSquares(
   windows: SeriesWindows,
   ridges: readonly number[],
   options: LeastSquaresOptions,
-): LinearMap[] {
-  let { moments, missing } = momentsOf(windows, null, options);
+): Promise<LinearMap[]> {
+  let { moments, missing } = await momentsOf(windows, null, options);
   if (missing > 0) {
     const middle = ridges[Math.floor(ridges.length / 2)] as number;
-    for (let round = 1; round < fillingRounds && !options.signal?.aborted; round += 1)
-      ({ moments, missing } = momentsOf(windows, solve(moments, middle), options));
+    for (let round = 1; round < fillingRounds && !options.signal?.aborted; round += 1) {
+      const next = await momentsOf(windows, solve(moments, middle), options);
+      // Of some of the windows only, they would be worse than what there is.
+      if (options.signal?.aborted) break;
+      ({ moments, missing } = next);
+    }
   }
   return ridges.map((ridge) => solve(moments, ridge));
 }
@@ -69,11 +77,11 @@ function solve({ gram, cross, lookbackMean, horizonMean }: Moments, ridge: numbe
   return { weight, bias: horizonMean.map((mean, at) => mean - (explained[at] as number)) };
 }
 
-function momentsOf(
+async function momentsOf(
   windows: SeriesWindows,
   filler: LinearMap | null,
   { level, signal, onWindows }: LeastSquaresOptions,
-): { moments: Moments; missing: number } {
+): Promise<{ moments: Moments; missing: number }> {
   const { lookback, horizon, channels } = windows.manifest;
   const columns = lookback + horizon;
   const sums = new Float64Array(columns);
@@ -99,6 +107,8 @@ function momentsOf(
     rows += table.rows;
     done += numbers.length;
     onWindows(done, windows.counts.train);
+    // Ctrl-C and timers get their turn.
+    await setImmediate();
   }
   return { moments: centredMoments(products, sums, { rows, lookback, horizon }), missing };
 }

@@ -35,7 +35,7 @@ export async function solveForecaster(
     readonly [Name in "signal" | "onProgress"]: TrainingOptions[Name] | undefined;
   },
 ): Promise<SolvedForecaster> {
-  const maps = leastSquares(windows, ridges, {
+  const maps = await leastSquares(windows, ridges, {
     level: levelOf(model),
     signal,
     onWindows: (done, total) => onProgress?.({ stage: "least squares", done, total, unit: "windows" }),

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import { availableParallelism } from "node:os";
 import { Random } from "@medley/core";
-import type { SeriesValue } from "@medley/models";
 import type { Batch, TrainedTensors } from "../engine/index.ts";
 import { AveragedStep } from "../fit/averaged-step.ts";
 import { CheckpointFolder } from "../fit/checkpoint.ts";
@@ -19,7 +18,7 @@ import {
 } from "./series-model.ts";
 import { type SeriesSettings, type SeriesTrainingOptions, settingsOf, settleOn } from "./series-options.ts";
 import { isLinear, solveForecaster } from "./solve-forecaster.ts";
-import { SeriesWindows, shuffledBatches } from "./windows.ts";
+import { type RecordSeries, SeriesWindows, shuffledBatches } from "./windows.ts";
 
 /** Windows that the embedding's axes are found from. */
 const embeddedWindowsMax = 2_048;
@@ -38,10 +37,11 @@ const averageDecayOf = (stepsPerEpoch: number) => Math.exp(-2 / stepsPerEpoch);
  *
  * One `model.onnx` has `embedding` [batch, dimensions] and `forecast` [batch, horizon, channels] (scaled: times the manifest's
  * deviations plus its means). Metrics: `validation/mse`, `test/mse` and so on, in scaled units as in the papers, and the number of
- * windows of each part. Throws `training_data_invalid` where the series don't give windows.
+ * windows of each part. Throws `training_data_invalid` where the series don't give windows, or are not of the same channels: names
+ * the record of the first that isn't, where it is given.
  */
 export async function trainSeries(
-  given: Iterable<SeriesValue> | AsyncIterable<SeriesValue>,
+  given: Iterable<RecordSeries> | AsyncIterable<RecordSeries>,
   options: SeriesTrainingOptions,
 ): Promise<TrainedModel> {
   const { kind, dimensions, seed, signal, onProgress } = options;

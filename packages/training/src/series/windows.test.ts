@@ -140,6 +140,17 @@ test("too few steps, an empty series and readings of different widths are told",
   expect(() => new SeriesWindows(mixed, options)).toThrow(/series 2 of 2 has readings that are not of 2/);
 });
 
+test("a single window to train on is told: one alone has no directions in which windows differ", () => {
+  expect(() => new SeriesWindows([ramp(20)], options)).toThrow(
+    expect.objectContaining({
+      code: "training_data_invalid",
+      message: "only one window of 8 + 4 steps is left for train, where there must be 2",
+      mend: expect.stringContaining("longer or more series"),
+    }),
+  );
+  expect(new SeriesWindows([ramp(21)], options).counts).toMatchObject({ train: 2, validation: 1 });
+});
+
 test("a channel that never changes is not scaled up", () => {
   const flat = { times: ramp(100).times, values: ramp(100).values.map(([value]) => [value as number, 5]) };
   const windows = new SeriesWindows([flat], options);

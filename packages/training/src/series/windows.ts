@@ -10,7 +10,7 @@ import {
 } from "@medley/models";
 import type { Batch } from "../engine/index.ts";
 import { fitScaler } from "./scaler.ts";
-import { type BordersOptions, bordersOf, type SeriesPart, seriesParts } from "./split.ts";
+import { type BordersOptions, bordersOf, type SeriesPart } from "./split.ts";
 
 export interface WindowsOptions extends BordersOptions {
   readonly lookback: number;
@@ -20,6 +20,11 @@ export interface WindowsOptions extends BordersOptions {
   readonly stepMs: number | null;
   readonly calendar: boolean;
   readonly missingShareMax: number;
+}
+
+/** A series, and the record that it is of where there is one. */
+export interface RecordSeries extends SeriesValue {
+  readonly id?: string;
 }
 
 /** A series once scaled, so that a window of it is a copy where nothing is missing. */
@@ -46,6 +51,9 @@ export interface WindowBatch {
   readonly weights: Float32Array;
 }
 
+/** How windows differ is told from two of them; one is enough to tell how well a forecast is. */
+const windowsMin = { train: 2, validation: 1 } as const;
+
 /**
  * Windows over series and what follows each, in three parts by time, scaled by what the training part alone says. A window
  * belongs to the part in which all that it forecasts lies; it may look back into the part before. A series too short for a whole
@@ -56,15 +64,16 @@ export class SeriesWindows {
   readonly counts: Readonly<Record<SeriesPart, number>>;
   readonly #parts: Readonly<Record<SeriesPart, readonly Window[]>>;
 
-  /** Throws `training_data_invalid` where a series can't be read, or training or validation has no window. */
-  constructor(values: readonly SeriesValue[], options: WindowsOptions) {
+  /** Throws `training_data_invalid` where a series can't be read, training has fewer than two windows, or validation none. */
+  constructor(values: readonly RecordSeries[], options: WindowsOptions) {
     const { lookback, horizon, stepMs, calendar, missingShareMax } = options;
     assert(lookback > 1 && horizon > 0 && options.stride > 0, "windows of at least two steps, and a stride");
     const channels = values[0]?.values[0]?.length ?? 0;
     const series = values.map((value, at) => {
       const regular = regularSeries(value, { channels, stepMs });
       if (regular.ok) return regular.value;
-      throw invalid(`series ${at + 1} of ${values.length} ${regular.failure.message}`, regular.failure.mend);
+      const which = value.id === undefined ? `${at + 1} of ${values.length}` : `of record "${value.id}"`;
+      throw invalid(`series ${which} ${regular.failure.message}`, regular.failure.mend);
     });
     if (channels === 0) throw invalid("there is no series with a reading", "name a field that has series");
     const borders = bordersOf(series, options);
@@ -91,10 +100,11 @@ export class SeriesWindows {
     }
     this.#parts = parts;
     this.counts = { train: parts.train.length, validation: parts.validation.length, test: parts.test.length };
-    for (const part of seriesParts.slice(0, 2)) {
-      if (parts[part].length > 0) continue;
+    for (const part of ["train", "validation"] as const) {
+      if (parts[part].length >= windowsMin[part]) continue;
+      const left = parts[part].length === 0 ? "no window" : "only one window";
       throw invalid(
-        `no window of ${lookback} + ${horizon} steps is left for ${part}`,
+        `${left} of ${lookback} + ${horizon} steps is left for ${part}, where there must be ${windowsMin[part]}`,
         "give longer or more series, or a shorter look-back and horizon",
       );
     }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { encodeValues } from "../encode-values.ts";
 import { denseMatrix } from "../linear-algebra/matrix.ts";
 import { periodogram, strongestFrequencies } from "./frequencies.ts";
-import { type TimeExample, trainTime2Vec } from "./train-time2vec.ts";
+import { mostFrequent, type TimeExample, trainTime2Vec } from "./train-time2vec.ts";
 
 const dayMs = 86_400_000;
 const hourMs = dayMs / 24;
@@ -45,14 +45,14 @@ test("moments of the same phase are near each other, opposite ones are not, beyo
   expect(cosine(0, 2)).toBeLessThan(cosine(0, 1) - 0.5);
 });
 
-test("two periods are found one after the other, the stronger first", () => {
+test("two periods are found one after the other, the stronger first", async () => {
   const random = new Random(2);
   const days = Float64Array.from({ length: 600 }, () => random.uniform() * 90);
   const values = Float64Array.from(
     days,
     (day) => 3 * day + 2 * Math.sin(2 * Math.PI * day) + Math.cos((2 * Math.PI * day) / 7),
   );
-  const found = strongestFrequencies(
+  const found = await strongestFrequencies(
     { days, values: { rows: 600, columns: 1, values } },
     { count: 2, frequencyMax: 6, random },
   );
@@ -60,18 +60,18 @@ test("two periods are found one after the other, the stronger first", () => {
   expect(found[1]).toBeCloseTo(1 / 7, 2);
 });
 
-test("the periodogram is the definition's", () => {
+test("the periodogram is the definition's", async () => {
   const random = new Random(3);
   const days = Float64Array.from({ length: 20 }, () => random.uniform() * 10);
   const values = { ...denseMatrix(20, 1), values: days.map(() => random.normal()) };
-  const powers = periodogram(days, values, { step: 0.05, candidates: 100 });
+  const powers = await periodogram(days, values, { step: 0.05, candidates: 100 });
   for (const k of [1, 37, 100]) {
     let [x, y] = [0, 0];
     for (const [row, day] of days.entries()) {
       x += (values.values[row] as number) * Math.cos(2 * Math.PI * 0.05 * k * day);
       y += (values.values[row] as number) * Math.sin(2 * Math.PI * 0.05 * k * day);
     }
-    expect(powers[k]).toBeCloseTo(x * x + y * y, 8);
+    expect(powers?.[k]).toBeCloseTo(x * x + y * y, 8);
   }
 });
 
@@ -120,4 +120,48 @@ test("examples of one moment, too few, or all the same can't train it", async ()
   );
   const flat = once.map((_, i) => ({ timeMs: begin + i * hourMs, target: 7 }));
   await expect(trainTime2Vec(flat, options)).rejects.toMatchObject({ code: "training_data_invalid" });
+});
+
+test("a signal that comes while periods are looked for ends the search, and what was found is kept", async () => {
+  const train = (stopsAt: string) => {
+    const controller = new AbortController();
+    const stages = new Set<string>();
+    const model = trainTime2Vec(examples(400, { days: 60, of: wave(24) }), {
+      ...{ dimensions: 9, seed: 1, name: "wave", signal: controller.signal },
+      onProgress: ({ stage, done }) => {
+        stages.add(stage);
+        if (stage === stopsAt && done > 0) controller.abort();
+      },
+    });
+    return { model, stages };
+  };
+  const early = train("period 1");
+  await expect(early.model).rejects.toThrow(/aborted/);
+  expect([...early.stages]).toEqual(["period 1"]);
+  const late = train("period 2");
+  const { metrics, files } = await late.model;
+  expect([...late.stages]).toEqual(["period 1", "period 2"]);
+  expect(metrics["time2vec/period-1-hours"]).toBeCloseTo(24, 0);
+  expect(files.has("model.onnx")).toBe(true);
+});
+
+test("timers have their turn while a periodogram is made", async () => {
+  const days = Float64Array.from({ length: 1_000 }, (_, at) => at);
+  const controller = new AbortController();
+  setImmediate(() => controller.abort());
+  const { signal } = controller;
+  const powers = await periodogram(days, denseMatrix(1_000, 3), { step: 0.01, candidates: 1_000, signal });
+  expect(powers).toBeNull();
+});
+
+test("of many classes those of most rows are searched for periods, numbers as they are", () => {
+  // Rows of the classes 2, 0, 2, 1, 2, 0.
+  const oneHot = Float32Array.from(
+    [2, 0, 2, 1, 2, 0].flatMap((of) => [0, 1, 2].map((at) => (at === of ? 1 : 0))),
+  );
+  expect(mostFrequent(oneHot, 3, 2)).toEqual({
+    ...{ rows: 6, columns: 2 },
+    values: Float64Array.of(1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1),
+  });
+  expect([...mostFrequent(Float32Array.of(-1, 2), 1, 2).values]).toEqual([-1, 2]);
 });

@@ -2,12 +2,13 @@ import { strict as assert } from "node:assert";
 import { MedleyError, Random } from "@medley/core";
 import { daysSince } from "@medley/models";
 import { concat, Graph, openDimension, type Value } from "../engine/index.ts";
+import { type DenseMatrix, denseMatrix } from "../linear-algebra/matrix.ts";
 import type { TrainingOptions } from "../progress.ts";
 import { sampleItems } from "../reservoir.ts";
 import { type Embedding, fitOnTarget } from "../target/fit-on-target.ts";
 import { type Target, type TargetValue, targetOf } from "../target/target.ts";
 import type { TrainedModel } from "../trained-model.ts";
-import { strongestFrequencies } from "./frequencies.ts";
+import { type FrequencyOptions, strongestFrequencies } from "./frequencies.ts";
 
 export interface TimeExample {
   /** Milliseconds since 1970. */
@@ -30,6 +31,8 @@ export interface Time2VecOptions extends TrainingOptions {
 const dayMs = 86_400_000;
 /** Examples in which frequencies are looked for. */
 const searchedMax = 5_000;
+/** Classes whose periods are looked for, those of most examples: each takes a periodogram per frequency, up to 2 s. */
+const searchedClassesMax = 32;
 const learningRate = 0.005;
 const optimiser = { clipNorm: 1 };
 
@@ -51,13 +54,14 @@ interface Start {
  * per day: a phase ten years from the origin is good to a thousandth of a turn.
  *
  * Examples are read once. Throws `training_data_invalid` for targets that can't be learned, fewer than 20 examples, and examples
- * that are all of one moment.
+ * that are all of one moment. After `signal` the examples read by then, the frequencies found by then and the best epoch are kept;
+ * throws its reason where not one frequency was found.
  */
 export async function trainTime2Vec(
   examples: Iterable<TimeExample> | AsyncIterable<TimeExample>,
   options: Time2VecOptions,
 ): Promise<TrainedModel> {
-  const { dimensions, seed, signal, name, periodHoursMin = 4, examplesMax = 200_000 } = options;
+  const { dimensions, seed, signal, onProgress, name, periodHoursMin = 4, examplesMax = 200_000 } = options;
   assert(Number.isInteger(dimensions) && dimensions >= 3, "at least 3 dimensions");
   const random = new Random(seed);
   const sample = await sampleItems(examples, { itemsMax: examplesMax, random: random.fork(), signal });
@@ -68,10 +72,13 @@ export async function trainTime2Vec(
   const times = Float64Array.from(target.rows, (row) => (sample[row] as TimeExample).timeMs);
   const { originMs, spanDays } = extentOf(times, name);
   const moments = Array.from(times, (timeMs) => daysSince(originMs, timeMs));
-  const frequencies = searchFrequencies(moments, target, {
+  const frequencies = await searchFrequencies(moments, target, {
     count: Math.ceil((dimensions - 1) / 2),
     frequencyMax: 24 / periodHoursMin,
     random: random.fork(),
+    signal,
+    onValues: (period, done, total) =>
+      onProgress?.({ stage: `period ${period}`, done, total, unit: "values" }),
   });
   const start = startAt(frequencies, spanDays, dimensions - 1);
   const embedding: Embedding = {
@@ -120,8 +127,8 @@ function extentOf(times: Float64Array, name: string): { originMs: number; spanDa
 function searchFrequencies(
   moments: readonly (readonly [number, number])[],
   target: Target,
-  options: { count: number; frequencyMax: number; random: Random },
-): number[] {
+  options: FrequencyOptions,
+): Promise<number[]> {
   const places = Int32Array.from(moments.keys());
   const searched =
     places.length <= searchedMax ? places : options.random.shuffle(places).subarray(0, searchedMax);
@@ -129,12 +136,24 @@ function searchFrequencies(
     const [whole, share] = moments[place] as readonly [number, number];
     return whole + share;
   });
-  const values = {
-    rows: searched.length,
-    columns: target.outputs,
-    values: Float64Array.from(target.tensor(searched)),
-  };
+  const values = mostFrequent(target.tensor(searched), target.outputs, searchedClassesMax);
   return strongestFrequencies({ days, values }, options);
+}
+
+/** At most `columnsMax` columns of [rows, outputs]: of classes, each row's own marked by 1, those of most rows. */
+export function mostFrequent(tensor: Float32Array, outputs: number, columnsMax: number): DenseMatrix {
+  const rows = tensor.length / outputs;
+  const counts = new Float64Array(outputs);
+  for (const [at, value] of tensor.entries()) counts[at % outputs] = (counts[at % outputs] as number) + value;
+  const kept = [...counts.keys()]
+    .sort((a, b) => (counts[b] as number) - (counts[a] as number) || a - b)
+    .slice(0, columnsMax);
+  const values = denseMatrix(rows, kept.length);
+  for (let row = 0; row < rows; row += 1) {
+    for (const [column, output] of kept.entries())
+      values.values[row * kept.length + column] = tensor[row * outputs + output] as number;
+  }
+  return values;
 }
 
 /** Each frequency twice, a quarter turn apart; the last one once where `sines` is odd. */

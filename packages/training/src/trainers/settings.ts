@@ -42,6 +42,12 @@ export function parseSettings(
   return read;
 }
 
+/** What `--epochs` says, as a setting of the trainer: where epochs may end sooner by themselves they are `epochsMax`. */
+export function epochsSetting(settings: Readonly<Record<string, Setting>>, epochs: number): string {
+  const isMost = !Object.hasOwn(settings, "epochs") && Object.hasOwn(settings, "epochsMax");
+  return `${isMost ? "epochsMax" : "epochs"}=${epochs}`;
+}
+
 function settingValue(setting: Setting, text: string): SettingValue | undefined {
   if (setting.type === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
   if (setting.type === "choice") return setting.values.includes(text) ? text : undefined;

@@ -1,6 +1,8 @@
 import { type NodeInput, type Space, spaceInput } from "@medley/core";
+import type { SeriesValue } from "@medley/models";
 import type { Edge } from "../graph/adjacency.ts";
 import type { SageNode } from "../graph/sage-data.ts";
+import type { RecordSeries } from "../series/windows.ts";
 import type { TargetValue } from "../target/target.ts";
 import type { TrainingRecord } from "./trainer.ts";
 
@@ -21,6 +23,17 @@ export async function* edgesOf(
 ): AsyncGenerator<Edge, void, void> {
   for await (const { id, edges } of inputsOf<NodeInput>(records, space)) {
     for (const [to, weight] of Object.entries(edges)) yield { from: id, to, weight };
+  }
+}
+
+/** Each with the id of its record, by which a series that can't be trained on is named. */
+export async function* seriesOf(
+  records: AsyncIterable<TrainingRecord>,
+  space: Space,
+): AsyncGenerator<RecordSeries, void, void> {
+  for await (const record of records) {
+    const input = spaceInput(space, record) as SeriesValue | null;
+    if (input !== null) yield { ...input, id: record.id };
   }
 }
 

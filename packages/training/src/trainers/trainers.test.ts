@@ -1,8 +1,9 @@
 import { type Collection, checkConfig, isTrainedSpace, type MedleyError, type Space } from "@medley/core";
 import { expect, test } from "vitest";
 import { encodeValues } from "../encode-values.ts";
-import { parseSettings } from "./settings.ts";
-import type { TrainingRecord } from "./trainer.ts";
+import type { SeriesKind } from "../series/forecaster.ts";
+import { epochsSetting, parseSettings } from "./settings.ts";
+import type { Trainer, TrainingRecord } from "./trainer.ts";
 import { trainerOf } from "./trainers.ts";
 
 const fields = {
@@ -77,12 +78,13 @@ test("a closed form is not trained, and a pre-trained model only where it says w
     expect(trainer(space.name).train).toBeTypeOf("function");
 });
 
+function forecaster(encoder: SeriesKind): Trainer {
+  const definition = { encoder, field: "readings", dimensions: 4, lookback: 8 };
+  const space = { name: "course", definition: definition as never, candidates: [], fields: ["readings"] };
+  return trainerOf(space, "meters.course");
+}
+
 test("a forecaster that is solved has no settings of steps", () => {
-  const forecaster = (encoder: "dlinear" | "nlinear" | "informer") => {
-    const definition = { encoder, field: "readings", dimensions: 4, lookback: 8 };
-    const space = { name: "course", definition: definition as never, candidates: [], fields: ["readings"] };
-    return trainerOf(space, "meters.course");
-  };
   for (const kind of ["dlinear", "nlinear"] as const) {
     const { settings, resumes } = forecaster(kind);
     expect(failureOf(() => parseSettings(settings, ["learningRate=.01"])).message).toContain("learningRate");
@@ -91,6 +93,37 @@ test("a forecaster that is solved has no settings of steps", () => {
   }
   expect(parseSettings(forecaster("informer").settings, ["learningRate=.01"])).toEqual({
     learningRate: 0.01,
+  });
+});
+
+test("a series of other channels than the first is named by its record", async () => {
+  const space = { name: "course", fields: ["readings"], candidates: [] };
+  const definition = { encoder: "nlinear", field: "readings", dimensions: 4, lookback: 8 };
+  const series = (channels: number) => ({
+    times: null,
+    values: Array.from({ length: 60 }, (_, step) => new Array<number>(channels).fill(step)),
+  });
+  const records = async function* () {
+    for (const [id, channels] of Object.entries({ north: 1, south: 1, west: 2 }))
+      yield { id, fields: { readings: series(channels) } } as unknown as TrainingRecord;
+  };
+  const options = { space: { ...space, definition } as never, settings: {}, seed: 1, threads: 1 };
+  await expect(forecaster("nlinear").train(records(), options)).rejects.toMatchObject({
+    code: "training_data_invalid",
+    message: 'series of record "west" has readings that are not of 1 channels',
+  });
+});
+
+test("epochs are set by the name that the trainer has for them", () => {
+  const parsed = ({ settings }: Trainer) => parseSettings(settings, [epochsSetting(settings, 3)]);
+  for (const kind of ["autoformer", "informer"] as const)
+    expect(parsed(forecaster(kind))).toEqual({ epochsMax: 3 });
+  const definition = { encoder: "text", field: "abstract", tuned: { target: "topic" } } as const;
+  const tuned = { name: "meaning", definition, candidates: [], fields: ["abstract"] };
+  expect(parsed(trainerOf(tuned as never, "papers.meaning"))).toEqual({ epochs: 3 });
+  expect(failureOf(() => parsed(forecaster("nlinear")))).toMatchObject({
+    code: "usage",
+    message: 'there is no setting "epochs"',
   });
 });
 

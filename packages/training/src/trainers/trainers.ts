@@ -1,5 +1,5 @@
 import { isTrainedSpace, isTunedSpace, MedleyError, projectionOf, type Space } from "@medley/core";
-import type { EntityValue, SeriesValue } from "@medley/models";
+import type { EntityValue } from "@medley/models";
 import { trainEntityFromCoOccurrence } from "../category/train-from-co-occurrence.ts";
 import { type EntityExample, trainEntityFromTarget } from "../category/train-from-target.ts";
 import { trainGraphSage } from "../graph/graphsage.ts";
@@ -17,6 +17,7 @@ import {
   featuresOf,
   inputsOf,
   nodesOf,
+  seriesOf,
   withoutUndefined,
 } from "./space-records.ts";
 import type { Trainer, TrainingRecord } from "./trainer.ts";
@@ -62,7 +63,7 @@ function series(settings: Trainer["settings"], { resumes }: Pick<Trainer, "resum
       const { encoder: kind, dimensions, lookback, horizon } = definition;
       const given = withoutUndefined({ kind, dimensions, lookback, horizon });
       const kept = withoutUndefined({ checkpoints });
-      return trainSeries(inputsOf<SeriesValue>(records, space), { ...options, ...given, ...chosen, ...kept });
+      return trainSeries(seriesOf(records, space), { ...options, ...given, ...chosen, ...kept });
     },
   };
 }
