@@ -141,3 +141,13 @@ test("a choice that is no candidate any more is refused, not replaced", async ()
     message: expect.stringContaining("none of its candidates"),
   });
 });
+
+test("without a file a collection's own records are measured, and trained on too", async () => {
+  await using other = new Workplace(config);
+  other.write("papers.jsonl", jsonLines(papers("abstract")));
+  expect(await other.runJson(["backfill", "papers.jsonl", "-c", "papers"])).toMatchObject({ exitCode: 0 });
+  const { data, exitCode } = await other.runJson(["assign", "papers"]);
+  expect({ exitCode, data }).toMatchObject({ exitCode: 0, data: { isWritten: true } });
+  const { trained } = JSON.parse(await readFile(other.path("medley.lock.json"), "utf8"));
+  expect(Object.keys(trained)).toEqual(["papers.about"]);
+});

@@ -82,12 +82,12 @@ export async function assignCommand(
   if (given.budget !== undefined) {
     const shared = await assignDimensions({ ...options, budget: given.budget });
     line.stop();
-    return budgetOutcome(shared, working);
+    return await budgetOutcome(shared, working);
   }
   const bound = given.memory === undefined ? {} : { memoryBytesMax: given.memory * 2 ** 20 };
   const assignment = await assignCollection({ ...options, ...bound });
   line.stop();
-  return outcomeOf(assignment, working);
+  return await outcomeOf(assignment, working);
 }
 
 export interface Working {
