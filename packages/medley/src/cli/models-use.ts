@@ -2,13 +2,22 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MedleyError, suggestion } from "@medley/core";
+import {
+  isTrainedSpace,
+  isTunedSpace,
+  MedleyError,
+  projectionOf,
+  type SpaceDefinition,
+  suggestion,
+} from "@medley/core";
 import {
   artefactsFolder,
+  describeArtefact,
   isRunId,
   type LockedArtefact,
   manifestFile,
   parseManifestFiles,
+  type TrainedKind,
   updateLock,
 } from "@medley/models";
 import { replacedNote } from "../train/replaced-note.ts";
@@ -16,10 +25,10 @@ import { spaceNamed } from "../train/training-space.ts";
 import { type Context, configOf } from "./context.ts";
 import type { Outcome } from "./output.ts";
 
-/** `medley models use COLLECTION.SPACE RUN`: pins the artefact of an earlier run, as its folder is now. */
+/** `medley models use COLLECTION.SPACE RUN`: pins the artefact of an earlier run, as its folder is now, where the space is what it is of. */
 export async function useArtefact(context: Context, place: string, run: string): Promise<Outcome> {
   const { collections, lock } = await configOf(context);
-  spaceNamed(collections, place);
+  const { definition } = spaceNamed(collections, place).space;
   const folder = artefactsFolder(lock.file, place);
   const runs = (await readdir(folder).catch(() => [])).filter((name) =>
     existsSync(join(folder, name, manifestFile)),
@@ -30,6 +39,7 @@ export async function useArtefact(context: Context, place: string, run: string):
     });
   }
   const artefact = await pinnedAsItIs(join(folder, run), run);
+  await checkServes(artefact, { place, definition, directory: join(folder, run) });
   let before: LockedArtefact | undefined;
   await updateLock(lock.file as string, (_, trained) => {
     before = trained[place];
@@ -62,4 +72,35 @@ async function pinnedAsItIs(directory: string, run: string): Promise<LockedArtef
   }
   const sha256 = createHash("sha256").update(manifest).digest("hex");
   return { run, files: { ...files, [manifestFile]: { sha256, bytes: manifest.length } } };
+}
+
+/**
+ * Pinned, another kind's artefact would stop every process that opens the space. A reduced space's axes are compared with its encoder only
+ * there: it takes the model. Throws `config_invalid`, and what opening an artefact throws.
+ */
+async function checkServes(
+  { run, files: hashes }: LockedArtefact,
+  { place, definition, directory }: { place: string; definition: SpaceDefinition; directory: string },
+): Promise<void> {
+  const manifest = JSON.parse(await readFile(join(directory, manifestFile), "utf8"));
+  const { kind, dimensions } = servedBy(definition);
+  if (manifest.kind !== kind || (dimensions !== null && manifest.dimensions !== dimensions)) {
+    const configured = `${kind ?? "what needs no artefact"}${dimensions === null ? "" : ` with ${dimensions} dimensions`}`;
+    throw new MedleyError(
+      "config_invalid",
+      `space ${place} is configured as ${configured}, but the artefact of run ${run} is ${manifest.kind} with ${manifest.dimensions}`,
+      { mend: "configure the space as it was when that run was trained, or use another run" },
+    );
+  }
+  // A tuned model is laid out like a pre-trained one, which says itself how many dimensions it has.
+  if (dimensions === null) return;
+  await describeArtefact(directory, { space: place, kind: kind as TrainedKind, dimensions, hashes });
+}
+
+/** What an artefact of the space is; null: it has none, or its model says how many. */
+function servedBy(definition: SpaceDefinition): { kind: string | null; dimensions: number | null } {
+  const projection = projectionOf(definition);
+  if (projection !== undefined) return { kind: projection.by, dimensions: projection.to };
+  if (isTrainedSpace(definition)) return { kind: definition.encoder, dimensions: definition.dimensions };
+  return { kind: isTunedSpace(definition) ? definition.encoder : null, dimensions: null };
 }
