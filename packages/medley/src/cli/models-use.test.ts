@@ -1,45 +1,18 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import type { Context } from "./context.ts";
+import { readFile, rm } from "node:fs/promises";
+import { expect, test } from "vitest";
 import { useArtefact } from "./models-use.ts";
 import { trainCommand } from "./train.ts";
-
-/** A folder with records, in which `papers.words` is trained as it is configured. */
-async function trainedOnce(): Promise<{
-  context: Context;
-  run: string;
-  configure: (space: object) => Promise<void>;
-}> {
-  const directory = await mkdtemp(join(tmpdir(), "medley-use-"));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  const context: Context = { directory, environment: {}, signal: new AbortController().signal, global: {} };
-  const configure = (space: object) => {
-    const papers = {
-      fields: { abstract: "text", year: "number", topic: "category" },
-      spaces: { words: space },
-    };
-    return writeFile(join(directory, "medley.config.json"), JSON.stringify({ collections: { papers } }));
-  };
-  const topics = ["plasma in a strong field", "walks on large networks", "cells and their walls"];
-  const lines = Array.from({ length: 30 }, (_, n) =>
-    JSON.stringify({ id: `p${n}`, abstract: `${topics[n % 3]} ${n % 7}` }),
-  );
-  await writeFile(join(directory, "papers.jsonl"), lines.join("\n"));
-  await configure(words);
-  const given = {
-    from: join(directory, "papers.jsonl"),
-    seed: 1,
-    set: [],
-    threads: 1,
-    device: "cpu",
-  } as const;
-  const { data } = await trainCommand(context, "papers.words", given);
-  return { context, run: (data as { run: string }).run, configure };
-}
+import { type TrainingFolder, trainingFolder } from "./training-folder.fixture.ts";
 
 const words = { encoder: "words", field: "abstract", dimensions: 4 };
+
+/** A folder in which `papers.words` is trained as it is configured. */
+async function trainedOnce(): Promise<TrainingFolder & { run: string }> {
+  const folder = await trainingFolder({ words });
+  const given = { from: folder.records, set: [], threads: 1, device: "cpu" } as const;
+  const { data } = await trainCommand(folder.context, "papers.words", given);
+  return { ...folder, run: (data as { run: string }).run };
+}
 
 test.for([
   ["other dimensions", { ...words, dimensions: 3 }, "words with 3 dimensions", "words with 4"],
@@ -57,21 +30,20 @@ test.for([
   ],
   ["no artefact", { encoder: "number", field: "year", range: [0, 9] }, "needs no artefact", "is words"],
 ] as const)("an artefact is not pinned for a space that has become %s", async ([, space, ...said]) => {
-  const { context, run, configure } = await trainedOnce();
-  const lock = join(context.directory, "medley.lock.json");
-  const before = await readFile(lock, "utf8");
-  await configure(space);
+  const { context, run, configure, lockFile } = await trainedOnce();
+  const before = await readFile(lockFile, "utf8");
+  await configure({ words: space });
   const using = useArtefact(context, "papers.words", run);
   await expect(using).rejects.toMatchObject({
     code: "config_invalid",
     mend: expect.stringContaining("another run"),
   });
   for (const part of said) await expect(using).rejects.toThrow(part);
-  expect(await readFile(lock, "utf8")).toBe(before);
+  expect(await readFile(lockFile, "utf8")).toBe(before);
 });
 
 test("an artefact of the space as it is configured is pinned", async () => {
-  const { context, run } = await trainedOnce();
-  await rm(join(context.directory, "medley.lock.json"));
+  const { context, run, lockFile } = await trainedOnce();
+  await rm(lockFile);
   expect(await useArtefact(context, "papers.words", run)).toMatchObject({ exitCode: 0, data: { run } });
 });

@@ -12,7 +12,7 @@ import { TrainingLine } from "./training-line.ts";
 
 export interface TrainArguments {
   readonly from?: string;
-  readonly seed: number;
+  readonly seed?: number;
   readonly set: readonly string[];
   readonly epochs?: number;
   readonly resume?: string;

@@ -32,6 +32,7 @@ import {
 import { openEncoders } from "../deployment/open-encoders.ts";
 import { featureRecords, featureSpaces, withFeatures } from "./feature-records.ts";
 import { replacedNote } from "./replaced-note.ts";
+import { otherRun, resumedRun } from "./resumed-run.ts";
 import type { TrainingRecords } from "./training-records.ts";
 import type { TrainingSpace } from "./training-space.ts";
 
@@ -43,11 +44,12 @@ export interface TrainSpaceOptions extends TrainingSpace {
   readonly hasFeatures?: boolean;
   /** Where pre-trained models are found. */
   readonly models: NonNullable<TrainerOptions["models"]>;
-  readonly seed: number;
+  /** Default: 1. */
+  readonly seed?: number | undefined;
   readonly settings: Readonly<Record<string, SettingValue>>;
   readonly threads?: number;
   readonly device: Device;
-  /** A run that was ended, to go on with: seed and settings are then its own. */
+  /** A run that was ended, to go on with: seed and settings are then its own, and those given must be equal. */
   readonly resume?: string;
   /** What was best so far is kept. */
   readonly signal: AbortSignal;
@@ -67,13 +69,15 @@ export interface TrainedSpace {
   readonly skipped: TrainingRecords["skipped"];
 }
 
+const seedDefault = 1;
 /** Of the values that serving is compared on. */
 const samplesMax = 64;
 
 /**
  * Trains one space: reads the records once to know them and once to train, keeps the run in `runs/<id>/`, writes the artefact
  * to `models/<collection>.<space>/<id>/`, opens it as the worker does, and pins it. Nothing is pinned where anything of it
- * fails. Throws what the trainer throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`.
+ * fails. Throws what the trainer throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`, and of a run that can't be
+ * gone on with `usage`, `source_changed`, `not_found`, `run_damaged`.
  */
 export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpace> {
   const { place, space, lockFile, signal } = options;
@@ -98,10 +102,11 @@ export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpa
 }
 
 async function openRun(options: TrainSpaceOptions, trainer: Trainer): Promise<RunFolder> {
-  const { place, space, collection, seed, settings, lockFile, resume } = options;
+  const { place, space, seed = seedDefault, settings, lockFile, resume } = options;
   const root = join(dirname(lockFile), "runs");
+  const resumed = resume === undefined ? null : await resumedRun(root, { ...options, resume }, trainer);
   const data = await fingerprintOf(options);
-  if (resume === undefined) {
+  if (resumed === null) {
     const split = { by: "random", train: data.count, validation: 0, test: 0 } as const;
     const parameters = { space: space.definition, settings, records: options.records.name } as never;
     return RunFolder.create(root, {
@@ -113,18 +118,9 @@ async function openRun(options: TrainSpaceOptions, trainer: Trainer): Promise<Ru
       parameters,
     });
   }
-  if (!trainer.resumes) {
-    throw new MedleyError("usage", `trainings of encoder "${space.definition.encoder}" can't be resumed`, {
-      mend: `begin anew: medley train ${collection.name}.${space.name}`,
-    });
-  }
-  const folder = await RunFolder.open(root, resume);
-  const { record } = folder.run;
-  if (record.model === place && record.data.sha256 === data.sha256) return folder;
-  const what = record.model === place ? "was begun with other records" : `is of ${record.model}`;
-  throw new MedleyError("source_changed", `run ${resume} ${what}`, {
-    mend: `give it the records that it began with, or begin anew: medley train ${place}`,
-  });
+  const { id, data: before } = resumed.record;
+  if (before.sha256 !== data.sha256) throw otherRun(id, "was begun with other records", place);
+  return RunFolder.open(root, id);
 }
 
 async function train(
