@@ -1,5 +1,5 @@
 import { MedleyError } from "@medley/core";
-import { type Run, readRun, type SettingValue, type Trainer } from "@medley/training";
+import { type DataFingerprint, type Run, readRun, type SettingValue, type Trainer } from "@medley/training";
 import type { TrainingSpace } from "./training-space.ts";
 
 export interface ResumedRun extends TrainingSpace {
@@ -30,8 +30,12 @@ export async function resumedRun(root: string, options: ResumedRun, trainer: Tra
   });
 }
 
-/** Throws `source_changed`. */
-export function otherRun(resume: string, what: string, place: string): MedleyError {
+/** Throws `source_changed` for other records than it began with. */
+export function checkData({ record }: Run, data: DataFingerprint, place: string): void {
+  if (record.data.sha256 !== data.sha256) throw otherRun(record.id, "was begun with other records", place);
+}
+
+function otherRun(resume: string, what: string, place: string): MedleyError {
   return new MedleyError("source_changed", `run ${resume} ${what}`, {
     mend: `give it the records that it began with, or begin anew: medley train ${place}`,
   });

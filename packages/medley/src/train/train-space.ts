@@ -8,6 +8,7 @@ import {
   type Device,
   type LockedArtefact,
   type ModelSpaceDefinition,
+  manifestFile,
   openModelRuntime,
   updateLock,
 } from "@medley/models";
@@ -30,9 +31,10 @@ import {
   writeArtefact,
 } from "@medley/training";
 import { openEncoders } from "../deployment/open-encoders.ts";
+import { artefactOfRun } from "./artefact-of-run.ts";
 import { featureRecords, featureSpaces, withFeatures } from "./feature-records.ts";
 import { replacedNote } from "./replaced-note.ts";
-import { otherRun, resumedRun } from "./resumed-run.ts";
+import { checkData, resumedRun } from "./resumed-run.ts";
 import type { TrainingRecords } from "./training-records.ts";
 import type { TrainingSpace } from "./training-space.ts";
 
@@ -70,19 +72,28 @@ export interface TrainedSpace {
 }
 
 const seedDefault = 1;
+/** In a run's folder, until its artefact is pinned. */
+const checkpointsFolder = "checkpoints";
 /** Of the values that serving is compared on. */
 const samplesMax = 64;
 
 /**
- * Trains one space: reads the records once to know them and once to train, keeps the run in `runs/<id>/`, writes the artefact
+ * Trains one space, or pins what a run that is done has come to: reads the records once to know them and once to train, keeps the run in `runs/<id>/`, writes the artefact
  * to `models/<collection>.<space>/<id>/`, opens it as the worker does, and pins it. Nothing is pinned where anything of it
  * fails. Throws what the trainer throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`, and of a run that can't be
  * gone on with `usage`, `source_changed`, `not_found`, `run_damaged`.
  */
 export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpace> {
-  const { place, space, lockFile, signal } = options;
+  const { place, space, lockFile, signal, resume } = options;
   const trainer = trainerOf(space, place);
-  const folder = await openRun(options, trainer);
+  const root = join(dirname(lockFile), "runs");
+  const resumed = resume === undefined ? null : await resumedRun(root, { ...options, resume }, trainer);
+  const data = await fingerprintOf(options);
+  if (resumed !== null) checkData(resumed, data, place);
+  if (resumed !== null && isKept(resumed, { place, root, lockFile })) return await pinKept(options, resumed);
+  const folder = await (resumed === null
+    ? beginRun(root, options, data)
+    : RunFolder.open(root, resumed.record.id));
   options.onRun(folder.run.record.id);
   const samples: unknown[] = [];
   try {
@@ -94,33 +105,46 @@ export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpa
       curves: model.curves,
       split: model.split,
     });
-    return await keep(options, { model, run, samples, lockFile });
+    const trained = await keep(options, { model, run, samples, lockFile });
+    // It is pinned, which counts; what can't be removed takes its place on the disk, and nothing else.
+    if (state === "done")
+      await rm(join(folder.path, checkpointsFolder), { recursive: true, force: true }).catch(() => {});
+    return trained;
   } catch (error) {
     if (folder.run.record.state === "running") await folder.finish({ state: "failed" });
     throw error;
   }
 }
 
-async function openRun(options: TrainSpaceOptions, trainer: Trainer): Promise<RunFolder> {
-  const { place, space, seed = seedDefault, settings, lockFile, resume } = options;
-  const root = join(dirname(lockFile), "runs");
-  const resumed = resume === undefined ? null : await resumedRun(root, { ...options, resume }, trainer);
-  const data = await fingerprintOf(options);
-  if (resumed === null) {
-    const split = { by: "random", train: data.count, validation: 0, test: 0 } as const;
-    const parameters = { space: space.definition, settings, records: options.records.name } as never;
-    return RunFolder.create(root, {
-      model: place,
-      kind: projectionOf(space.definition)?.by ?? space.definition.encoder,
-      seed,
-      data,
-      split,
-      parameters,
-    });
-  }
-  const { id, data: before } = resumed.record;
-  if (before.sha256 !== data.sha256) throw otherRun(id, "was begun with other records", place);
-  return RunFolder.open(root, id);
+async function beginRun(
+  root: string,
+  { place, space, seed = seedDefault, settings, records }: TrainSpaceOptions,
+  data: DataFingerprint,
+): Promise<RunFolder> {
+  return RunFolder.create(root, {
+    ...{ model: place, kind: projectionOf(space.definition)?.by ?? space.definition.encoder, seed, data },
+    split: { by: "random", train: data.count, validation: 0, test: 0 },
+    parameters: { space: space.definition, settings, records: records.name } as never,
+  });
+}
+
+/** Whether there is nothing left to do: checkpoints go last, once its artefact has been tried and pinned. */
+function isKept(
+  { record: { id, state } }: Run,
+  { place, root, lockFile }: { place: string; root: string; lockFile: string },
+): boolean {
+  const isThere = existsSync(join(artefactsFolder(lockFile, place), id, manifestFile));
+  return state === "done" && isThere && !existsSync(join(root, id, checkpointsFolder));
+}
+
+/** Of a run that is done and has no checkpoints any more: without them it would be trained from its beginning. */
+async function pinKept(options: TrainSpaceOptions, run: Run): Promise<TrainedSpace> {
+  const { place, space, lockFile } = options;
+  const { id } = run.record;
+  options.onRun(id);
+  const directory = join(artefactsFolder(lockFile, place), id);
+  const artefact = await artefactOfRun(id, { place, definition: space.definition, directory });
+  return pin(options, { run, directory, artefact, servedDifference: null });
 }
 
 async function train(
@@ -147,7 +171,7 @@ async function train(
     signal,
     onProgress,
     ...(threads === undefined ? {} : { threads }),
-    ...(trainer.resumes ? { checkpoints: join(folder.path, "checkpoints") } : {}),
+    ...(trainer.resumes ? { checkpoints: join(folder.path, checkpointsFolder) } : {}),
   });
 }
 
@@ -212,9 +236,8 @@ async function keep(
   options: TrainSpaceOptions,
   { model, run, samples, lockFile }: { model: TrainedModel; run: Run; samples: unknown[]; lockFile: string },
 ): Promise<TrainedSpace> {
-  const { place, records } = options;
   const { id } = run.record;
-  const directory = join(artefactsFolder(lockFile, place), id);
+  const directory = join(artefactsFolder(lockFile, options.place), id);
   // Curves are the run's, not the artefact's.
   const card = modelCard({ run: { ...run, curves: [] } });
   // A run that was ended and went on has kept one by then, which counts until the new one is known to serve.
@@ -231,14 +254,23 @@ async function keep(
     if (isAside) await rename(aside, directory);
     throw error;
   }
+  const pinned = await pin(options, { run, directory, artefact, servedDifference });
+  await rm(aside, { recursive: true, force: true });
+  return pinned;
+}
+
+async function pin(
+  { place, lockFile, records }: TrainSpaceOptions,
+  kept: Pick<TrainedSpace, "run" | "directory" | "servedDifference"> & { artefact: LockedArtefact },
+): Promise<TrainedSpace> {
+  const { artefact, ...known } = kept;
   let before: LockedArtefact | undefined;
   await updateLock(lockFile, (_, trained) => {
     before = trained[place];
     trained[place] = artefact;
   });
-  await rm(aside, { recursive: true, force: true });
   const note = replacedNote(place, before, artefact);
-  return { run, directory, replaced: before?.run ?? null, note, servedDifference, skipped: records.skipped };
+  return { ...known, replaced: before?.run ?? null, note, skipped: records.skipped };
 }
 
 /** How far what is served is from what was trained; null where the training gives nothing to compare. */
