@@ -33,6 +33,7 @@ export function trainCommands(medley: Command, run: Run): void {
       wholeNumber(1, 256),
       availableParallelism(),
     )
+    .option("--mlflow <url>", "tell the run to this MLflow tracking server, once it has ended")
     .addOption(new Option("--device <device>", "where to train").choices(deviceChoices).default("cpu"))
     .addHelpText(
       "after",

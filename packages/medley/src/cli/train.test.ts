@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Command } from "commander";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Outcome } from "./output.ts";
 import { trainCommands } from "./train-options.ts";
 import { type TrainingFolder, trainingFolder } from "./training-folder.fixture.ts";
@@ -52,4 +54,36 @@ test("without a seed it is 1", async () => {
     await readFile(join(folder.context.directory, "runs", run, "run.json"), "utf8"),
   );
   expect(seed).toBe(1);
+});
+
+/** Answers what a run is told with; `status` is that of every answer. */
+async function trackingServer(status: number) {
+  const told: { path: string; body: string }[] = [];
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? "", "http://localhost").pathname.replace("/api/2.0/mlflow/", "");
+    told.push({ path, body: (await request.toArray()).join("") });
+    const answer = { experiment: { experiment_id: "1" }, run: { info: { run_id: "m1" } } };
+    response.writeHead(status).end(JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close().closeAllConnections());
+  return { told, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+test("a run is told to MLflow once it has ended; a server that refuses it is a warning", async () => {
+  const folder = await trainingFolder(spaces);
+  const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  onTestFinished(() => stderr.mockRestore());
+  const taking = await trackingServer(200);
+  const { run } = await train(folder, "--epochs", "1", "--mlflow", taking.url);
+  const last = taking.told.at(-1);
+  expect(last?.path).toBe("runs/update");
+  expect(JSON.parse(last?.body ?? "")).toMatchObject({ run_id: "m1", status: "FINISHED" });
+  expect(taking.told.find(({ path }) => path === "runs/create")?.body).toContain(run);
+  const refusing = await trackingServer(403);
+  const warned = await train(folder, "--epochs", "1", "--mlflow", refusing.url);
+  expect(warned.state).toBe("done");
+  expect(stderr.mock.calls.flat().join("")).toContain(`warning: run ${warned.run} is not told to MLflow`);
+  expect(refusing.told.length).toBeGreaterThan(0);
+  await expect(train(folder, "--mlflow", "localhost:5000")).rejects.toMatchObject({ code: "usage" });
 });
