@@ -212,6 +212,12 @@ export const errorTable = {
     retryable: false,
     meaning: "the data folder can't be written",
   },
+  lock_busy: {
+    exitCode: 3,
+    httpStatus: 503,
+    retryable: true,
+    meaning: "another process writes medley.lock.json, or was stopped while it did",
+  },
   schema_behind: {
     exitCode: 1,
     httpStatus: 503,

@@ -18,7 +18,12 @@ export function trainCommands(medley: Command, run: Run): void {
       "--from <source>",
       "a file of records, or collection:NAME (default: the space's own collection, from the database)",
     )
-    .option("--seed <number>", "equal seeds give equal models on one machine", wholeNumber(0, seedMax), 1)
+    // Without a default of its own, so that one that is given beside --resume is known.
+    .option(
+      "--seed <number>",
+      "equal seeds give equal models on one machine (default: 1)",
+      wholeNumber(0, seedMax),
+    )
     .option("--set <name=value>", "a setting of the space's trainer; repeatable", collect, [])
     .option(
       "--epochs <number>",
@@ -32,11 +37,13 @@ export function trainCommands(medley: Command, run: Run): void {
       wholeNumber(1, 256),
       availableParallelism(),
     )
+    .option("--mlflow <url>", "tell the run to this MLflow tracking server, once it has ended")
     .addOption(new Option("--device <device>", "where to train").choices(deviceChoices).default("cpu"))
     .addHelpText(
       "after",
       "\nCtrl-C ends the training and keeps what was best so far; a second one stops at once and keeps nothing." +
-        "\nA run that was ended or killed goes on with --resume: those of series, graphsage and fine-tuned spaces." +
+        "\nA run that was ended or killed goes on with --resume: those of series, graphsage and fine-tuned spaces," +
+        "\nwith the seed and the settings that it began with: others beside it are refused." +
         "\nA text, image or audio space is fine-tuned on what its tuned.target says." +
         "\n\nExamples:\n  $ medley train films.cast --from films.jsonl.gz\n  $ medley train papers.walks --set walksPerNode=40 --seed 7\n  $ medley train films2.cast --from collection:films\n  $ medley train products.photo --from products.jsonl",
     )

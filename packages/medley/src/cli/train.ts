@@ -5,6 +5,7 @@ import { epochsSetting, parseSettings, trainerOf } from "@medley/training";
 import { type TrainedSpace, trainSpace } from "../train/train-space.ts";
 import { spaceNamed } from "../train/training-space.ts";
 import { type Context, configOf, settingsOf } from "./context.ts";
+import { checkMlflowUrl, tellMlflow } from "./mlflow.ts";
 import { type Outcome, table } from "./output.ts";
 import { count, duration } from "./progress.ts";
 import { openRecordsFrom } from "./records-from.ts";
@@ -12,10 +13,12 @@ import { TrainingLine } from "./training-line.ts";
 
 export interface TrainArguments {
   readonly from?: string;
-  readonly seed: number;
+  readonly seed?: number;
   readonly set: readonly string[];
   readonly epochs?: number;
   readonly resume?: string;
+  /** Of a tracking server. */
+  readonly mlflow?: string;
   readonly threads: number;
   readonly device: DeviceChoice;
 }
@@ -27,6 +30,7 @@ export async function trainCommand(context: Context, place: string, given: Train
   const trainer = trainerOf(training.space, place);
   const epochs = given.epochs === undefined ? [] : [epochsSetting(trainer.settings, given.epochs)];
   const settings = parseSettings(trainer.settings, [...given.set, ...epochs]);
+  if (given.mlflow !== undefined) checkMlflowUrl(given.mlflow);
   const device = await chooseDevice(given.device);
   const startedMs = performance.now();
   await using resources = new AsyncDisposableStack();
@@ -53,7 +57,9 @@ export async function trainCommand(context: Context, place: string, given: Train
       onProgress: (state) => progress.update(state),
     });
     progress.stop();
-    return outcomeOf(trained, { context, place, seconds: (performance.now() - startedMs) / 1000 });
+    const seconds = (performance.now() - startedMs) / 1000;
+    if (given.mlflow !== undefined) await tellMlflow(trained.run, given.mlflow);
+    return outcomeOf(trained, { context, place, seconds });
   } catch (error) {
     progress.stop();
     if (!context.signal.aborted || error instanceof MedleyError) throw error;

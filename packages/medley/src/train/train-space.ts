@@ -8,6 +8,7 @@ import {
   type Device,
   type LockedArtefact,
   type ModelSpaceDefinition,
+  manifestFile,
   openModelRuntime,
   updateLock,
 } from "@medley/models";
@@ -30,8 +31,10 @@ import {
   writeArtefact,
 } from "@medley/training";
 import { openEncoders } from "../deployment/open-encoders.ts";
+import { artefactOfRun } from "./artefact-of-run.ts";
 import { featureRecords, featureSpaces, withFeatures } from "./feature-records.ts";
 import { replacedNote } from "./replaced-note.ts";
+import { checkData, resumedRun } from "./resumed-run.ts";
 import type { TrainingRecords } from "./training-records.ts";
 import type { TrainingSpace } from "./training-space.ts";
 
@@ -43,11 +46,12 @@ export interface TrainSpaceOptions extends TrainingSpace {
   readonly hasFeatures?: boolean;
   /** Where pre-trained models are found. */
   readonly models: NonNullable<TrainerOptions["models"]>;
-  readonly seed: number;
+  /** Default: 1. */
+  readonly seed?: number | undefined;
   readonly settings: Readonly<Record<string, SettingValue>>;
   readonly threads?: number;
   readonly device: Device;
-  /** A run that was ended, to go on with: seed and settings are then its own. */
+  /** A run that was ended, to go on with: seed and settings are then its own, and those given must be equal. */
   readonly resume?: string;
   /** What was best so far is kept. */
   readonly signal: AbortSignal;
@@ -67,18 +71,30 @@ export interface TrainedSpace {
   readonly skipped: TrainingRecords["skipped"];
 }
 
+const seedDefault = 1;
+/** In a run's folder, until its artefact is pinned. */
+const checkpointsFolder = "checkpoints";
 /** Of the values that serving is compared on. */
 const samplesMax = 64;
 
 /**
- * Trains one space: reads the records once to know them and once to train, keeps the run in `runs/<id>/`, writes the artefact
+ * Trains one space, or pins what a run that is done has come to: reads the records once to know them and once to train, keeps the run in `runs/<id>/`, writes the artefact
  * to `models/<collection>.<space>/<id>/`, opens it as the worker does, and pins it. Nothing is pinned where anything of it
- * fails, and its run then says "failed", or "interrupted" where the signal came before there was anything to keep. Throws what the trainer throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`.
+ * fails, and its run then says "failed", or "interrupted" where the signal came before there was anything to keep. Throws what the trainer
+ * throws, `training_data_invalid`, `model_unsupported`, `data_not_writable`, and of a run that can't be gone on with `usage`,
+ * `source_changed`, `not_found`, `run_damaged`.
  */
 export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpace> {
-  const { place, space, lockFile, signal } = options;
+  const { place, space, lockFile, signal, resume } = options;
   const trainer = trainerOf(space, place);
-  const folder = await openRun(options, trainer);
+  const root = join(dirname(lockFile), "runs");
+  const resumed = resume === undefined ? null : await resumedRun(root, { ...options, resume }, trainer);
+  const data = await fingerprintOf(options);
+  if (resumed !== null) checkData(resumed, data, place);
+  if (resumed !== null && isKept(resumed, { place, root, lockFile })) return await pinKept(options, resumed);
+  const folder = await (resumed === null
+    ? beginRun(root, options, data)
+    : RunFolder.open(root, resumed.record.id));
   options.onRun(folder.run.record.id);
   const samples: unknown[] = [];
   let model: TrainedModel | null = null;
@@ -91,7 +107,11 @@ export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpa
       curves: model.curves,
       split: model.split,
     });
-    return await keep(options, { model, run, samples, lockFile });
+    const trained = await keep(options, { model, run, samples, lockFile });
+    // It is pinned, which counts; what can't be removed takes its place on the disk, and nothing else.
+    if (state === "done")
+      await rm(join(folder.path, checkpointsFolder), { recursive: true, force: true }).catch(() => {});
+    return trained;
   } catch (error) {
     // A run whose artefact can't be kept is finished by then, and would go on saying that all is well.
     await folder.finish({ state: signal.aborted && model === null ? "interrupted" : "failed" });
@@ -99,34 +119,35 @@ export async function trainSpace(options: TrainSpaceOptions): Promise<TrainedSpa
   }
 }
 
-async function openRun(options: TrainSpaceOptions, trainer: Trainer): Promise<RunFolder> {
-  const { place, space, collection, seed, settings, lockFile, resume } = options;
-  const root = join(dirname(lockFile), "runs");
-  const data = await fingerprintOf(options);
-  if (resume === undefined) {
-    const split = { by: "random", train: data.count, validation: 0, test: 0 } as const;
-    const parameters = { space: space.definition, settings, records: options.records.name } as never;
-    return RunFolder.create(root, {
-      model: place,
-      kind: projectionOf(space.definition)?.by ?? space.definition.encoder,
-      seed,
-      data,
-      split,
-      parameters,
-    });
-  }
-  if (!trainer.resumes) {
-    throw new MedleyError("usage", `trainings of encoder "${space.definition.encoder}" can't be resumed`, {
-      mend: `begin anew: medley train ${collection.name}.${space.name}`,
-    });
-  }
-  const folder = await RunFolder.open(root, resume);
-  const { record } = folder.run;
-  if (record.model === place && record.data.sha256 === data.sha256) return folder;
-  const what = record.model === place ? "was begun with other records" : `is of ${record.model}`;
-  throw new MedleyError("source_changed", `run ${resume} ${what}`, {
-    mend: `give it the records that it began with, or begin anew: medley train ${place}`,
+async function beginRun(
+  root: string,
+  { place, space, seed = seedDefault, settings, records }: TrainSpaceOptions,
+  data: DataFingerprint,
+): Promise<RunFolder> {
+  return RunFolder.create(root, {
+    ...{ model: place, kind: projectionOf(space.definition)?.by ?? space.definition.encoder, seed, data },
+    split: { by: "random", train: data.count, validation: 0, test: 0 },
+    parameters: { space: space.definition, settings, records: records.name } as never,
   });
+}
+
+/** Whether there is nothing left to do: checkpoints go last, once its artefact has been tried and pinned. */
+function isKept(
+  { record: { id, state } }: Run,
+  { place, root, lockFile }: { place: string; root: string; lockFile: string },
+): boolean {
+  const isThere = existsSync(join(artefactsFolder(lockFile, place), id, manifestFile));
+  return state === "done" && isThere && !existsSync(join(root, id, checkpointsFolder));
+}
+
+/** Of a run that is done and has no checkpoints any more: without them it would be trained from its beginning. */
+async function pinKept(options: TrainSpaceOptions, run: Run): Promise<TrainedSpace> {
+  const { place, space, lockFile } = options;
+  const { id } = run.record;
+  options.onRun(id);
+  const directory = join(artefactsFolder(lockFile, place), id);
+  const artefact = await artefactOfRun(id, { place, definition: space.definition, directory });
+  return pin(options, { run, directory, artefact, servedDifference: null });
 }
 
 async function train(
@@ -153,7 +174,7 @@ async function train(
     signal,
     onProgress,
     ...(threads === undefined ? {} : { threads }),
-    ...(trainer.resumes ? { checkpoints: join(folder.path, "checkpoints") } : {}),
+    ...(trainer.resumes ? { checkpoints: join(folder.path, checkpointsFolder) } : {}),
   });
 }
 
@@ -218,9 +239,8 @@ async function keep(
   options: TrainSpaceOptions,
   { model, run, samples, lockFile }: { model: TrainedModel; run: Run; samples: unknown[]; lockFile: string },
 ): Promise<TrainedSpace> {
-  const { place, records } = options;
   const { id } = run.record;
-  const directory = join(artefactsFolder(lockFile, place), id);
+  const directory = join(artefactsFolder(lockFile, options.place), id);
   // Curves are the run's, not the artefact's.
   const card = modelCard({ run: { ...run, curves: [] } });
   // A run that was ended and went on has kept one by then, which counts until the new one is known to serve.
@@ -237,14 +257,23 @@ async function keep(
     if (isAside) await rename(aside, directory);
     throw error;
   }
+  const pinned = await pin(options, { run, directory, artefact, servedDifference });
+  await rm(aside, { recursive: true, force: true });
+  return pinned;
+}
+
+async function pin(
+  { place, lockFile, records }: TrainSpaceOptions,
+  kept: Pick<TrainedSpace, "run" | "directory" | "servedDifference"> & { artefact: LockedArtefact },
+): Promise<TrainedSpace> {
+  const { artefact, ...known } = kept;
   let before: LockedArtefact | undefined;
   await updateLock(lockFile, (_, trained) => {
     before = trained[place];
     trained[place] = artefact;
   });
-  await rm(aside, { recursive: true, force: true });
   const note = replacedNote(place, before, artefact);
-  return { run, directory, replaced: before?.run ?? null, note, servedDifference, skipped: records.skipped };
+  return { ...known, replaced: before?.run ?? null, note, skipped: records.skipped };
 }
 
 /** How far what is served is from what was trained; null where the training gives nothing to compare. */

@@ -28,6 +28,14 @@ test("whoever reads while it is written sees a whole file, the old one or the ne
   expect([...seen].sort()).toEqual(["a 1000000 true", "b 1000000 true"]);
 });
 
+test("of two that write at once one counts, whole, and neither fails", async () => {
+  const folder = await temporaryFolder();
+  const contents = ["a", "b", "c"].map((letter) => letter.repeat(100_000));
+  await Promise.all(contents.map((content) => writeFileAtomic(join(folder, "file"), content)));
+  expect(contents).toContain(await readFile(join(folder, "file"), "utf8"));
+  expect(await readdir(folder)).toEqual(["file"]);
+});
+
 test("what can't be written is an error that says where, and leaves nothing behind", async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, "file"), "");

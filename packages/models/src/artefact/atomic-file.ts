@@ -1,13 +1,14 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MedleyError } from "@medley/core";
 
 /**
  * Puts a whole file in its place in one go, and makes its folder where there is none: whoever reads it sees the old one or the new one,
- * also after a crash. Not for two writers of one path. Throws `data_not_writable`.
+ * also after a crash. Of two that write one path at once the later one counts. Throws `data_not_writable`.
  */
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
     await using handle = await open(temporary, "w");

@@ -1,8 +1,11 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { readLock, updateLock } from "./lock.ts";
 import { temporaryFolder } from "./model-folder.fixture.ts";
+import { names } from "./pinning.fixture.ts";
 
 const revision = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf";
 const sha256 = "0123456789abcdef".repeat(4);
@@ -120,13 +123,41 @@ test.for([
 });
 
 test("a lock that can't be written is said, and the old one stays", async () => {
-  const file = join(await temporaryFolder(), "medley.lock.json");
-  await updateLock(file, () => {});
-  const text = await readFile(file, "utf8");
-  await mkdir(`${file}.${process.pid}.tmp`);
+  // So long that there is no room for what is written beside it.
+  const file = join(await temporaryFolder(), `${"l".repeat(235)}.json`);
+  const text = JSON.stringify({ lockVersion: 1, models: {} });
+  await writeFile(file, text);
   const written = updateLock(file, (models) => {
     models["a/a"] = model;
   });
   await expect(written).rejects.toMatchObject({ code: "data_not_writable" });
   expect(await readFile(file, "utf8")).toBe(text);
+});
+
+test("of calls at once in one process none loses what another has pinned", async () => {
+  const folder = await temporaryFolder();
+  const file = join(folder, "medley.lock.json");
+  await Promise.all(
+    names("a", 20).map((name) =>
+      updateLock(file, (models) => {
+        models[name] = model;
+      }),
+    ),
+  );
+  expect(Object.keys((await readLock(file)).models)).toEqual(names("a", 20).sort());
+  expect(await readdir(folder)).toEqual(["medley.lock.json"]);
+});
+
+const [pinning, run] = [join(import.meta.dirname, "pinning.fixture.ts"), promisify(execFile)];
+
+test("of two processes that pin at once none loses what the other has pinned, also after one that was killed", async () => {
+  const folder = await temporaryFolder();
+  const file = join(folder, "medley.lock.json");
+  await expect(run(process.execPath, [pinning, file, "killed", "1", "kill"])).rejects.toMatchObject({
+    signal: "SIGKILL",
+  });
+  expect(await readdir(folder)).toEqual(["medley.lock.json.guard"]);
+  await Promise.all(["a", "b"].map((writer) => run(process.execPath, [pinning, file, writer, "40"])));
+  expect(Object.keys((await readLock(file)).models)).toEqual([...names("a", 40), ...names("b", 40)].sort());
+  expect(await readdir(folder)).toEqual(["medley.lock.json"]);
 });

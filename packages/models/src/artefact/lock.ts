@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { MedleyError } from "@medley/core";
 import { type Assigned, assignedOf, noAssignment } from "./assigned.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
+import { guarded } from "./file-guard.ts";
 import { isPlainPath } from "./plain-path.ts";
 
 /**
@@ -70,18 +71,22 @@ export async function readLock(file: string): Promise<ModelLock> {
   return { file, ...entriesOf(json, file) };
 }
 
+type LockChange = (
+  models: Record<string, LockedModel>,
+  trained: Record<string, LockedArtefact>,
+  assigned: { -readonly [Part in keyof Assigned]: Record<string, Assigned[Part][string]> },
+) => void;
+
 /**
  * Reads the lock, changes it and puts it in its place in one go: whoever reads it sees the old one or the new one, also after
- * a crash. Of two that write at once the later one counts. Throws `config_invalid`, `data_not_writable`.
+ * a crash. Those that write at once, in one process or several, come one after the other. Throws `config_invalid`,
+ * `data_not_writable`, `lock_busy`.
  */
-export async function updateLock(
-  file: string,
-  change: (
-    models: Record<string, LockedModel>,
-    trained: Record<string, LockedArtefact>,
-    assigned: { -readonly [Part in keyof Assigned]: Record<string, Assigned[Part][string]> },
-  ) => void,
-): Promise<ModelLock> {
+export async function updateLock(file: string, change: LockChange): Promise<ModelLock> {
+  return guarded(file, () => changed(file, change));
+}
+
+async function changed(file: string, change: LockChange): Promise<ModelLock> {
   const before = await readLock(file);
   const [models, trained] = [{ ...before.models }, { ...before.trained }];
   const { spaces, weights, classes, dimensions } = before.assigned;
