@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jsonLines, Workplace } from "./medley.fixture.ts";
@@ -100,6 +100,23 @@ test("another budget is a plan, which --apply writes; stored rows are not re-int
   expect((await lock()).assigned.dimensions.points.evidence.to).toBe(26);
   const { error } = await workplace.runJson(["status"]);
   expect(error).toMatchObject({ code: "schema_conflict", mend: expect.any(String) });
+});
+
+test("an assignment that was cut off before it had trained is made whole by giving it again", async () => {
+  const whole = await lock();
+  const { trained } = whole;
+  expect((await assign("--budget", "30", "--apply")).exitCode).toBe(0);
+  const cutOff = { ...(await lock()), trained };
+  await writeFile(workplace.path("medley.lock.json"), JSON.stringify(cutOff));
+  expect((await assign("--budget", "30", "--apply")).exitCode).toBe(0);
+  const changed = Object.keys(trained).filter(
+    (place) =>
+      cutOff.assigned.dimensions.points.spaces[place.slice(7)]?.to !==
+      whole.assigned.dimensions.points.spaces[place.slice(7)]?.to,
+  );
+  expect(changed.length).toBeGreaterThan(0);
+  const now = (await lock()).trained;
+  for (const place of changed) expect(now[place].run, place).not.toBe(trained[place].run);
 });
 
 test("a budget that leaves nothing to save, or that is too small, is refused with what there is", async () => {
