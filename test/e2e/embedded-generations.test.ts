@@ -108,3 +108,24 @@ describe("generations, embedded", () => {
     });
   });
 });
+
+test("a space that reads another field has its rows made anew, and searches answer by that field", async () => {
+  const of = (field: string) => ({
+    collections: {
+      items: {
+        fields: { year: "number", price: "number" },
+        spaces: { size: { encoder: "number", field, range: [0, 100] } },
+      },
+    },
+  });
+  await using workplace = new Workplace(of("year"));
+  workplace.write("items.jsonl", '{"id":"a","year":10,"price":90}\n{"id":"b","year":90,"price":10}\n');
+  expect(await workplace.runJson(["backfill", "items.jsonl"])).toMatchObject({ exitCode: 0 });
+  workplace.write("medley.config.json", JSON.stringify(of("price")));
+  const search = () => workplace.runJson(["search", "items", "--size", "10", "-k", "1"]);
+  expect(await search()).toMatchObject({ error: { code: "schema_conflict" } });
+  const { data: plan } = await workplace.runJson(["plan"]);
+  expect(plan).toMatchObject({ generation: 2, spaces: [{ space: "size", how: "encoded" }] });
+  expect(await workplace.runJson(["apply"])).toMatchObject({ exitCode: 0, data: { state: "live" } });
+  expect(await search()).toMatchObject({ data: { hits: [{ id: "b" }] } });
+});

@@ -20,7 +20,7 @@ export {
   searchFailureOf,
   searchRoutes,
 } from "./routes/search.ts";
-export { hitsMax, parseBatchedQuery } from "./routes/search-query.ts";
+export { parseBatchedQuery } from "./routes/search-query.ts";
 export { statusRoutes } from "./routes/status.ts";
 export { type ForgottenAnswer, type UsersPorts, usersRoutes } from "./routes/users.ts";
 export {

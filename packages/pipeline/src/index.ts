@@ -31,7 +31,7 @@ export {
   type Rejection,
   send,
 } from "./produce.ts";
-export { encodedAnew, type Query, querySegments } from "./query.ts";
+export { encodedAnew, hitsMax, type Query, querySegments } from "./query.ts";
 export { weighedByClass } from "./query-class.ts";
 export { type Batched, hitsOf, hitsPerBatch, inBatch, searchesPerBatch } from "./search-batch.ts";
 export { type SearchPage, searchPage } from "./search-page.ts";

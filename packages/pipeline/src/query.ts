@@ -24,6 +24,8 @@ export interface Query extends Omit<SearchQuery, "parts" | "class" | "after"> {
 }
 
 export const hitsDefault = 10;
+/** Of one search. */
+export const hitsMax = 1_000;
 
 export interface QueryOptions {
   readonly clock?: Clock;

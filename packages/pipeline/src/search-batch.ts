@@ -1,5 +1,5 @@
 import { fail, MedleyError, type Result, succeed } from "@medley/core";
-import { hitsDefault } from "./query.ts";
+import { hitsDefault, hitsMax } from "./query.ts";
 
 /** What became of one of many. */
 export type Batched<Value> = Result<Value, MedleyError>;
@@ -41,10 +41,11 @@ export async function inBatch<Asked, Query, Found, Answer>(
   );
 }
 
-/** As it says; whether it may is for its answer to tell. */
+/** As it says; none where it may not have so many, which is for its answer to tell. */
 export function hitsOf(asked: unknown): number {
   const k = (asked as { k?: unknown } | null)?.k;
-  return typeof k === "number" ? k : hitsDefault;
+  if (typeof k !== "number") return hitsDefault;
+  return k >= 1 && k <= hitsMax ? k : 0;
 }
 
 /** The same function, of whose calls at most so many run at once; the others wait in order. */

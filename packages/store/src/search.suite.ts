@@ -168,6 +168,33 @@ export function describeSearch(open: () => Promise<TestDatabase>): void {
     ],
   ];
 
+  test("a date in a filter is the same moment in every time zone, and no other words are a time", async () => {
+    const dated = films.find(({ fields }) => fields.released != null) as Film;
+    const day = new Date(Number(dated.fields.released)).toISOString().slice(0, 10);
+    const client = await database.pool.connect();
+    try {
+      const ids = async (zone: string) => {
+        await client.query("select set_config('timezone', $1, false)", [zone]);
+        const filter = { released: { gte: day, lt: `${day}T23:59:59Z` } };
+        const { rows } = await client.query(
+          `select id from medley.search('films', medley.query('films', '{"genres": "Drama"}'), 1000, filter => $1)`,
+          [filter],
+        );
+        return rows.map(({ id }) => id).sort();
+      };
+      const found = await ids("UTC");
+      expect(found).toContain(dated.id);
+      expect(await ids("America/New_York")).toEqual(found);
+    } finally {
+      await client.query("reset timezone");
+      client.release();
+    }
+    for (const released of ["now", "March 1 2024", "infinity", "2024-02-30", "2024-03-01T10:00"])
+      await expect(search({ parts: { genres: "Drama" }, filter: { released } })).rejects.toThrow(
+        /can't be compared with/,
+      );
+  });
+
   test.for(filters)("filter %o", async ([filter, passes]) => {
     const hits = await search({ parts: { genres: "Drama" }, filter, k: 1_000 });
     expect(hits.map(({ id }) => id).sort()).toEqual(films.filter(passes).map(({ id }) => id));

@@ -115,6 +115,8 @@ test.for([
   ["a negative share", { id: "a", mix: { x: -1 } }, 'gives "x" the share -1'],
   ["a date without zone", { id: "a", seen: "1999-03-31T12:00:00" }, "with its zone"],
   ["a date not of the calendar", { id: "a", seen: "1999-13-31" }, "no date of the calendar"],
+  ["a day that its month has not", { id: "a", seen: "2024-02-30" }, "no date of the calendar"],
+  ["a leap day of no leap year", { id: "a", seen: "2023-02-29T10:00:00Z" }, "no date of the calendar"],
   ["a date out of range", { id: "a", seen: 1e15 }, "outside the years"],
   ["a latitude out of range", { id: "a", place: { lat: 91, lon: 0 } }, "the latitude 91"],
   ["a vector of the wrong length", { id: "a", face: [1, 2] }, "has 2 numbers, but the field is vector(3)"],

@@ -1,8 +1,6 @@
 import { MedleyError, recordIdBytesMax, type SearchQuery, suggestion, textProblem } from "@medley/core";
-import { type CollectionEncoders, cursorCharsMax } from "@medley/pipeline";
+import { type CollectionEncoders, cursorCharsMax, hitsMax } from "@medley/pipeline";
 import { isNestedWithin, levelsMax } from "../body/body.ts";
-
-export const hitsMax = 1_000;
 
 /** A search as it is asked for over HTTP. */
 export interface AskedSearch {

@@ -141,15 +141,13 @@ export function spaceChanges({ configured, live }: GenerationChange): readonly S
 
 /** Whether the rows have to be made anew: else `medley migrate` does what is left. */
 export function needsGeneration({ configured, stored, live }: GenerationChange): boolean {
-  const asked = configured.layout.map(({ space, dimensions, encoderIdentity }) => [
-    space,
-    dimensions,
-    encoderIdentity,
+  const asked = configured.layout.map(({ space, dimensions, encoderIdentity }, index) => [
+    ...[space, dimensions, encoderIdentity],
+    configured.collection.spaces[index]?.fields,
   ]);
-  const there = live.segments.map(({ space, dimensions, encoderIdentity }) => [
-    space,
-    dimensions,
-    encoderIdentity,
+  const there = live.segments.map(({ space, dimensions, encoderIdentity, fields }) => [
+    ...[space, dimensions, encoderIdentity],
+    fields,
   ]);
   const types = Object.fromEntries(configured.collection.fields.map(({ name, type }) => [name, type]));
   const isOther = Object.entries(stored.fields).some(([name, type]) => types[name] !== type);

@@ -1,4 +1,5 @@
 import { type Collection, type FieldType, isTextSpace, type SearchQuery, type Space } from "@medley/core";
+import { hitsMax } from "../query.ts";
 
 /** What somebody asked for, in the one form that a chat model and the rules both answer in. Null: not said. */
 export interface SpokenQuery {
@@ -43,7 +44,6 @@ const operatorsOf: Partial<Record<FieldType, readonly string[]>> = {
 export const operators = [...ordered, "any", "all", "none"] as const;
 
 const weightMax = 10;
-const kMax = 1_000;
 const textCharsMax = 2_000;
 const categoriesMax = 32;
 export const conditionsMax = 16;
@@ -99,7 +99,7 @@ export function readSpokenQuery(collection: Collection, answer: unknown): ReadQu
     const note = readCondition(collection, (entry ?? {}) as SpokenCondition, filter);
     if (note !== null) notes.push(note);
   }
-  const isCount = Number.isInteger(k) && (k as number) >= 1 && (k as number) <= kMax;
+  const isCount = Number.isInteger(k) && (k as number) >= 1 && (k as number) <= hitsMax;
   const query = {
     parts: read.parts,
     ...(Object.keys(read.texts).length === 0 ? {} : { texts: read.texts }),

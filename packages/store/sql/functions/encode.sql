@@ -268,14 +268,23 @@ begin
   return medley.encode_category(part, vocabulary, case when counts_other then 'other' else 'ignore' end);
 end $$;
 
+-- Null where it is none. Date only (read as UTC), or date and time with a zone: nothing that depends on the session's settings.
+create or replace function medley_internal.iso_timestamp(value text)
+returns timestamptz language plpgsql immutable strict parallel safe as $$
+declare
+  zoned text := value || case when length(value) = 10 then ' 00:00Z' else '' end;
+begin
+  if value !~ '^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}))?$'
+    or not pg_input_is_valid(zoned, 'timestamptz') then return null; end if;
+  return zoned::timestamptz;
+end $$;
+
 create or replace function medley.recency_part(space jsonb, part jsonb, at timestamptz, place text, shown text)
 returns real[] language plpgsql stable parallel safe as $$
 declare
   horizon_days float8 := (space ->> 'horizonDays')::float8;
   half_life_days float8 := coalesce((space ->> 'halfLifeDays')::float8, horizon_days / 4);
   asked jsonb;
-  -- Date only (read as UTC), or date and time with a zone: nothing that depends on the session's settings.
-  iso text := '^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}))?$';
 begin
   if jsonb_typeof(part) is distinct from 'object' or part - array['now', 'halfLifeDays'] <> '{}' then
     raise exception '%: can''t read %', place, shown using errcode = '22023',
@@ -293,9 +302,10 @@ begin
   asked := part -> 'now';
   if jsonb_typeof(asked) = 'number' then
     at := to_timestamp(asked::text::float8 / 1000);
-  elsif jsonb_typeof(asked) = 'string' and asked #>> '{}' ~ iso then
-    at := (asked #>> '{}' || case when length(asked #>> '{}') = 10 then ' 00:00Z' else '' end)::timestamptz;
   elsif asked is not null then
+    at := case jsonb_typeof(asked) when 'string' then medley_internal.iso_timestamp(asked #>> '{}') end;
+  end if;
+  if asked is not null and at is null then
     raise exception '%: now is %, which is no time', place, left(asked::text, 60) using errcode = '22023',
       hint = 'pass an ISO 8601 time with its zone, or milliseconds since 1970';
   end if;

@@ -169,14 +169,14 @@ declare
   fits boolean := case type
     when 'number' then jsonb_typeof(wanted) = 'number'
     when 'timestamp' then jsonb_typeof(wanted) = 'number'
-      or jsonb_typeof(wanted) = 'string' and pg_input_is_valid(wanted #>> '{}', 'timestamptz')
+      or jsonb_typeof(wanted) = 'string' and medley_internal.iso_timestamp(wanted #>> '{}') is not null
     else jsonb_typeof(wanted) = 'string'
   end;
 begin
   if fits then return; end if;
   raise exception 'field "%": "%" can''t be compared with %', field, operator, left(wanted::text, 60)
     using errcode = '22023', hint = case type
-      when 'timestamp' then 'pass a time like "2001-01-31T12:00:00Z", or milliseconds since 1970'
+      when 'timestamp' then 'pass a date like "2001-01-31", a time with its zone like "2001-01-31T12:00:00Z", or milliseconds since 1970'
       else format('pass a %s', type)
     end;
 end $$;
@@ -187,11 +187,10 @@ returns text language sql immutable parallel safe return value #>> '{}';
 create or replace function medley_internal.filter_number(value jsonb)
 returns float8 language sql immutable parallel safe return value::float8;
 
--- Immutable as the statement sees it: one filter is read under one time zone.
 create or replace function medley_internal.filter_timestamp(value jsonb)
 returns timestamptz language plpgsql immutable parallel safe as $$
 begin
-  return case jsonb_typeof(value) when 'number' then to_timestamp(value::float8 / 1000) else (value #>> '{}')::timestamptz end;
+  return case jsonb_typeof(value) when 'number' then to_timestamp(value::float8 / 1000) else medley_internal.iso_timestamp(value #>> '{}') end;
 end $$;
 
 -- One name, or an array of them.

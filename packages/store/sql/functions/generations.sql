@@ -80,12 +80,14 @@ returns boolean language sql stable as $$
   )
 $$;
 
--- What can't be replaced (a column gone, or one that says its dimensions) is made anew, with the rights that others have on it. A view of
--- somebody's own that reads it would stand in the way then: 2BP01.
+-- What can't be replaced (a column gone, or one that says its dimensions) is made anew, with the rights that others have on it and its
+-- columns, its options and its comment. A view of somebody's own that reads it would stand in the way then: 2BP01.
 create or replace function medley_internal.replace_view(wanted text, view_sql text)
 returns void language plpgsql set search_path from current as $$
 declare
-  before text := wanted || '_before';
+  -- No collection has a space in its name.
+  before text := 'before ' || md5(wanted);
+  old_view regclass;
   given record;
 begin
   begin
@@ -95,11 +97,27 @@ begin
   end;
   execute format('alter view medley.%I rename to %I', wanted, before);
   execute view_sql;
+  old_view := format('medley.%I', before)::regclass;
   for given in
-    select privilege_type, pg_get_userbyid(grantee) as grantee
-    from pg_class, aclexplode(relacl) where oid = format('medley.%I', before)::regclass and grantee <> relowner and grantee <> 0
+    select format('grant %s%s on medley.%I to %s%s', privilege_type, case when attname is null then '' else format(' (%I)', attname) end, wanted,
+      case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end,
+      case when is_grantable then ' with grant option' else '' end) as statement
+    from (
+      select null as attname, relacl as acl from pg_class where oid = old_view
+      union all
+      select old.attname, old.attacl from pg_attribute as old
+        join pg_attribute as kept on kept.attrelid = format('medley.%I', wanted)::regclass and kept.attname = old.attname
+      where old.attrelid = old_view and old.attnum > 0 and not old.attisdropped and not kept.attisdropped
+    ) as columns, aclexplode(acl)
+    where grantee <> (select relowner from pg_class where oid = old_view)
+    union all
+    select format('alter view medley.%I set (%s = %L)', wanted, option_name, option_value)
+    from pg_class, pg_options_to_table(reloptions) where oid = old_view
+    union all
+    select format('comment on view medley.%I is %L', wanted, obj_description(old_view, 'pg_class'))
+    where obj_description(old_view, 'pg_class') is not null
   loop
-    execute format('grant %s on medley.%I to %I', given.privilege_type, wanted, given.grantee);
+    execute given.statement;
   end loop;
   execute format('drop view medley.%I', before);
 end $$;

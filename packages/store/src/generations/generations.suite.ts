@@ -62,10 +62,11 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     const before = await openStore(database, layoutOf(name, 1, profiles));
     await before.writeRows(name, rows, null);
     const next = layoutOf(name, 2, profiles);
-    const begin = async () => {
+    const begin = async (more: readonly string[] = []) => {
       const stored = (await readCatalogue(pool)).find((one) => one.name === name);
       const asked = { stored: stored as NonNullable<typeof stored>, encoders: { some: "thing" } };
-      return beginGeneration(pool, next, asked);
+      const fields = [...next.collection.fields, ...more.map((of) => ({ name: of, type: "text" as const }))];
+      return beginGeneration(pool, { ...next, collection: { ...next.collection, fields } }, asked);
     };
     expect(await begin()).toBe(2);
     const store = await openPostgresStore({ pool, collections: [next] });
@@ -242,6 +243,7 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     const { name, store, before, begin, to } = await begun("ended", [row("a", 1)]);
     await noteRows(database.pool, to);
     expect(await begin(), "the same again goes on").toBe(2);
+    await expect(begin(["title"])).rejects.toThrow(/being built of another configuration/);
     await carry(store, name, 2);
     await expect(dropGeneration(database.pool, { ...to, generation: 1 })).rejects.toThrow(
       /no generation 1 that could/,
@@ -378,14 +380,20 @@ export function describeGenerations(open: () => Promise<TestDatabase>): void {
     const { pool } = database;
     await pool.query(`drop view medley.older;
 create view medley.older as select id, version, indexed_at, embedding, year, genres from medley_internal.older_g1 where deleted_at is null;
-create role reader_of_older; grant select on medley.older to reader_of_older`);
+create role reader_of_older; grant select on medley.older to reader_of_older with grant option; grant select (year) on medley.older to public;
+comment on view medley.older is 'shows'; alter view medley.older set (security_barrier = true); create table medley.older_before ()`);
     await noteRows(pool, to);
     await carry(store, name, 2);
     expect(await switched(to)).toBe(true);
-    const { rows } = await pool.query(
-      "select has_table_privilege('reader_of_older', 'medley.older', 'select') as may, (select count(*)::int from medley.older) as n, to_regclass('medley.older_before') as before",
+    const { rows } =
+      await pool.query(`select has_table_privilege('reader_of_older', oid, 'select with grant option') as may,
+  (select count(*)::int from medley.older) as n, obj_description(oid) as comment, reloptions::text as options, (
+    select attacl::text like '{=r/%' from pg_attribute where attrelid = pg_class.oid and attname = 'year') as public
+from pg_class where oid = 'medley.older'::regclass`);
+    await pool.query(
+      "drop owned by reader_of_older; drop role reader_of_older; drop table medley.older_before",
     );
-    await pool.query("drop owned by reader_of_older; drop role reader_of_older");
-    expect(rows).toEqual([{ may: true, n: 1, before: null }]);
+    const options = "{security_barrier=true}";
+    expect(rows).toEqual([{ may: true, n: 1, comment: "shows", options, public: true }]);
   });
 }

@@ -297,9 +297,10 @@ async function inMigration(pool: pg.Pool, work: (client: pg.PoolClient) => Promi
 }
 
 function requireSame({ collection, layout }: CollectionLayout, begun: StoredGeneration): void {
-  const asked = layout.map(({ space, encoderIdentity }) => [space, encoderIdentity]);
-  const built = begun.segments.map(({ space, encoderIdentity }) => [space, encoderIdentity]);
-  if (canonicalJson(asked) === canonicalJson(built)) return;
+  const row = catalogueRow({ collection, layout });
+  const asked = { fields: row.fields, texts: row.texts, segments: segmentsOf(row.spaces) };
+  const { fields, texts, segments } = begun;
+  if (canonicalJson(asked) === canonicalJson({ fields, texts, segments })) return;
   throw conflict(
     collection.name,
     `generation ${begun.generation} is being built of another configuration`,

@@ -128,14 +128,16 @@ function otherServed(
   { others }: StoredCollection,
 ): OtherGeneration | undefined {
   const fields = Object.fromEntries(collection.fields.map(({ name, type }) => [name, type]));
-  const segments = layout.map(({ space, dimensions, encoderIdentity }) => [
-    space,
-    dimensions,
-    encoderIdentity,
+  const segments = layout.map(({ space, dimensions, encoderIdentity }, index) => [
+    ...[space, dimensions, encoderIdentity],
+    collection.spaces[index]?.fields,
   ]);
   const asked = canonicalJson([fields, segments]);
   return others.find((other) => {
-    const stored = other.spaces.map(({ name, dimensions, identity }) => [name, dimensions, identity]);
+    const stored = other.spaces.map(({ name, dimensions, identity, field }) => [
+      ...[name, dimensions, identity],
+      [field].flat(),
+    ]);
     return canonicalJson([other.fields, stored]) === asked;
   });
 }
@@ -313,7 +315,13 @@ function refuseConflicts({ collection, layout }: CollectionLayout, stored: Catal
       }
       throw conflict(`space "${space.name}" was encoded by another encoder, or one with other parameters`);
     }
-    const { definition } = collection.spaces[index] as Space;
+    const { definition, fields } = collection.spaces[index] as Space;
+    const read = [space.field].flat();
+    if (canonicalJson(read) !== canonicalJson(fields)) {
+      throw conflict(
+        `the rows' segments of space "${space.name}" are of ${read.join(", ")}, not of ${fields.join(", ")}`,
+      );
+    }
     if (space.tuned !== undefined && !isTunedSpace(definition)) {
       throw conflict(`rows have labels by space "${space.name}", which is no longer tuned`);
     }

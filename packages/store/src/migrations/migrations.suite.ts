@@ -156,6 +156,17 @@ delete from medley_internal.migrations where name in ('0007-profiles.sql', 'func
       withSpace(0, { encoderIdentity: "other" }),
       /space "year" was encoded by another encoder/,
     ],
+    [
+      "another field that a space reads",
+      ({ collection, layout }) => ({
+        collection: {
+          ...collection,
+          spaces: collection.spaces.map((s) => (s.name === "year" ? { ...s, fields: ["title"] } : s)),
+        },
+        layout,
+      }),
+      /segments of space "year" are of year, not of title/,
+    ],
     ["another name", withSpace(0, { space: "age" }), /space "year" is stored where "age" is configured/],
     [
       "a space less",
