@@ -15,10 +15,12 @@ export function checkMlflowUrl(url: string): void {
  */
 export async function tellMlflow(run: Run, url: string): Promise<void> {
   const { id, model } = run.record;
+  // Without a name and password that may be in it.
+  const { host } = new URL(url);
   try {
     await logToMlflow(run, { url, experiment: model });
-    process.stderr.write(`run ${id}: told to MLflow at ${url}, experiment ${model}\n`);
+    process.stderr.write(`run ${id}: told to MLflow at ${host}, experiment ${model}\n`);
   } catch (error) {
-    process.stderr.write(`warning: run ${id} is not told to MLflow at ${url}: ${(error as Error).message}\n`);
+    process.stderr.write(`warning: run ${id} is not told to MLflow at ${host}: ${(error as Error).message}\n`);
   }
 }
