@@ -167,7 +167,7 @@ function operatorCommands(medley: Command, run: Run): void {
     .option("--drop", "end the generation that is being built")
     .addHelpText(
       "after",
-      "\nKilled at any point, the same command goes on.\n\nExamples:\n  $ medley apply films\n  $ medley apply films --rollback",
+      "\nKilled at any point, the same command goes on; but look first which generation is live before --rollback is given again,\nsince it changes their places each time.\n\nExamples:\n  $ medley apply films\n  $ medley apply films --rollback",
     )
     .action((collection, options) =>
       run("apply", (context) => applyCommand(context, { collection, ...options })),
