@@ -21,6 +21,8 @@ export async function tellMlflow(run: Run, url: string): Promise<void> {
     await logToMlflow(run, { url, experiment: model });
     process.stderr.write(`run ${id}: told to MLflow at ${host}, experiment ${model}\n`);
   } catch (error) {
-    process.stderr.write(`warning: run ${id} is not told to MLflow at ${host}: ${(error as Error).message}\n`);
+    process.stderr.write(
+      `warning: run ${id} is not told to MLflow at ${host}: ${(error as Error).message}\n`,
+    );
   }
 }
