@@ -27,7 +27,7 @@ let db: PGlite;
 
 beforeAll(async () => {
   db = await PGlite.create({ extensions: { vector } });
-  await db.exec("create extension vector; create schema medley");
+  await db.exec("create extension vector; create schema medley; create schema medley_internal");
   await db.exec(readFileSync(new URL("../sql/functions/encode.sql", import.meta.url), "utf8"));
   // The functions find their parts whatever the session's settings are.
   await db.exec(
